@@ -1,0 +1,53 @@
+# `make` lists the targets. Each does the set-up it needs.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+# More arguments for the command behind a target: make run ARGS="--set training.epochs=2"
+ARGS ?=
+LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+.PHONY: help install install-gpu run test test-e2e lint format lock bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'ARGS="..." adds arguments to run, test and test-e2e.'
+
+install: ## set up .venv, where it is not up to date
+	@scripts/install.sh
+
+install-gpu: ## the same with the CUDA libraries, for one or more NVIDIA GPUs
+	@scripts/install.sh requirements-gpu.txt
+
+run: install ## the whole pipeline on the simulated city: crowdflow run --preset tiny-city
+	$(BIN)/crowdflow run --preset tiny-city $(ARGS)
+
+test: install ## every test but the longest
+	$(BIN)/pytest -m "not e2e" $(ARGS)
+
+test-e2e: install ## the longest tests: whole runs of the pipeline
+	$(BIN)/pytest -m e2e --timeout=1800 $(ARGS)
+
+lint: install ## check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: install ## put the sources into format
+	$(BIN)/ruff check --select I --fix
+	$(BIN)/ruff format
+
+lock: ## compile requirements.txt and requirements-gpu.txt from setup.py
+	scripts/uv.sh pip compile setup.py --extra dev --extra kubeflow $(LOCK_OPTIONS) -o requirements.txt
+	scripts/uv.sh pip compile setup.py --extra dev --extra kubeflow --extra gpu $(LOCK_OPTIONS) \
+		-o requirements-gpu.txt
+	rm -rf crowdflow.egg-info
+
+bench: ## list the benchmarks
+	@for file in benchmarks/[a-z]*.py; do \
+		[[ -f $$file ]] && printf '%s\n    %s\n' "$(BIN)/python $$file" "$$(head -1 $$file | tr -d '"')"; \
+	done; true
+
+clean: ## remove environments, builds and caches; runs/ stays
+	rm -rf .venv .uv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,15 @@
+"""Artifact types of ours. Their names are how a container imports them: `components.<class>`."""
+
+from tfx.types import artifact
+
+
+class FlowCounters(artifact.Artifact):
+    """A folder with `counters.json`: what a node read, kept and dropped, and why."""
+
+    TYPE_NAME = "components.FlowCounters"
+
+
+class FlowReport(artifact.Artifact):
+    """A folder with the report of a run."""
+
+    TYPE_NAME = "components.FlowReport"

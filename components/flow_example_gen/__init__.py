@@ -1,0 +1,1 @@
+"""FlowExampleGen: flow records in, one flow frame per interval out."""

@@ -1,0 +1,181 @@
+"""The inputs of FlowExampleGen: found, told apart, checked, and fingerprinted by content."""
+
+import dataclasses
+import glob
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from components.errors import DataError, DataNotFoundError
+from components.flow_example_gen import hdf5_reader, side_files, table_reader
+from components.flow_example_gen.records import Block
+from components.flow_example_gen.tally import Tally
+from pipeline.config import Config
+
+FLOWS_HDF5 = "flows_hdf5"
+TABLE_CSV = "table_csv"
+TABLE_PARQUET = "table_parquet"
+WEATHER_HDF5 = "weather_hdf5"
+HOLIDAYS = "holidays"
+_FORMS = (
+    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables (.csv, .csv.gz, .parquet) or holidays (.txt)"
+)
+
+
+class Reader(NamedTuple):
+    """How a kind of records is read.
+
+    Attributes:
+      inspect: `(path, config) -> units`, checks a file cheaply; a file is cut between units.
+      read: `(path, index, begin, end, config) -> (blocks by day, tally), ...` of some units.
+      units: units read at a time.
+    """
+
+    inspect: Callable[[str, Config], int]
+    read: Callable[[str, int, int, int, Config], Iterator[tuple[list[tuple[int, Block]], Tally]]]
+    units: int
+
+
+# A reader of raw trips joins here: a kind of its own, told apart in `_classify`.
+READERS = {
+    FLOWS_HDF5: Reader(hdf5_reader.inspect_flows, hdf5_reader.read_flows, 240),  # frames
+    TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # the file
+    TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An input file.
+
+    Attributes:
+      path: where it is.
+      kind: one of `READERS`, `WEATHER_HDF5` or `HOLIDAYS`.
+      units: of records, see `Reader`; 0 for a side file.
+    """
+
+    path: str
+    kind: str
+    units: int = 0
+
+
+def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
+    """Finds the input files and checks all that can be checked without reading the records.
+
+    Args:
+      paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
+      config: its sections grid, intervals and ingest are used.
+
+    Returns:
+      The files, sorted by path: the order by which the first of duplicates is kept.
+
+    Raises:
+      DataNotFoundError: a path, or every match of a pattern, is not there.
+      DataError: a file is empty, of no known kind or not of the configured form; no records are
+        given; or a configured side file is not.
+    """
+    sources = []
+    for path in _expand(paths):
+        kind = _classify(path)
+        units = READERS[kind].inspect(path, config) if kind in READERS else 0
+        sources.append(Source(path, kind, units))
+    if not any(source.kind in READERS for source in sources):
+        raise DataError(f"{', '.join(paths) or 'no paths'}: expected a file of flows, found none.")
+    for kind, setting, wanted in _side_kinds(config):
+        if wanted and not paths_of(sources, kind):
+            raise DataError(
+                f"ingest.{setting} is set: expected a {setting} file among the inputs, found none "
+                f"in {', '.join(source.path for source in sources)}."
+            )
+    read_side_files(sources, config)
+    return sources
+
+
+def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
+    """The paths of one kind of source."""
+    return [source.path for source in sources if source.kind == kind]
+
+
+def read_side_files(sources: Sequence[Source], config: Config) -> dict:
+    """The configured side files' content: the `holidays` and `weather` of `side_files.covariates`.
+
+    Raises:
+      DataError: a file is not of its form.
+    """
+    found: dict = {"holidays": None, "weather": None}
+    if config.ingest.holidays:
+        found["holidays"] = side_files.read_holidays(paths_of(sources, HOLIDAYS))
+    if config.ingest.weather:
+        weather = paths_of(sources, WEATHER_HDF5)
+        found["weather"] = side_files.read_weather(weather, config.intervals.minutes)
+    return found
+
+
+def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
+    """Side files that are given and that the configuration does not use."""
+    unwanted = [kind for kind, _, wanted in _side_kinds(config) if not wanted]
+    return [source.path for source in sources if source.kind in unwanted]
+
+
+def fingerprint(sources: Sequence[Source]) -> str:
+    """SHA-256, in hex, over every file's kind, name and bytes; order and times do not matter."""
+    lines = []
+    for source in sources:
+        digest = hashlib.sha256()
+        with open(source.path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        lines.append(f"{source.kind} {os.path.basename(source.path)} {digest.hexdigest()}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _side_kinds(config: Config) -> tuple[tuple[str, str, bool], ...]:
+    """Kind, setting and whether it is set, of each side file."""
+    return (
+        (WEATHER_HDF5, "weather", config.ingest.weather),
+        (HOLIDAYS, "holidays", config.ingest.holidays),
+    )
+
+
+def _expand(paths: Sequence[str]) -> list[str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            matches = [os.path.join(path, n) for n in os.listdir(path) if n[0] not in "._"]
+        else:
+            matches = [path] if os.path.exists(path) else glob.glob(path)
+        matches = [match for match in matches if os.path.isfile(match)]
+        if not matches:
+            where = "no file in this folder" if os.path.isdir(path) else "no such file or folder"
+            raise DataNotFoundError(f"{path}: {where}.")
+        for match in matches:
+            found.setdefault(os.path.realpath(match), match)  # a file given twice is read once
+    return sorted(found.values())
+
+
+def _classify(path: str) -> str:
+    """The kind of a file, by its first bytes, then its ending."""
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    if not magic:
+        raise DataError(f"{path}: the file is empty.")
+    name = path.lower()
+    if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
+        return _classify_hdf5(path)
+    if magic[:4] == b"PAR1" or name.endswith(".parquet"):
+        return TABLE_PARQUET
+    if name.endswith((".csv", ".csv.gz")):
+        return TABLE_CSV
+    if name.endswith(".txt"):
+        return HOLIDAYS
+    raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
+
+
+def _classify_hdf5(path: str) -> str:
+    with hdf5_reader.open_hdf5(path) as file:
+        weather = set(side_files.WEATHER_DATA_SETS) - {"date"}
+        return WEATHER_HDF5 if "data" not in file and weather & set(file) else FLOWS_HDF5

@@ -1,0 +1,119 @@
+"""FlowExampleGen's data flow: chunks of files -> records by day -> frames, and the tally beside."""
+
+import dataclasses
+import pickle
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from tfx.dsl.io import fileio
+
+from components.errors import CrowdFlowError
+from components.flow_example_gen import side_files
+from components.flow_example_gen import tally as tallies
+from components.flow_example_gen.records import assemble_day
+from components.flow_example_gen.sources import READERS, Source, read_side_files
+from components.frames import encode_frames
+from pipeline.config import Config
+from trainer import features
+
+_TALLY = "tally"
+
+
+class Chunk(NamedTuple):
+    """Units `begin` to `end` of the source with that index."""
+
+    index: int
+    begin: int
+    end: int
+
+
+def chunks(sources: Sequence[Source]) -> list[Chunk]:
+    """Cuts the sources of records into pieces to read."""
+    found = []
+    for index, source in enumerate(sources):
+        if source.kind in READERS:
+            size = READERS[source.kind].units
+            for begin in range(0, source.units, size):
+                found.append(Chunk(index, begin, min(begin + size, source.units)))
+    return found
+
+
+@beam.typehints.with_input_types(Chunk)
+@beam.typehints.with_output_types(tuple[int, Any])
+class ReadChunk(beam.DoFn):
+    """Reads a chunk as (day, block) pairs; what goes wrong becomes a problem in the tally."""
+
+    def __init__(self, sources: Sequence[Source], config: Config):
+        self._sources = list(sources)
+        self._config = config
+
+    def process(self, chunk):
+        """Yields the blocks, and tallies beside."""
+        source = self._sources[chunk.index]
+        try:
+            for blocks, tally in READERS[source.kind].read(source.path, *chunk, self._config):
+                yield from blocks
+                yield beam.pvalue.TaggedOutput(_TALLY, tally)
+        except CrowdFlowError as error:
+            yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(problems=[str(error)]))
+
+
+@beam.typehints.with_output_types(bytes)
+class AssembleDay(beam.DoFn):
+    """Makes a day's frames, adds their covariates and serializes them."""
+
+    def __init__(self, sources: Sequence[Source], config: Config):
+        self._files = [source.path for source in sources]
+        self._config = config
+        self._side = read_side_files(sources, config)
+
+    def process(self, day):
+        """Yields serialized frames, and a tally beside; `day` is (day, its blocks)."""
+        grid, ingest = self._config.grid, self._config.ingest
+        frames, tally = assemble_day(day[1], grid.rows, grid.cols, ingest.absent_cells, self._files)
+        known = side_files.covariates(
+            frames.starts, **self._side, max_age_hours=ingest.weather_max_age_hours
+        )
+        if ingest.weather:
+            tally.counts["weather_unknown"] = int((known[features.WEATHER_KNOWN] == 0).sum())
+        yield from encode_frames(dataclasses.replace(frames, covariates=known))
+        yield beam.pvalue.TaggedOutput(_TALLY, tally)
+
+
+class FlowsToExamples(beam.PTransform):
+    """Reads the sources as serialized frames, and writes the combined tally, pickled, to a file."""
+
+    def __init__(self, sources: Sequence[Source], config: Config, tally_path: str):
+        super().__init__()
+        self._sources = list(sources)
+        self._config = config
+        self._tally_path = tally_path
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
+        """The frames, serialized."""
+        read = beam.ParDo(ReadChunk(self._sources, self._config))
+        assemble = beam.ParDo(AssembleDay(self._sources, self._config))
+        records = (
+            pipeline
+            | "Chunks" >> beam.Create(chunks(self._sources))
+            | "Spread" >> beam.Reshuffle()
+            | "ReadChunk" >> read.with_outputs(_TALLY, main="records")
+        )
+        frames = (
+            records.records
+            | "ByDay" >> beam.GroupByKey()
+            | "AssembleDay" >> assemble.with_outputs(_TALLY, main="frames")
+        )
+        (
+            (records[_TALLY], frames[_TALLY])
+            | "Tallies" >> beam.Flatten()
+            | "Merge" >> beam.CombineGlobally(tallies.merge)
+            | "WriteTally" >> beam.Map(_write_tally, self._tally_path)
+        )
+        return frames.frames
+
+
+def _write_tally(tally: tallies.Tally, path: str) -> None:
+    with fileio.open(path, "wb") as file:
+        file.write(pickle.dumps(tally))

@@ -1,0 +1,81 @@
+"""FlowReportGen: the account of a run, for people (`index.html`) and for programs (`metrics.json`)."""
+
+import json
+import os
+from importlib import metadata
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+from tfx.utils import io_utils
+
+from components.artifacts import FlowCounters, FlowReport
+from components.baseline.executor import NAIVE, PASSED_OVER, VERSION
+from components.flow_report import results
+from components.flow_report.page import render_page
+from pipeline.config import Config
+from trainer import features
+
+METRICS_FILE, PAGE_FILE = "metrics.json", "index.html"
+PACKAGES = (
+    "crowdflow",
+    "tfx",
+    "tensorflow",
+    "keras",
+    "tensorflow-transform",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "apache-beam",
+    "numpy",
+)
+
+
+@component
+def FlowReportGen(
+    frame_counters: InputArtifact[FlowCounters],
+    window_counters: InputArtifact[FlowCounters],
+    windows: InputArtifact[standard_artifacts.Examples],
+    model: InputArtifact[standard_artifacts.Model],
+    model_run: InputArtifact[standard_artifacts.ModelRun],
+    baseline: InputArtifact[standard_artifacts.Model],
+    evaluation: InputArtifact[standard_artifacts.ModelEvaluation],
+    blessing: InputArtifact[standard_artifacts.ModelBlessing],
+    pushed_model: InputArtifact[standard_artifacts.PushedModel],
+    report: OutputArtifact[FlowReport],
+    config: Parameter[str],
+    code_fingerprint: Parameter[str],
+) -> None:
+    """Gathers what the run's nodes found out into one page and one JSON file."""
+    settings = Config.from_dict(json.loads(config))
+    naive = baseline.get_string_custom_property(NAIVE)
+    outcome = results.read_outcome(
+        evaluation.uri,
+        settings,
+        fallback=bool(naive),
+        blessed=blessing.get_int_custom_property("blessed") == 1,
+    )
+    account = {
+        **outcome,
+        "versions": versions(),
+        "counters": {
+            "frames": results.read_json(frame_counters.uri, results.COUNTERS_FILE),
+            "windows": results.read_json(window_counters.uri, results.COUNTERS_FILE),
+        },
+        "training": results.read_json(model_run.uri, features.HISTORY_FILE),
+        "baseline": {
+            "pushed_version": baseline.get_string_custom_property(VERSION) or None,
+            "naive": naive or None,
+            "passed_over": json.loads(baseline.get_string_custom_property(PASSED_OVER)),
+        },
+        "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,
+    }
+    io_utils.write_string_file(
+        os.path.join(report.uri, METRICS_FILE), json.dumps(account, indent=2)
+    )
+    data = results.report_data(account, settings, windows.uri, model.uri)
+    io_utils.write_string_file(os.path.join(report.uri, PAGE_FILE), render_page(data))
+
+
+def versions() -> dict[str, str]:
+    """Package -> version, of what decides a result."""
+    return {name: metadata.version(name) for name in PACKAGES}

@@ -1,0 +1,138 @@
+"""The report's maps: true, predicted and error for some hours, and errors cell by cell."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from components.flow_report.report_data import (
+    LABELS,
+    ReportData,
+    best_naive,
+    busiest_cell,
+    chosen_windows,
+)
+from components.flow_report.theme import LIGHT
+from components.intervals import to_datetime64
+from trainer.features import CHANNELS
+
+FLOW_COLORS = "viridis"  # perceptually uniform
+ERROR_COLORS = "RdBu_r"  # red where the model forecasts too much
+GAIN_COLORS = "PRGn"  # green where the model is better
+
+
+def flow_maps(data: ReportData, channel: int) -> Figure:
+    """True, predicted and error maps of a channel, first step; a column a chosen window."""
+    chosen = chosen_windows(data)
+    picks = [index for _, index in chosen]
+    true, predicted = (a[picks, 0, :, :, channel] for a in (data.truth, data.prediction))
+    error = predicted - true  # [columns, H, W]
+    flow_norm = Normalize(0, max(_largest(true, data), _largest(predicted, data), 1))
+    error_norm = _symmetric(error, data)
+
+    width, height = _panel(data, 2.0, 1.95)
+    size = (len(picks) * (width + 0.15) + 1.75, 3 * (height + 0.12) + 1.0)
+    figure = Figure(figsize=size, layout="compressed")
+    axes = figure.subplots(3, len(picks), squeeze=False)
+    rows = (
+        ("true", true, FLOW_COLORS, flow_norm),
+        ("predicted", predicted, FLOW_COLORS, flow_norm),
+        ("error", error, ERROR_COLORS, error_norm),
+    )
+    images = []
+    for row, (name, maps, colors, norm) in zip(axes, rows):
+        images.append([_draw(axis, m, data, colors, norm) for axis, m in zip(row, maps)][0])
+        row[0].set_ylabel(name, color=LIGHT["ink"], fontsize=10)
+    for axis, (label, index) in zip(axes[0], chosen):
+        lines = (*label.split(", "), _time(data.target_times[index]))
+        axis.set_title("\n".join(lines), fontsize=8)
+    _keep_outer_ticks(axes)
+    share = 0.32 / len(picks)  # so that a bar is as wide and tall beside one column as beside four
+    flow_bar = figure.colorbar(images[0], ax=axes[:2], aspect=32, fraction=share)
+    flow_bar.set_label(f"{CHANNELS[channel]}, {data.unit}")
+    error_bar = figure.colorbar(images[2], ax=axes[2:], aspect=16, fraction=share)
+    error_bar.set_label(f"predicted − true,\n{data.unit}")
+    return figure
+
+
+def cell_maps(data: ReportData) -> Figure:
+    """By cell, both directions: RMSE, mean error, RMSE saved against the best naive forecast."""
+    errors = data.prediction[:, 0] - data.truth[:, 0]
+    naive = best_naive(data)
+    rmse, naive_rmse = (
+        np.sqrt(np.square(e, dtype=np.float64).mean(axis=(0, 3)))
+        for e in (errors, data.naive[naive][:, 0] - data.truth[:, 0])
+    )
+    bias, saved = errors.mean(axis=(0, 3), dtype=np.float64), naive_rmse - rmse
+    panels = (
+        ("RMSE", rmse, FLOW_COLORS, Normalize(0, max(_largest(rmse, data), 0.1))),
+        ("Mean error\n(predicted − true)", bias, ERROR_COLORS, _symmetric(bias, data)),
+        (
+            f"RMSE saved against\n{LABELS[naive].lower()}",
+            saved,
+            GAIN_COLORS,
+            _symmetric(saved, data),
+        ),
+    )
+    width, height = _panel(data, 2.3, 2.9)
+    figure = Figure(figsize=(3 * (width + 1.05) + 0.3, height + 0.9), layout="compressed")
+    figure.get_layout_engine().set(wspace=0.08)
+    axes = figure.subplots(1, 3)
+    row, col = busiest_cell(data)
+    for axis, (title, values, colors, norm) in zip(axes, panels):
+        image = _draw(axis, values, data, colors, norm)
+        axis.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, ec="#ff2d2d", lw=1.6))
+        axis.set_title(title, fontsize=9)
+        figure.colorbar(image, ax=axis, aspect=24, fraction=0.1).set_label(data.unit)
+    _keep_outer_ticks(axes[None])
+    return figure
+
+
+def _draw(
+    axis: Axes, values: np.ndarray, data: ReportData, colors: str, norm: Normalize
+) -> AxesImage:
+    """One map `[H, W]`, row 0 (north) on top, inactive cells grey."""
+    axis.grid(False)
+    axis.spines[:].set_visible(True)
+    axis.set_facecolor(LIGHT["inactive"])
+    shown = np.ma.masked_array(values, ~data.active)
+    image = axis.imshow(shown, cmap=colors, norm=norm, origin="upper", interpolation="nearest")
+    for line in (axis.xaxis, axis.yaxis):
+        line.set_major_locator(MaxNLocator(4, integer=True))
+    axis.tick_params(length=2, labelsize=7)
+    return image
+
+
+def _keep_outer_ticks(axes: np.ndarray) -> None:
+    for row in axes:
+        for axis in row[1:]:
+            axis.tick_params(left=False, labelleft=False)
+    for row in axes[:-1]:
+        for axis in row:
+            axis.tick_params(bottom=False, labelbottom=False)
+    for axis in axes[-1]:
+        axis.set_xlabel("column", fontsize=7.5)
+
+
+def _panel(data: ReportData, width: float, height: float) -> tuple[float, float]:
+    """Size in inches of a map within `width` x `height`, its cells square."""
+    rows, cols = data.active.shape
+    scale = min(width / cols, height / rows)
+    return max(cols * scale, 0.8), max(rows * scale, 0.4)
+
+
+def _largest(values: np.ndarray, data: ReportData) -> float:
+    """Largest magnitude of `[..., H, W]` over active cells; 0 where there is none."""
+    return float(np.abs(values[..., data.active]).max(initial=0))
+
+
+def _symmetric(values: np.ndarray, data: ReportData) -> Normalize:
+    limit = max(_largest(values, data), 0.1)
+    return Normalize(-limit, limit)
+
+
+def _time(start: int) -> str:
+    return to_datetime64(start).item().strftime("%a %-d %b %H:%M")

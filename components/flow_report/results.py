@@ -1,0 +1,158 @@
+"""Reads what Evaluator, Trainer and WindowGen left, and gives it the shape that a report needs."""
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tfx.utils import path_utils
+
+from components.flow_report.report_data import ReportData
+from pipeline.config import Config
+from pipeline.evaluation import BASELINE, CANDIDATE
+from trainer import features, metrics
+from trainer.flow_errors import RATIO_TO_NAIVE, source_metric
+
+COUNTERS_FILE = "counters.json"
+_TEST = "Split-test"
+
+
+def read_json(folder: str, name: str) -> dict[str, Any]:
+    """A JSON file of an artifact."""
+    with tf.io.gfile.GFile(os.path.join(folder, name)) as file:
+        return json.loads(file.read())
+
+
+def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool) -> dict[str, Any]:
+    """Metrics, slices and the verdict.
+
+    Args:
+      evaluation: folder of the Evaluator's output.
+      config: of the run.
+      fallback: the baseline was a naive forecast, so there was no last pushed model.
+      blessed: the Evaluator's verdict.
+
+    Returns:
+      `metrics` by source, `by_hour` and `by_day` by source, `blessed` and `reasons`.
+    """
+    models = (CANDIDATE,) if fallback else (CANDIDATE, BASELINE)
+    slices: dict[tuple, dict[str, dict[str, float]]] = {}
+    for name in models:
+        loaded = tfma.load_eval_result(evaluation, model_name=name)
+        for key, outputs in loaded.slicing_metrics:
+            values = {m: v["doubleValue"] for m, v in outputs[""][""].items() if "doubleValue" in v}
+            found = slices.setdefault(key, {})
+            found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
+            for source in features.NAIVE_FORECASTS:
+                prefix = source_metric(source, "")
+                naive = {
+                    m.removeprefix(prefix): v for m, v in values.items() if m.startswith(prefix)
+                }
+                found[source] = _own(naive, config)
+    overall = {"last_pushed": None, **slices[()]}
+    by_hour: dict[str, dict[int, float]] = {}
+    by_day: dict[str, dict[str, float]] = {}
+    for key, found in slices.items():
+        for source, values in found.items() if key else ():
+            [(feature, value)] = key
+            if feature == features.HOUR:
+                by_hour.setdefault(source, {})[int(value)] = values[metrics.RMSE_ACTIVE]
+            else:
+                day = "weekend" if int(value) else "weekday"
+                by_day.setdefault(source, {})[day] = values[metrics.RMSE_ACTIVE]
+    return {
+        "metrics": overall,
+        "by_hour": by_hour,
+        "by_day": by_day,
+        "blessed": blessed,
+        "reasons": reasons(evaluation, overall, config, blessed),
+    }
+
+
+def _own(values: dict[str, float], config: Config) -> dict[str, float]:
+    return {name: values[name] for name in metrics.names(config.windows.horizon)}
+
+
+def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: bool) -> list[str]:
+    """Why the model was approved or refused, by the Evaluator's own validation: which number against which."""
+    own = overall["model"][metrics.RMSE_ACTIVE]
+    best = min(features.NAIVE_FORECASTS, key=lambda s: overall[s][metrics.RMSE_ACTIVE])
+    naive, margin = overall[best][metrics.RMSE_ACTIVE], config.evaluation.naive_margin
+    failed = set()
+    result = tfma.load_validation_result(evaluation)
+    for a_slice in result.metric_validations_per_slice:
+        failed |= {failure.metric_key.name for failure in a_slice.failures}
+    name = metrics.RMSE_ACTIVE
+    lines = []
+
+    def judge(ok: bool, limit: float, against: str) -> None:
+        verdict = "is below" if ok else "is not below"
+        lines.append(f"{name} {own:.4f} {verdict} {limit:.4f}, {against}")
+
+    share = f"{1 - margin:g} x " if margin else ""
+    against = f"{share}the best naive forecast, {best} ({naive:.4f})"
+    judge(RATIO_TO_NAIVE not in failed, (1 - margin) * naive, against)
+    pushed = overall["last_pushed"]
+    if pushed:
+        tolerance = config.evaluation.pushed_tolerance
+        rmse = pushed[metrics.RMSE_ACTIVE]
+        against = f"{1 + tolerance:g} x the last pushed model ({rmse:.4f})"
+        judge(name not in failed, (1 + tolerance) * rmse, against)
+    if not blessed and not failed:
+        lines.append(
+            "the Evaluator refused the model without naming a metric; see its validation result"
+        )
+    return lines
+
+
+def report_data(account: dict[str, Any], config: Config, windows: str, model: str) -> ReportData:
+    """The arrays behind the pictures: the test windows, their naive forecasts and the model's answers.
+
+    Args:
+      account: what `metrics.json` holds.
+      config: of the run.
+      windows: folder of WindowGen's output.
+      model: folder of the Trainer's output.
+    """
+    pattern = os.path.join(windows, _TEST, "*")
+    files = sorted(tf.io.gfile.glob(pattern))
+    records = [r.numpy() for r in tf.data.TFRecordDataset(files, compression_type="GZIP")]
+    shape = (config.windows.horizon, config.grid.rows, config.grid.cols, 2)
+    names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
+    spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
+    spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
+    parsed = {k: v.numpy() for k, v in tf.io.parse_example(records, spec).items()}
+    order = np.argsort(parsed[features.TARGET_TIME])
+    parsed = {name: values[order] for name, values in parsed.items()}
+    served = tf.saved_model.load(path_utils.serving_model_path(model))
+    answer = served.signatures[features.EXAMPLES_SIGNATURE]
+    flows = [
+        answer(tf.constant([records[i] for i in rows]))[features.FLOW].numpy()
+        for rows in np.array_split(order, -(-len(order) // 256))
+    ]
+    truth = parsed[features.TARGET]
+    counters = account["counters"]
+    return ReportData(
+        title=config.preset,
+        config=config.to_dict(),
+        seed=config.seed,
+        device=f"{account['training']['device']}, {account['training']['precision']}",
+        versions=account["versions"],
+        windows=counters["windows"]["windows"],
+        counters=counters,
+        interval_minutes=config.intervals.minutes,
+        target_times=parsed[features.TARGET_TIME],
+        truth=truth,
+        prediction=np.concatenate(flows),
+        naive={s: parsed[features.naive_feature(s)] for s in features.NAIVE_FORECASTS},
+        active=(truth > 0).any(axis=(0, 1, 4)),
+        metrics=account["metrics"],
+        by_hour=account["by_hour"],
+        by_day=account["by_day"],
+        history=account["training"]["history"],
+        blessed=account["blessed"],
+        reasons=account["reasons"],
+        pushed_model=account["pushed_version"],
+    )

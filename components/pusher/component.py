@@ -1,0 +1,13 @@
+"""TFX's Pusher with an executor that pushes whole versions, each model once."""
+
+from tfx import components
+from tfx.dsl.components.base import executor_spec
+
+from components.pusher.executor import Driver, Executor
+
+
+class Pusher(components.Pusher):
+    """TFX's Pusher; see the executor for what differs. Its interface is TFX's."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    DRIVER_CLASS = Driver

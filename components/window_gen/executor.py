@@ -1,0 +1,63 @@
+"""Reads frames, writes windows by split and the counters of what was dropped."""
+
+import json
+import os
+from typing import Any
+
+import apache_beam as beam
+from tfx import types
+from tfx.components.example_gen import write_split
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.beam_errors import clear_errors
+from components.window_gen import windows as pure
+from components.window_gen.transform import FramesToWindows
+from pipeline.config import Config
+
+FRAMES_SPLIT = "all"
+COUNTERS_FILE = "counters.json"
+
+
+def write_json(values: dict, folder: str) -> None:
+    """Writes the counters into an artifact's folder."""
+    fileio.makedirs(folder)
+    io_utils.write_string_file(os.path.join(folder, COUNTERS_FILE), json.dumps(values, indent=2))
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Executor of WindowGen."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See the component.
+
+        Raises:
+          DataError: a split has no windows, or a frame does not fit the configuration.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = Config.from_dict(json.loads(exec_properties["config"]))
+        frames = artifact_utils.get_split_uri(input_dict["examples"], FRAMES_SPLIT)
+        windows = artifact_utils.get_single_instance(output_dict["windows"])
+        windows.split_names = artifact_utils.encode_split_names(list(pure.SPLITS))
+        counters = artifact_utils.get_single_uri(output_dict["counters"])
+        with clear_errors(), self._make_beam_pipeline() as pipeline:
+            results = (
+                pipeline
+                | "ReadFrames" >> beam.io.ReadFromTFRecord(io_utils.all_files_pattern(frames))
+                | "FramesToWindows" >> FramesToWindows(config)
+            )
+            for split in pure.SPLITS:
+                results[split] | f"Write[{split}]" >> write_split.WriteSplit(
+                    artifact_utils.get_split_uri([windows], split),
+                    example_gen_pb2.FileFormat.FORMAT_TFRECORDS_GZIP,
+                    exec_properties,
+                )
+            results["counters"] | "WriteCounters" >> beam.Map(write_json, counters)

@@ -1,0 +1,271 @@
+"""What a window is, once: the lags, the plan of windows and splits, and the gathering of maps. Pure numpy.
+
+Training, evaluation and serving all take their windows from here. A lag is looked up by interval, never
+by row number, and a window exists only if every interval it needs exists.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Optional
+
+import numpy as np
+
+from components.errors import DataError
+from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, format_start
+from pipeline.config import SplitConfig, WindowConfig
+from trainer import features
+
+SPLITS = ("train", "eval", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowPlan:
+    """Which windows exist, and which split each belongs to.
+
+    Attributes:
+      origins: per split, the first target interval's start of each window, wall-clock minutes, int64 `[n]`,
+        ascending.
+      dropped: windows that do not exist, by the first interval they miss (`closeness-2`, `period-1`,
+        `trend-1+1` is the second step, `target+1`), or `straddles_eval` / `straddles_test` where a
+        horizon reaches into the next split.
+      missing_intervals: intervals within the data's span that have no frame.
+      naive_fallbacks: windows with no earlier frame of the same slot of the week; their `last_week` and
+        `historical_average` are the last interval.
+      test_start: first minute of the test period.
+    """
+
+    origins: dict[str, np.ndarray]
+    dropped: dict[str, int]
+    missing_intervals: int
+    naive_fallbacks: int
+    test_start: int
+
+    def counters(self) -> dict:
+        """The plan as plain counters, for the run's account."""
+        return {
+            "windows": {split: len(self.origins[split]) for split in SPLITS},
+            "dropped": self.dropped,
+            "missing_intervals": self.missing_intervals,
+            "naive_fallbacks": self.naive_fallbacks,
+        }
+
+
+def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]:
+    """Offsets of a window's maps from its first target, in intervals, most recent first.
+
+    With a horizon of h steps a period or trend lag is h maps, one for each step (`-p*T + k`): all are
+    before the forecast is made, since h is at most a day. Branches of length 0 are absent.
+
+    Returns:
+      Feature name -> int64 `[n]`, for closeness, period, trend and target, in that order.
+    """
+    steps = np.arange(windows.horizon)
+    week = DAYS_PER_WEEK * per_day
+    found = {features.CLOSENESS: -np.arange(1, windows.closeness + 1)}
+    for name, length, cycle in (
+        (features.PERIOD, windows.period, per_day),
+        (features.TREND, windows.trend, week),
+    ):
+        found[name] = (-cycle * np.arange(1, length + 1)[:, None] + steps).reshape(-1)
+    found = {name: offsets.astype(np.int64) for name, offsets in found.items() if offsets.size}
+    found[features.TARGET] = steps.astype(np.int64)
+    return found
+
+
+def _offset_label(name: str, position: int, horizon: int) -> str:
+    if name == features.TARGET:
+        return f"target+{position}"
+    if name == features.CLOSENESS:
+        return f"closeness-{position + 1}"
+    lag, step = divmod(position, horizon)
+    return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
+
+
+def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[np.ndarray, dict]:
+    """The starts at which a whole window exists, and the drop counts by first missing interval."""
+    alive = np.ones(len(starts), bool)
+    dropped = {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        for position, offset in enumerate(offsets):
+            here = np.isin(starts + offset * minutes, starts, assume_unique=True)
+            lost = int(np.sum(alive & ~here))
+            if lost:
+                dropped[_offset_label(name, position, windows.horizon)] = lost
+            alive &= here
+    return starts[alive], dropped
+
+
+def _first_minute(days: Optional[int], date: Optional[str], before: int) -> int:
+    """Start of a period that ends at minute `before` (a midnight) and is given in days or by date."""
+    if date is not None:
+        return date_to_minutes(dt.date.fromisoformat(date))
+    return before - days * MINUTES_PER_DAY
+
+
+def plan_windows(
+    starts: np.ndarray, minutes: int, windows: WindowConfig, split: SplitConfig
+) -> WindowPlan:
+    """Plans every window of the data and splits them by target time.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`, any order, no duplicates.
+      minutes: length of an interval.
+      windows: lags and horizon.
+      split: the test and eval periods. A window belongs to a split only if all its target steps do.
+
+    Raises:
+      DataError: a split would have no windows; says what the data spans and what was dropped.
+    """
+    starts = np.sort(np.asarray(starts, np.int64))
+    end = (int(starts[-1]) // MINUTES_PER_DAY + 1) * MINUTES_PER_DAY
+    test_start = _first_minute(split.test_days, split.test_start, end)
+    origins, dropped = _existing(starts, minutes, windows)
+    last_step = origins + (windows.horizon - 1) * minutes
+
+    before_test = origins[last_step < test_start]
+    if split.eval_share is not None:
+        cut = int(round(len(before_test) * (1 - split.eval_share), 6))
+        eval_start = int(before_test[cut]) if cut < len(before_test) else test_start
+    else:
+        eval_start = _first_minute(split.eval_days, split.eval_start, test_start)
+    parts = {
+        "train": origins[last_step < eval_start],
+        "eval": before_test[before_test >= eval_start],
+        "test": origins[origins >= test_start],
+    }
+    for name, border in (("straddles_eval", eval_start), ("straddles_test", test_start)):
+        lost = int(np.sum((origins < border) & (last_step >= border)))
+        if lost:
+            dropped[name] = lost
+    _require_windows(parts, starts, dropped, windows)
+    week = DAYS_PER_WEEK * MINUTES_PER_DAY
+    used = np.concatenate(list(parts.values()))
+    first_of_slot = starts[np.unique(starts % week, return_index=True)[1]]
+    steps = np.arange(windows.horizon) * minutes
+    fallbacks = np.isin(used[:, None] + steps, first_of_slot).any(axis=1)
+    return WindowPlan(
+        origins=parts,
+        dropped=dropped,
+        missing_intervals=int((starts[-1] - starts[0]) // minutes + 1 - len(starts)),
+        naive_fallbacks=int(fallbacks.sum()),
+        test_start=test_start,
+    )
+
+
+def _require_windows(
+    parts: dict[str, np.ndarray], starts: np.ndarray, dropped: dict, windows: WindowConfig
+) -> None:
+    empty = [name for name, origins in parts.items() if not len(origins)]
+    if empty:
+        raise DataError(
+            f"No windows for {' and '.join(empty)}: {len(starts)} frames from "
+            f"{format_start(starts[0])} to {format_start(starts[-1])}, lags closeness {windows.closeness}, "
+            f"period {windows.period} days, trend {windows.trend} weeks. Windows: "
+            f"{ {name: len(origins) for name, origins in parts.items()} }; dropped by missing interval: "
+            f"{dropped}. Give more data, fewer lags or another split."
+        )
+
+
+def locate(starts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Rows of the `wanted` intervals.
+
+    Args:
+      starts: int64 `[n]`, ascending.
+      wanted: int64 `[...]`.
+
+    Returns:
+      int64 `[...]`, rows into `starts`.
+
+    Raises:
+      DataError: an interval that is not there; names it.
+    """
+    rows = np.searchsorted(starts, wanted)
+    rows_or_last = np.minimum(rows, len(starts) - 1)
+    found = starts[rows_or_last] == wanted
+    if not np.all(found):
+        missing = np.asarray(wanted)[~found].flat[0]
+        raise DataError(f"Expected a frame at {format_start(missing)}, found none.")
+    return rows_or_last
+
+
+def gather(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    origins: np.ndarray,
+    windows: WindowConfig,
+    minutes: int,
+    with_target: bool = True,
+) -> dict[str, np.ndarray]:
+    """Gathers the maps of windows.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`, ascending.
+      maps: float32 `[n, H, W, 2]`, trips per interval.
+      origins: first target intervals, int64 `[m]`.
+      windows: lags and horizon.
+      minutes: length of an interval.
+      with_target: false where the target is not known yet.
+
+    Returns:
+      Feature name -> float32 `[m, lags, H, W, 2]`, most recent first; `target` is `[m, h, H, W, 2]`.
+
+    Raises:
+      DataError: an interval that a window needs is not there.
+    """
+    found = {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        if with_target or name != features.TARGET:
+            rows = locate(starts, np.asarray(origins)[:, None] + offsets * minutes)
+            found[name] = maps[rows]
+    return found
+
+
+def naive_sources(
+    starts: np.ndarray, origins: np.ndarray, horizon: int, minutes: int
+) -> dict[str, np.ndarray]:
+    """The intervals that the naive forecasts copy: the most recent ones known at the origin.
+
+    Args:
+      starts: all frames' starts, int64 `[n]`, ascending.
+      origins: first target intervals, int64 `[m]`.
+      horizon: steps h.
+      minutes: length of an interval.
+
+    Returns:
+      `last_interval` and `last_week` -> int64 `[m, h]`: the latest frame before the origin, and the latest
+      earlier frame of the target's slot of the week (the last interval where there is none).
+    """
+    last = starts[np.searchsorted(starts, origins) - 1][:, None] + np.zeros(horizon, np.int64)
+    targets = origins[:, None] + np.arange(horizon) * minutes
+    week = DAYS_PER_WEEK * MINUTES_PER_DAY
+    order = np.lexsort((starts, starts % week))
+    keys = (starts % week)[order] * np.int64(2**40) + starts[order]
+    rows = np.searchsorted(keys, (targets % week) * np.int64(2**40) + targets) - 1
+    found = starts[order][np.maximum(rows, 0)]
+    same_slot = (rows >= 0) & (found % week == targets % week)
+    return {"last_interval": last, "last_week": np.where(same_slot, found, last)}
+
+
+def expanding_averages(starts: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The historical average: for each frame, the mean of all **earlier** frames of its slot of the week.
+
+    Args:
+      starts: int64 `[n]`, ascending; whole slots of the week (some or all of them).
+      maps: float32 `[n, H, W, 2]`.
+
+    Returns:
+      The starts that have an earlier frame, int64 `[m]`, and their averages, float32 `[m, H, W, 2]`.
+    """
+    slots = starts % (DAYS_PER_WEEK * MINUTES_PER_DAY)
+    kept, means = [], []
+    for slot in np.unique(slots):
+        rows = np.flatnonzero(slots == slot)
+        if len(rows) > 1:
+            sums = np.cumsum(maps[rows[:-1]], axis=0, dtype=np.float64)
+            counts = np.arange(1, len(rows)).reshape(-1, 1, 1, 1)
+            kept.append(starts[rows[1:]])
+            means.append((sums / counts).astype(np.float32))
+    if not kept:
+        return np.empty(0, np.int64), np.empty((0, *maps.shape[1:]), np.float32)
+    order = np.argsort(np.concatenate(kept))
+    return np.concatenate(kept)[order], np.concatenate(means)[order]

@@ -1,0 +1,195 @@
+"""The `crowdflow` command. No TensorFlow and no TFX is imported before a run needs it."""
+
+import itertools
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+import yaml
+
+from components.errors import CrowdFlowError
+from pipeline import presets
+from pipeline.config import Config, field_names
+
+
+class _Commands(click.Group):
+    """Turns our errors into one line and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except CrowdFlowError as error:
+            click.secho(f"Error: {error}", fg="red", err=True)
+            context.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crowdflow")
+def main() -> None:
+    """Forecasts a city's crowd flows: from flow records to a pushed ST-ResNet model.
+
+    \b
+    Try it on the embedded simulated city (a few minutes, no data needed):
+      crowdflow run
+    On the paper's BikeNYC file:
+      crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5
+    """
+
+
+@main.command()
+@click.option(
+    "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A saved configuration instead.",
+)
+@click.option("--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns.")
+@click.option("--root", help="Everything the run writes.  [default: runs/<preset>]")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
+)
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]")
+@click.pass_context
+def run(
+    context: click.Context,
+    preset: str,
+    config_file: Optional[Path],
+    data: tuple[str, ...],
+    root: Optional[str],
+    settings: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Runs the whole pipeline: ingest, validate, window, transform, train, evaluate, push, report.
+
+    What has not changed is taken from cache, and a run that was killed goes on where it was.
+
+    \b
+    Examples:
+      crowdflow run
+      crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
+      crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
+      crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
+
+    \b
+    Under the root: report/index.html to look at, summary.json to read by program,
+    serving/crowdflow/<version> for TensorFlow Serving, logs/.
+
+    \b
+    Exit codes: 0 a model was pushed, 2 the run completed and the model was refused,
+    1 the run failed.
+    """
+    config = Config.load(config_file) if config_file else presets.load(preset)
+    config = config.replace(dict(map(_parse_setting, settings)))
+    paths = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
+    more_data = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
+    if data or more_data:
+        paths["paths.data"] = [*data, *more_data]
+    from pipeline import local_runner
+
+    context.exit(local_runner.run(config.replace(paths), more[len(more_data) :]))
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"expected KEY=VALUE, such as seed=7. Received: {text!r}.")
+    return name.strip(), yaml.safe_load(value)
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--rows", default=8, show_default=True, help="H, rows of the grid.")
+@click.option("--cols", default=8, show_default=True, help="W, columns of the grid.")
+@click.option("--minutes", default=60, show_default=True, help="Length of an interval.")
+@click.option("--start", default="2024-04-01", show_default=True, help="First day, YYYY-MM-DD.")
+@click.option("--days", default=70, show_default=True, help="Length of the span.")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same city.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["parquet", "csv", "h5", "weather", "holidays", "trips"]),
+    help="What to write; again for more.  [default: parquet, weather, holidays]",
+)
+def simulate(
+    out: Path,
+    rows: int,
+    cols: int,
+    minutes: int,
+    start: str,
+    days: int,
+    seed: int,
+    formats: tuple[str, ...],
+) -> None:
+    """Writes a simulated city's files into the folder OUT.
+
+    \b
+    Example:
+      crowdflow simulate city --days 35 --seed 2
+      crowdflow run --data city
+    """
+    from pipeline import simulated_city, simulated_files
+
+    spec = simulated_city.CitySpec(
+        rows=rows, cols=cols, minutes=minutes, start_date=start, days=days, seed=seed
+    )
+    for path in simulated_files.ensure_city(out, spec, formats or simulated_files.DEFAULT_FORMATS):
+        click.echo(path)
+    for name, value in simulated_city.describe(simulated_city.simulate(spec)).items():
+        click.echo(f"{name}: {value}")
+
+
+@main.command("presets")
+@click.option("--show", metavar="NAME", help="One preset's whole configuration, as YAML.")
+@click.option("--fields", is_flag=True, help="Every name that --set takes.")
+def list_presets(show: Optional[str], fields: bool) -> None:
+    """Lists the presets.
+
+    \b
+    Example, a configuration of your own:
+      crowdflow presets --show bikenyc > mine.yaml
+      crowdflow run --config mine.yaml --data flows.parquet
+    """
+    if fields:
+        values = Config().to_dict()
+        for name in field_names():
+            section, _, field = name.partition(".")
+            click.echo(f"{name} = {values[section][field] if field else values[section]}")
+    elif show:
+        click.echo(yaml.safe_dump(presets.load(show).to_dict(), sort_keys=False), nl=False)
+    else:
+        for name in presets.names():
+            click.echo(f"{name:<14} {presets.describe(name)}")
+
+
+@main.command()
+@click.option(
+    "--root", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--keep",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Runs and versions to keep.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def clean(root: Path, keep: int, dry_run: bool) -> None:
+    """Removes old artifacts, versions, checkpoints and logs, keeping those of the last runs.
+
+    \b
+    Example:
+      crowdflow clean --root runs/bikenyc --keep 5
+    """
+    from pipeline import cleanup
+
+    for path, size in cleanup.clean(root, keep, dry_run):
+        click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({size / 2**20:.1f} MiB)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

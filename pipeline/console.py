@@ -1,0 +1,112 @@
+"""What a person sees of a run: nodes as they run, epochs, and the table at the end."""
+
+import logging
+import time
+from typing import Any, Optional
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+OURS = "crowdflow"
+_NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."
+_NODE_CACHED = "A cached execution %d is used."
+
+LABELS = {
+    "model": "this model",
+    "last_pushed": "last pushed model",
+    "last_interval": "last interval",
+    "last_week": "last week",
+    "historical_average": "historical average",
+}
+COLUMNS = {
+    "rmse_active_cells": "RMSE",
+    "inflow_rmse_active_cells": "RMSE inflow",
+    "outflow_rmse_active_cells": "RMSE outflow",
+    "mae_active_cells": "MAE",
+    "rmse_all_cells": "RMSE all cells",
+}
+
+
+class Progress(logging.Handler):
+    """Follows the local runner through its log: colours on a terminal, plain lines elsewhere.
+
+    Attributes:
+      seconds: node id -> how long it took, in the order in which they ran.
+      current: the node that runs now, or None.
+    """
+
+    def __init__(self, console: Console):
+        super().__init__(logging.INFO)
+        self.seconds: dict[str, float] = {}
+        self.current: Optional[str] = None
+        self._console = console
+        self._started = 0.0
+        self._cached = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(OURS):
+            style = "yellow" if record.levelno >= logging.WARNING else "dim"
+            self.line(f"    {record.getMessage()}", style)
+        elif record.msg == _NODE_STARTS:
+            self.current, self._started, self._cached = record.args[0], time.monotonic(), False
+            if self._console.is_terminal:
+                self.line(f"  {self.current} ...", "dim")
+        elif record.msg == _NODE_CACHED:
+            self._cached = True
+        elif record.msg == _NODE_ENDS:
+            self.stop()
+            how = "cached" if self._cached else "done"
+            name = record.args[0]
+            self.line(f"  {name:<18} {how:<7} {self.seconds[name]:6.1f} s", "green")
+
+    def stop(self) -> None:
+        """Takes the current node's time, whether it finished or failed."""
+        if self.current:
+            self.seconds[self.current] = time.monotonic() - self._started
+        self.current = None
+
+    def line(self, text: str, style: str = "") -> None:
+        """Prints a line as it is: no markup, no wrapping."""
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def results_table(metrics: dict[str, Any]) -> Table:
+    """The model and what it is measured against, on the test windows."""
+    table = Table(title="Test windows, trips per interval (active cells unless said)")
+    table.add_column("forecast")
+    for label in COLUMNS.values():
+        table.add_column(label, justify="right")
+    for source, label in LABELS.items():
+        if metrics.get(source):
+            values = [f"{metrics[source][name]:.3f}" for name in COLUMNS]
+            table.add_row(label, *values, style="bold" if source == "model" else "")
+    return table
+
+
+def print_outcome(console: Console, summary: dict[str, Any]) -> None:
+    """The end of a run that completed."""
+    rejected = summary["counters"]["frames"].get("rejected", {})
+    dropped = summary["counters"]["windows"]["dropped"]
+    windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
+    console.print()
+    console.print(results_table(summary["metrics"]))
+    lines = [f"windows: {windows}"]
+    if rejected:
+        lines.append("records rejected: " + _counts(rejected))
+    if dropped:
+        lines.append("windows dropped by first missing lag: " + _counts(dropped))
+    lines += summary["reasons"]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    if summary["blessed"]:
+        console.print(
+            Text(f"Blessed. Pushed to {summary['pushed_model']}", "bold green"), soft_wrap=True
+        )
+    else:
+        console.print(Text("Refused, nothing pushed.", "bold red"), soft_wrap=True)
+    console.print(Text(f"Report: {summary['report']}"), soft_wrap=True)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

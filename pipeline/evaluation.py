@@ -1,0 +1,68 @@
+"""What the Evaluator measures, and when a model is approved."""
+
+import json
+
+import tensorflow_model_analysis as tfma
+
+from pipeline.config import Config
+from trainer import features
+from trainer.flow_errors import RATIO_TO_NAIVE
+from trainer.metrics import RMSE_ACTIVE
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+
+# A threshold is inclusive; a model that only equals the naive forecast is not better.
+_STRICTLY = 1e-9
+
+
+def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
+    """The Evaluator's configuration.
+
+    Two thresholds on the whole test split: the model's RMSE against the best naive forecast's, and against the
+    last pushed model's. Slices by hour of day and by weekday or weekend are measured, not judged.
+    """
+
+    def model_spec(name: str, is_baseline: bool) -> tfma.ModelSpec:
+        return tfma.ModelSpec(
+            name=name,
+            is_baseline=is_baseline,
+            model_type="tf_generic",
+            signature_name=features.EXAMPLES_SIGNATURE,
+            label_key=features.TARGET,
+            prediction_key=features.FLOW,
+        )
+
+    rules = config.evaluation
+    metric = {"horizon": config.windows.horizon, "code_fingerprint": code_fingerprint}
+    return tfma.EvalConfig(
+        model_specs=[model_spec(CANDIDATE, False), model_spec(BASELINE, True)],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            tfma.SlicingSpec(feature_keys=[features.HOUR]),
+            tfma.SlicingSpec(feature_keys=[features.WEEKEND]),
+        ],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(
+                        module="trainer.flow_errors",
+                        class_name="FlowErrors",
+                        config=json.dumps(metric),
+                    )
+                ],
+                thresholds={
+                    RATIO_TO_NAIVE: tfma.MetricThreshold(
+                        value_threshold=tfma.GenericValueThreshold(
+                            upper_bound={"value": 1 - rules.naive_margin - _STRICTLY}
+                        )
+                    ),
+                    RMSE_ACTIVE: tfma.MetricThreshold(
+                        change_threshold=tfma.GenericChangeThreshold(
+                            direction=tfma.MetricDirection.LOWER_IS_BETTER,
+                            relative={"value": rules.pushed_tolerance},
+                        )
+                    ),
+                },
+            )
+        ],
+    )

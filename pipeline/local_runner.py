@@ -1,0 +1,164 @@
+"""Runs the pipeline on this machine, under one root folder."""
+
+import logging
+import os
+import sys
+import traceback
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from components.errors import ConfigError, CrowdFlowError
+from components.flow_example_gen.sources import inspect_sources
+from pipeline import presets
+from pipeline.config import Config
+from pipeline.console import OURS, Progress, print_outcome
+from pipeline.root import Root
+
+PUSHED, FAILED, REFUSED = 0, 1, 2
+
+
+def run(config: Config, beam_args: Sequence[str] = ()) -> int:
+    """Runs every node, prints the account and writes `summary.json`.
+
+    Args:
+      config: `paths.root` is set.
+      beam_args: Beam options.
+
+    Returns:
+      0 a model was pushed, 2 the run completed and the model was refused, 1 the run failed.
+    """
+    console = Console(highlight=False)
+    root = Root(config.paths.root)
+    progress = Progress(console)
+    try:
+        with root.lock():
+            return _run_locked(config, root, console, progress, beam_args)
+    except CrowdFlowError as error:
+        progress.line(f"Error: {error}", "bold red")
+        return FAILED
+
+
+def _run_locked(
+    config: Config, root: Root, console: Console, progress: Progress, beam_args: Sequence[str]
+) -> int:
+    from pipeline import summary
+
+    log_file = _log_to_file(root, progress)
+    config.save(root.config)
+    outcome = summary.empty(config, [])
+    try:
+        data = _data(config, root, progress)
+        progress.line(
+            f"preset {config.preset}, root {root.path}; loading TensorFlow and TFX ...", "dim"
+        )
+        outcome = _run_nodes(config, root, data, progress, beam_args, outcome)
+    except Exception as error:
+        if isinstance(error, CrowdFlowError):
+            reason = str(error)
+        else:
+            logging.getLogger(OURS).debug(traceback.format_exc())
+            reason = f"{type(error).__name__}: {error}\nThe whole account is in {log_file}."
+        failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
+        outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
+        summary.write(outcome, root)
+        progress.line(f"Error{f' in {failed}' if failed else ''}: {reason}", "bold red")
+        return FAILED
+    summary.write(outcome, root)
+    print_outcome(console, outcome)
+    return PUSHED if outcome["pushed_model"] else REFUSED
+
+
+def _data(config: Config, root: Root, progress: Progress) -> list[str]:
+    """The input paths: the given ones, checked, or the simulated city's."""
+    if config.paths.data:
+        data = [str(Path(path).absolute()) for path in config.paths.data]
+    elif config.preset == presets.EMBEDDED:
+        from pipeline.simulated_files import CitySpec, ensure_city
+
+        rows, cols = config.grid.rows, config.grid.cols
+        spec = CitySpec(rows=rows, cols=cols, minutes=config.intervals.minutes)
+        data = [str(path) for path in ensure_city(root.data, spec)]
+        progress.line(f"data: a simulated city of {rows} x {cols} cells, {spec.days} days", "dim")
+    else:
+        raise ConfigError(
+            f"preset {config.preset}: expected --data PATH (files or folders). Received none. Only "
+            f"{presets.EMBEDDED} has a city of its own."
+        )
+    inspect_sources(data, config)
+    return data
+
+
+def _run_nodes(
+    config: Config,
+    root: Root,
+    data: list[str],
+    progress: Progress,
+    beam_args: Sequence[str],
+    outcome: dict[str, Any],
+) -> dict[str, Any]:
+    """Compiles the pipeline and runs it; `outcome` gets the nodes even where one fails."""
+    from ml_metadata import metadata_store
+    from tfx import v1 as tfx
+    from tfx.dsl.compiler import compiler, constants
+    from tfx.orchestration.portable import runtime_parameter_utils
+
+    from pipeline import summary
+    from pipeline.pipeline import NEVER_CACHED, create_pipeline
+
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
+    pipeline = create_pipeline(
+        name=f"crowdflow-{config.preset}",
+        root=str(root.artifacts),
+        config=config,
+        data=data,
+        serving_folder=str(root.serving),
+        checkpoints=str(root.checkpoints),
+        metadata=connection,
+        beam_args=beam_args,
+    )
+    compiled = compiler.Compiler().compile(pipeline)
+    for node in compiled.nodes:
+        if node.pipeline_node.node_info.id in NEVER_CACHED:
+            node.pipeline_node.execution_options.caching_options.enable_cache = False
+    run_id = uuid.uuid4().hex
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    try:
+        tfx.orchestration.LocalDagRunner().run_with_ir(compiled)
+    finally:
+        progress.stop()
+        store = metadata_store.MetadataStore(connection)
+        outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)
+    return summary.complete(outcome, summary.report_folder(store, run_id), root)
+
+
+def _log_to_file(root: Root, progress: Progress) -> Path:
+    """Sends every library's log to a file under the root, and ours to the console too."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    root.logs.mkdir(exist_ok=True)
+    path = root.logs / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logger = absl_logging.get_absl_logger()
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    top = logging.getLogger()
+    for handler in [*top.handlers, *absl_logger.handlers]:
+        handler.close()
+    absl_logger.handlers, absl_logger.propagate = [progress], True
+    top.handlers = [file]
+    top.setLevel(logging.INFO)
+    ours = logging.getLogger(OURS)
+    ours.handlers = [progress]
+    ours.setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+    if not sys.warnoptions:
+        warnings.simplefilter("default")
+    return path

@@ -1,0 +1,162 @@
+"""The wiring of the pipeline, and nothing else."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Optional
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+
+from components.baseline.component import LastPushedModel
+from components.flow_example_gen.component import FlowExampleGen
+from components.flow_report.component import FlowReportGen
+from components.pusher.component import Pusher
+from components.validation_gate.component import FlowSchema, ValidationGate
+from components.window_gen.component import WindowGen
+from pipeline.config import Config
+from pipeline.evaluation import eval_config
+from pipeline.fingerprint import fingerprint
+from schema import FRAMES, WINDOWS, render
+
+# They look at the serving folder, which no cache key sees: their caching must be off.
+NEVER_CACHED = ("LastPushedModel", "Pusher")
+
+
+def create_pipeline(
+    *,
+    name: str,
+    root: str,
+    config: Config,
+    data: Sequence[str],
+    serving_folder: str,
+    checkpoints: str,
+    metadata: Optional[metadata_store_pb2.ConnectionConfig] = None,
+    beam_args: Sequence[str] = (),
+) -> tfx.dsl.Pipeline:
+    """Wires records -> frames -> validation -> windows -> transform -> model -> evaluation -> push -> report.
+
+    Every node that runs our code has a fingerprint of that code among its parameters, and only the sections of
+    the configuration that it reads: so a change reruns that node and what depends on it, and nothing else.
+
+    Args:
+      name: of the pipeline, part of every cache key.
+      root: folder of the artifacts.
+      config: what to build.
+      data: input files and folders.
+      serving_folder: where approved models are pushed, one numeric folder a version.
+      checkpoints: where interrupted trainings leave their state.
+      metadata: connection to MLMD; None where the orchestrator has its own.
+      beam_args: Beam options of the nodes that run on Beam.
+    """
+    ingest = config.section("grid", "intervals", "ingest")
+    example_gen = FlowExampleGen(
+        paths=data,
+        config=ingest,
+        code_fingerprint=fingerprint("components.flow_example_gen.executor"),
+    )
+    frames = example_gen.outputs["examples"]
+    statistics = tfx.components.StatisticsGen(examples=frames)
+    schemas = FlowSchema(frame_text=render(FRAMES, config), window_text=render(WINDOWS, config))
+    window_schema = schemas.outputs["window_schema"]
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schemas.outputs["frame_schema"]
+    )
+    gate = ValidationGate(
+        statistics=statistics.outputs["statistics"],
+        schema=schemas.outputs["frame_schema"],
+        anomalies=validator.outputs["anomalies"],
+        code_fingerprint=fingerprint("components.validation_gate.component"),
+    )
+    window_gen = WindowGen(
+        examples=frames,
+        verdict=gate.outputs["verdict"],
+        config=config.section("grid", "intervals", "ingest", "windows", "split"),
+        code_fingerprint=fingerprint("components.window_gen.executor"),
+    )
+    windows = window_gen.outputs["windows"]
+    transform = tfx.components.Transform(
+        examples=windows,
+        schema=window_schema,
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        # The scaling constants come from the train part alone; the graph is applied where windows are read.
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
+        materialize=False,
+        disable_statistics=True,
+        custom_config={
+            "config": config.section("intervals", "ingest", "transform"),
+            "code_fingerprint": fingerprint("trainer.preprocessing"),
+        },
+    )
+    trainer = tfx.components.Trainer(
+        run_fn="trainer.run_fn.run_fn",
+        examples=windows,
+        transform_graph=transform.outputs["transform_graph"],
+        schema=window_schema,
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "config": config.section(
+                "seed", "grid", "intervals", "ingest", "windows", "transform", "model", "training"
+            ),
+            "code_fingerprint": fingerprint("trainer.run_fn"),
+            "checkpoints": checkpoints,
+        },
+    )
+    model = trainer.outputs["model"]
+    last_pushed = LastPushedModel(
+        model=model,
+        windows=windows,
+        serving_folder=serving_folder,
+        config=config.section("grid", "windows"),
+        code_fingerprint=fingerprint("components.baseline.executor"),
+    )
+    evaluator = tfx.components.Evaluator(
+        examples=windows,
+        model=model,
+        baseline_model=last_pushed.outputs["baseline"],
+        schema=window_schema,
+        eval_config=eval_config(config, fingerprint("trainer.flow_errors")),
+        example_splits=["test"],  # unset, it would be the split of early stopping
+    )
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
+        ),
+        custom_config={"code_fingerprint": fingerprint("components.pusher.executor")},
+    )
+    report = FlowReportGen(
+        frame_counters=example_gen.outputs["counters"],
+        window_counters=window_gen.outputs["counters"],
+        windows=windows,
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        baseline=last_pushed.outputs["baseline"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        config=config.section(*(field.name for field in dataclasses.fields(Config))),
+        code_fingerprint=fingerprint("components.flow_report.component"),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=name,
+        pipeline_root=root,
+        components=[
+            example_gen,
+            statistics,
+            schemas,
+            validator,
+            gate,
+            window_gen,
+            transform,
+            trainer,
+            last_pushed,
+            evaluator,
+            pusher,
+            report,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(beam_args),
+    )

@@ -1,0 +1,58 @@
+"""The curated schemas: templates in this folder, made concrete from a configuration. See README.md."""
+
+import hashlib
+from importlib import resources
+from string import Template
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.config import Config
+from trainer import features
+
+FRAMES, WINDOWS, _COVARIATES = "frames", "windows", "covariates"
+
+
+def render(name: str, config: Config) -> str:
+    """The text of a concrete schema.
+
+    Args:
+      name: `frames` or `windows`.
+      config: its grid, windows, covariates and bounds fill the template.
+
+    Returns:
+      A `Schema` as text. It starts with a digest of the templates, so that nodes keyed by this text notice
+      any edit of a template.
+    """
+    templates = [
+        resources.files("schema").joinpath(f"{part}.pbtxt").read_text(encoding="utf-8")
+        for part in (name, _COVARIATES)
+    ]
+    windows, grid = config.windows, config.grid
+    text = Template("\n".join(templates)).substitute(
+        rows=grid.rows,
+        cols=grid.cols,
+        cells=grid.rows * grid.cols,
+        max_flow=config.ingest.max_flow,
+        closeness=windows.closeness,
+        period=windows.period * windows.horizon,
+        trend=windows.trend * windows.horizon,
+        horizon=windows.horizon,
+    )
+    parsed = text_format.Parse(text, schema_pb2.Schema())
+    lags = {features.CLOSENESS: windows.closeness, features.PERIOD: windows.period}
+    lags[features.TREND] = windows.trend
+    absent = {lag for lag, length in lags.items() if not length}
+    ingest = config.ingest
+    kept = {c.name for c in features.covariates(ingest.holidays, ingest.weather)}
+    absent |= {c.name for c in features.covariates(True, True)} - kept
+    present = [feature for feature in parsed.feature if feature.name not in absent]
+    digest = hashlib.sha256("\n".join(templates).encode()).hexdigest()
+    return f"# templates {digest}\n" + text_format.MessageToString(
+        schema_pb2.Schema(feature=present)
+    )
+
+
+def parse(text: str) -> schema_pb2.Schema:
+    """Reads what `render` wrote."""
+    return text_format.Parse(text, schema_pb2.Schema())

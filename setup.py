@@ -1,0 +1,62 @@
+"""CrowdFlow: citywide crowd-flow forecasting as a TFX production pipeline."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+
+# The package names are generic, so every one of ours is named: nothing is found by globbing.
+PACKAGES = [
+    "components",
+    "components.baseline",
+    "components.flow_example_gen",
+    "components.flow_report",
+    "components.pusher",
+    "components.validation_gate",
+    "components.window_gen",
+    "pipeline",
+    "schema",
+    "trainer",
+]
+
+INSTALL_REQUIRES = [
+    # TFX 1.16 is the newest whose whole family is on the public index; it needs Python 3.10.
+    "tfx>=1.16,<1.17",
+    "tensorflow>=2.16,<2.17",
+    "tensorflow-transform>=1.16,<1.17",
+    "tensorflow-data-validation>=1.16,<1.17",
+    "tensorflow-model-analysis>=0.47,<0.48",
+    "keras>=3.8,<3.9",
+    "apache-beam>=2.62,<2.63",
+    "dill",  # tfx-bsl imports it; Beam stopped bringing it
+    "setuptools<81",  # tensorflow-hub 0.15 imports pkg_resources
+    "numpy>=1.26,<2",
+    "pandas>=1.5,<2",
+    "pyarrow>=10,<11",
+    "h5py>=3.10,<4",
+    "holidays>=0.50,<1",
+    "matplotlib>=3.8,<4",
+    "click>=8,<9",
+    "rich>=13,<15",
+    "PyYAML>=6,<7",
+]
+
+setup(
+    name="crowdflow",
+    version="0.1.0",
+    description="Citywide crowd-flow forecasting with ST-ResNet, as a TFX production pipeline",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.11",
+    packages=PACKAGES,
+    package_data={"schema": ["*.pbtxt", "README.md"], "pipeline": ["presets/*.yaml"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.16,<2.17"],
+        "kubeflow": ["kfp>=2,<3"],
+        "dev": ["pytest>=8", "pytest-timeout>=2", "hypothesis>=6", "ruff>=0.9"],
+    },
+    entry_points={"console_scripts": ["crowdflow=pipeline.cli:main"]},
+)

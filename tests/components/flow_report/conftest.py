@@ -1,0 +1,124 @@
+"""A made-up city's test period, with commuting; the model is better than the naive forecasts."""
+
+import numpy as np
+import pytest
+
+from components.flow_report.page import ReportData
+
+MONDAY = 16_335 * 1440  # 2014-09-22 00:00
+NAIVE_NOISE = {"last_interval": 0.5, "last_week": 0.4, "historical_average": 0.25}
+
+
+def _rates(times, rows, cols):
+    """Expected flow, `[n, H, W, 2]`: into the middle in the morning, out in the evening."""
+    hour, day = times % 1440 / 60, (times // 1440 + 3) % 7
+    y, x = np.mgrid[:rows, :cols]
+    centre = np.exp(-(((y / rows - 0.45) / 0.2) ** 2) - ((x / cols - 0.55) / 0.25) ** 2)
+    centre *= ~((y + x < rows // 4) | (y - x > rows * 0.7))  # water
+
+    def peak(at, width):
+        return np.exp(-(((hour - at) / width) ** 2))
+
+    weekday = np.where(day < 5, 1.0, 0.25)
+    base = 0.25 + peak(14, 5)
+    flows = [base + weekday * 2.2 * peak(at, 1.4) for at in (8.5, 18)]
+    return np.stack([flow[:, None, None] * centre * 90 for flow in flows], axis=-1)
+
+
+def _metrics(forecast, truth, active):
+    def rmse(part):
+        error = forecast[part] - truth[part]
+        return float(np.sqrt(np.mean(error**2) * active.size / active.sum()))
+
+    return {
+        "rmse_active_cells": rmse(np.s_[:]),
+        "rmse_all_cells": float(np.sqrt(np.mean((forecast - truth) ** 2))),
+        "mae_active_cells": float(np.abs(forecast - truth).mean() * active.size / active.sum()),
+        "inflow_rmse_active_cells": rmse(np.s_[..., 0]),
+        "outflow_rmse_active_cells": rmse(np.s_[..., 1]),
+    }
+
+
+def _grouped(forecasts, truth, active, keys):
+    return {
+        name: {
+            key: _metrics(values[keys == key], truth[keys == key], active)["rmse_active_cells"]
+            for key in np.unique(keys).tolist()
+        }
+        for name, values in forecasts.items()
+    }
+
+
+def _history(phase1=60, phase2=30):
+    random = np.random.default_rng(5)
+    epochs = []
+    for index in range(phase1 + phase2):
+        phase = 1 if index < phase1 else 2
+        loss = (0.012 * np.exp(-index / 12) + 0.0022) * random.uniform(0.95, 1.05)
+        rmse = 6.3 + 7 * np.exp(-index / 9) + 0.01 * max(0, index - 40) + random.normal(0, 0.12)
+        epochs.append(
+            {
+                "phase": phase,
+                "epoch": index + 1 if phase == 1 else index + 1 - phase1,
+                "loss": float(loss if phase == 1 else loss * 0.8),
+                "eval_rmse": float(rmse) if phase == 1 else None,
+                "seconds": 4.2,
+                "learning_rate": 2e-4 if phase == 1 else 2e-5,
+            }
+        )
+    return epochs
+
+
+@pytest.fixture
+def make_report():
+    """A function that builds a ReportData; any field can be replaced."""
+    return build_report
+
+
+def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushed=True, **fields):
+    """See `make_report`; `times` replaces the unbroken raster of `days` days."""
+    random = np.random.default_rng(7)
+    if times is None:
+        times = MONDAY - 1440 + np.arange(days * 1440 // minutes) * minutes
+    steps = [_rates(times + step * minutes, *grid) * minutes / 60 for step in range(horizon)]
+    rates = np.stack(steps, axis=1)  # [n, h, H, W, 2]
+    truth = random.poisson(rates).astype(np.float32)
+
+    def forecast(spread):
+        noise = 1 + spread * random.normal(size=rates.shape)
+        return np.maximum(rates * noise, 0).astype(np.float32)
+
+    prediction = forecast(0.15)
+    naive = {name: forecast(spread) for name, spread in NAIVE_NOISE.items()}
+    active = rates.max(axis=(0, 1, 4)) > 1.5
+    forecasts = {"model": prediction, **({"last_pushed": forecast(0.2)} if pushed else {}), **naive}
+    hour = times % 1440 // 60
+    weekend = np.where((times // 1440 + 3) % 7 < 5, "weekday", "weekend")
+    values = {
+        "title": "synthetic-city",
+        "config": {"preset": "synthetic-city", "grid": {"rows": grid[0], "cols": grid[1]}},
+        "seed": 1,
+        "device": "CPU, 2 cores",
+        "versions": {"tfx": "1.16.0", "tensorflow": "2.16.2", "keras": "3.8.0"},
+        "windows": {"train": 3_132, "eval": 348, "test": len(times)},
+        "counters": {
+            "records": {"read": 561_408, "rejected": {"negative_flow": 3, "outside_grid": 12}},
+            "intervals": {"frames": 4_392, "missing": 24},
+            "windows_dropped": {"closeness": 9, "period": 96, "trend": 672, "target": 0},
+        },
+        "interval_minutes": minutes,
+        "target_times": times,
+        "truth": truth,
+        "prediction": prediction,
+        "naive": naive,
+        "active": active,
+        "metrics": {"last_pushed": None}
+        | {name: _metrics(values, truth, active) for name, values in forecasts.items()},
+        "by_hour": _grouped(forecasts, truth, active, hour),
+        "by_day": _grouped(forecasts, truth, active, weekend),
+        "history": _history(),
+        "blessed": True,
+        "reasons": ["rmse_active_cells 5.98 is below 8.14 (historical average)."],
+        "pushed_model": "serving/1714557600",
+    }
+    return ReportData(**(values | fields))

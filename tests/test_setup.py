@@ -1,0 +1,190 @@
+"""The set-up: what the wheel ships, what the locks pin, what is installed."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import pipeline
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ["requirements.txt", "requirements-gpu.txt"]
+LOCKED = re.compile(
+    r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>\S+)( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+)
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+
+
+def shipped_files() -> dict[str, bytes]:
+    """Every file below our package folders, which is what the wheel must hold, by relative path."""
+    paths = (path for name in PACKAGES for path in (ROOT / name).rglob("*"))
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in paths
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def locked_blocks(lock: str) -> list[str]:
+    """The entries of a lock, each with the indented lines that belong to it."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return [
+        block for block in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if block[:1] not in "#"
+    ]
+
+
+def versions(lock: str) -> dict[str, str]:
+    """The version a lock pins for each normalised name."""
+    matches = (LOCKED.match(block) for block in locked_blocks(lock))
+    return {canonicalize_name(match["name"]): match["version"] for match in matches}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    """The wheel, built from the checkout as `make install` builds it: nothing is left there."""
+    scratch = tmp_path_factory.mktemp("wheel")
+    options = scratch / "build.cfg"
+    options.write_text(
+        f"[build]\nbuild_base = {scratch / 'build'}\n[egg_info]\negg_base = {scratch}\n"
+    )
+    build = "import sys, setuptools.build_meta as b; b.build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, scratch],
+        cwd=ROOT,
+        env=os.environ | {"DIST_EXTRA_CONFIG": str(options)},
+        check=True,
+        capture_output=True,
+    )
+    (path,) = scratch.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_wheel_holds_exactly_the_files_of_our_packages(wheel):
+    in_wheel = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert in_wheel == set(shipped_files())
+
+
+def test_building_leaves_nothing_in_the_checkout(wheel):
+    assert not (ROOT / "build").exists()
+    assert not list(ROOT.glob("*.egg-info"))
+
+
+def test_wheel_ships_the_license(wheel):
+    (name,) = (name for name in wheel.namelist() if name.endswith("LICENSE"))
+    assert b"Apache License" in wheel.read(name)
+
+
+def test_tests_meet_the_installed_package():
+    site_packages = Path(sysconfig.get_path("purelib"))
+    assert Path(pipeline.__file__).parent == site_packages / "pipeline", "run `make test`"
+    for name, content in shipped_files().items():
+        assert (site_packages / name).read_bytes() == content, f"{name}: run `make install`"
+
+
+def test_no_dependency_uses_our_package_names():
+    owners = importlib.metadata.packages_distributions()
+    assert {name: owners[name] for name in PACKAGES} == {name: ["crowdflow"] for name in PACKAGES}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_entry_has_a_version_and_hashes(lock):
+    blocks = locked_blocks(lock)
+    assert len(blocks) > 200
+    assert [block for block in blocks if not LOCKED.match(block)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_names_an_index(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert not re.search(r"://|--(extra-)?index|--find-links", text)
+
+
+def test_gpu_lock_is_the_same_set_plus_cuda():
+    base, gpu = versions("requirements.txt"), versions("requirements-gpu.txt")
+    assert base.items() <= gpu.items()
+    extra = gpu.keys() - base.keys()
+    assert "nvidia-cudnn-cu12" in extra
+    assert all(name.startswith("nvidia-") for name in extra)
+
+
+@pytest.mark.parametrize(("lock", "extras"), zip(LOCKS, [{""}, {"", "gpu"}], strict=True))
+def test_locks_satisfy_the_ranges_of_setup_py(wheel, lock, extras):
+    (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
+    lines = wheel.read(name).decode().splitlines()
+    needs = [Requirement(line[15:]) for line in lines if line.startswith("Requires-Dist: ")]
+    locked = versions(lock)
+    assert len(needs) > 20
+    for need in needs:
+        active = {""} | extras | {"dev", "kubeflow"}
+        if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in active):
+            version = locked[canonicalize_name(need.name)]
+            assert need.specifier.contains(version), f"{need}: run `make lock`"
+
+
+def test_installed_versions_are_the_locked_ones():
+    locked = versions("requirements.txt")
+    installed = {name: importlib.metadata.version(name) for name in locked}
+    assert installed == locked
+
+
+def test_crowdflow_answers_from_any_folder(tmp_path):
+    script = Path(sys.executable).with_name("crowdflow")
+    done = subprocess.run([script, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: crowdflow" in done.stdout
+
+
+def make(target: str, folder: Path, **env: str) -> str:
+    """Runs make as from a shell of its own and returns what it printed."""
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        ["make", *target.split()], cwd=folder, env=outer | env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_alone_lists_the_targets():
+    listed = re.findall(r"^make ([a-z0-9-]+) +\S", make("", ROOT), re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(listed) == set(phony[1].split())
+
+
+def test_make_bench_names_every_benchmark():
+    listed = make("bench", ROOT)
+    for path in ROOT.glob("benchmarks/[a-z]*.py"):
+        assert f"benchmarks/{path.name}\n" in listed
+
+
+@pytest.mark.e2e
+def test_fresh_checkout_installs_itself_and_only_what_changed():
+    """With a distribution's own python3 first on PATH beside the 3.10 interpreter."""
+    path = f"/usr/bin:/bin:{sys.base_prefix}/bin"
+    ignore = shutil.ignore_patterns(".git", ".venv", ".uv", "runs", "__pycache__", ".*_cache")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "checkout"
+        shutil.copytree(ROOT, folder, ignore=ignore)
+        before = set(os.listdir(folder))
+
+        assert "crowdflow" in make("install", folder, PATH=path)
+        assert make("install", folder, PATH=path) == ""
+
+        (folder / "trainer" / "added.py").write_text('"""Added."""\n')
+        assert make("install", folder, PATH=path) == "Installing crowdflow into .venv\n"
+        installed = folder / ".venv/lib/python3.10/site-packages/trainer/added.py"
+        assert installed.exists()
+
+        (folder / "trainer" / "added.py").unlink()
+        assert make("install", folder, PATH=path) == "Installing crowdflow into .venv\n"
+        assert not installed.exists()
+        assert set(os.listdir(folder)) - before <= {".venv", ".uv"}

@@ -1,0 +1,54 @@
+"""What the machine offers: devices, and the precision that pays on them."""
+
+import os
+import platform
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def strategy() -> tf.distribute.Strategy:
+    """All GPUs mirrored where there are several, else the default device."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def choose_precision(setting: str) -> str:
+    """The Keras dtype policy for a `training.precision` setting.
+
+    `auto` is `mixed_bfloat16` where the GPUs (compute capability 8 or later) or, without one, the processor
+    compute in bfloat16, else `float32`.
+    """
+    if setting != "auto":
+        return setting
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        native = all(d.get("compute_capability", (0, 0)) >= (8, 0) for d in details)
+    else:
+        native = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
+    return "mixed_bfloat16" if native else "float32"
+
+
+def describe() -> str:
+    """The device in words, such as `2 x GPU (NVIDIA H100)` or `CPU (AMD EPYC), 2 cores`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"{len(gpus)} x GPU ({details.get('device_name', 'unknown')})"
+    return f"CPU ({_processor_name()}), {len(os.sched_getaffinity(0))} cores"
+
+
+def _cpuinfo(key: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
+
+
+def _processor_flags() -> set[str]:
+    return set(_cpuinfo("flags").split())
+
+
+def _processor_name() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()

@@ -1,0 +1,69 @@
+"""The Transform step: scaling by the train split, and calendar features derived from the target's time."""
+
+import json
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
+from pipeline.config import Config
+from trainer import features
+
+
+def preprocessing_fn(
+    inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
+) -> dict[str, tf.Tensor]:
+    """Raw window features to the model's inputs. Analyzers see the train split only.
+
+    Args:
+      inputs: a batch of windows, as `schema/windows.pbtxt` has them.
+      custom_config: `config`, the JSON of the sections intervals, ingest, windows and transform.
+
+    Returns:
+      The lags and the target scaled to [-1, 1] by the smallest and largest flow of the train windows, float32
+      in their shapes; `external` float32 `[batch, E]` where there are sources for it; `flow_min` and
+      `flow_max` float32 `[batch]`, the scaling constants; `target_time` as it came.
+    """
+    config = Config.from_dict(json.loads(custom_config["config"]))
+    maps = [name for name in (*features.LAGS, features.TARGET) if name in inputs]
+    flat = tf.concat([tf.reshape(inputs[name], [-1]) for name in maps], axis=0)
+    low, high = tft.min(flat), tft.max(flat)
+    span = tf.maximum(high - low, 1e-6)
+    out = {name: 2.0 * (inputs[name] - low) / span - 1.0 for name in maps}
+    external = _external(inputs, config)
+    if external:
+        out[features.EXTERNAL] = tf.concat(external, axis=1)
+    times = inputs[features.TARGET_TIME]
+    out[features.TARGET_TIME] = times
+    out[features.FLOW_MIN] = tf.fill(tf.shape(times), low)
+    out[features.FLOW_MAX] = tf.fill(tf.shape(times), low + span)
+    return out
+
+
+def _external(inputs: dict[str, tf.Tensor], config: Config) -> list[tf.Tensor]:
+    """The parts of the external vector, float32 `[batch, n]` each."""
+    times = inputs[features.TARGET_TIME]
+    parts = []
+    if config.transform.day_of_week:
+        day = weekday(times)  # integer arithmetic: the same function serves tensors
+        parts.append(tf.one_hot(day, DAYS_PER_WEEK))
+        parts.append(tf.cast(day < 5, tf.float32)[:, None])
+    if config.transform.time_of_day:
+        slot = times % MINUTES_PER_DAY // config.intervals.minutes
+        parts.append(tf.one_hot(slot, config.intervals.per_day))
+    if config.ingest.holidays:
+        parts.append(tf.cast(inputs[features.HOLIDAY], tf.float32)[:, None])
+    if config.ingest.weather:
+        known = tf.cast(inputs[features.WEATHER_KNOWN], tf.float32)[:, None]
+        parts.append(known * tf.one_hot(inputs[features.WEATHER], features.WEATHER_KINDS))
+        for name in (features.TEMPERATURE, features.WIND_SPEED):
+            parts.append(known * _unit_scale(inputs[name][:, None], known > 0))
+    return parts
+
+
+def _unit_scale(values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Scales to [0, 1] by the known values of the train split. `[batch, 1]`."""
+    low = tft.min(tf.where(known, values, values.dtype.max))
+    high = tft.max(tf.where(known, values, values.dtype.min))
+    return tf.math.divide_no_nan(values - low, high - low)

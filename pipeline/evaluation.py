@@ -50,13 +50,13 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
                         config=json.dumps(metric),
                     )
                 ],
-                thresholds={
-                    RATIO_TO_NAIVE: tfma.MetricThreshold(
+                per_slice_thresholds={
+                    RATIO_TO_NAIVE: _overall(
                         value_threshold=tfma.GenericValueThreshold(
                             upper_bound={"value": 1 - rules.naive_margin - _STRICTLY}
                         )
                     ),
-                    RMSE_ACTIVE: tfma.MetricThreshold(
+                    RMSE_ACTIVE: _overall(
                         change_threshold=tfma.GenericChangeThreshold(
                             direction=tfma.MetricDirection.LOWER_IS_BETTER,
                             relative={"value": rules.pushed_tolerance},
@@ -65,4 +65,15 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
                 },
             )
         ],
+    )
+
+
+def _overall(**threshold) -> tfma.PerSliceMetricThresholds:
+    """A threshold on the whole split, not on its slices."""
+    return tfma.PerSliceMetricThresholds(
+        thresholds=[
+            tfma.PerSliceMetricThreshold(
+                slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
+            )
+        ]
     )

@@ -50,7 +50,12 @@ def _computations(
     for model in model_names or [""]:
         for output in output_names or [""]:
             keys = {
-                metric: tfma.metrics.MetricKey(name=metric, model_name=model, output_name=output)
+                metric: tfma.metrics.MetricKey(
+                    name=metric,
+                    model_name=model,
+                    output_name=output,
+                    example_weighted=None,  # as thresholds by name have it
+                )
                 for metric in _metric_names(horizon)
             }
             computations.append(

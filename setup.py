@@ -35,7 +35,6 @@ INSTALL_REQUIRES = [
     "pandas>=1.5,<2",
     "pyarrow>=10,<11",
     "h5py>=3.10,<4",
-    "holidays>=0.50,<1",
     "matplotlib>=3.8,<4",
     "click>=8,<9",
     "rich>=13,<15",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from components import errors
 
+# The last one of the text: a worker's report can hold the same error as its own cause before that.
 _OURS = re.compile(
-    r"components\.errors\.(\w+): (.*?)(?: \[while running '[^']*'\])*\s*\Z", re.DOTALL
+    r".*components\.errors\.(\w+): (.*?)(?: \[while running '[^']*'\])*\s*\Z", re.DOTALL
 )
 
 

@@ -3,25 +3,29 @@
 import itertools
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 import click
 import yaml
 
-from components.errors import CrowdFlowError
+from components.errors import ConfigError, CrowdFlowError
 from pipeline import presets
 from pipeline.config import Config, field_names
 
 
 class _Commands(click.Group):
-    """Turns our errors into one line and exit code 1."""
+    """Turns every error into one message and exit code 1; click's own 2 says here that a model was refused."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def main(self, *args: Any, **options: Any) -> NoReturn:
         try:
-            return super().invoke(context)
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except click.ClickException as error:
+            error.show()
         except CrowdFlowError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
-            context.exit(1)
+        except click.Abort:
+            click.secho("Interrupted.", fg="red", err=True)
+        sys.exit(1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,7 +86,7 @@ def run(
     Exit codes: 0 a model was pushed, 2 the run completed and the model was refused,
     1 the run failed.
     """
-    config = Config.load(config_file) if config_file else presets.load(preset)
+    config = _load(config_file) if config_file else presets.load(preset)
     config = config.replace(dict(map(_parse_setting, settings)))
     paths = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
     more_data = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
@@ -93,11 +97,22 @@ def run(
     context.exit(local_runner.run(config.replace(paths), more[len(more_data) :]))
 
 
+def _load(path: Path) -> Config:
+    try:
+        return Config.load(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "It is no text")
+        raise ConfigError(f"{path}: expected a saved configuration. {reason}.") from None
+
+
 def _parse_setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"expected KEY=VALUE, such as seed=7. Received: {text!r}.")
-    return name.strip(), yaml.safe_load(value)
+        raise ConfigError(f"--set: expected KEY=VALUE, such as seed=7. Received: {text!r}.")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {name}: expected a YAML value. Received: {value!r}.") from None
 
 
 @main.command()

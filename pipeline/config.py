@@ -408,7 +408,7 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
         _require(False, prefix.rstrip("."), "a mapping of fields", values)
     for name in values:
         if name not in fields:
-            _unknown(prefix + name)
+            _unknown(f"{prefix}{name}")
     built = {}
     for name, value in values.items():
         kind = fields[name].type
@@ -420,7 +420,7 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
 
 
 def _coerce(kind: Any, value: Any, dotted: str) -> Any:
-    """Checks a value against a field's type; an int serves as float, a list as tuple."""
+    """Checks a value against a field's type; an int serves as float, a list as tuple, a date as text."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (Union, types.UnionType):
         if value is None:
@@ -440,6 +440,8 @@ def _coerce(kind: Any, value: Any, dotted: str) -> Any:
             return float(value)
         except ValueError:
             pass
+    if kind is str and isinstance(value, dt.date):  # YAML reads 2014-09-21 as a date
+        return value.isoformat()
     ok = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
     _require(ok, dotted, f"a value of type {kind.__name__}", value)
     return value

@@ -2,8 +2,10 @@
 
 import logging
 import time
+from pathlib import Path
 from typing import Any, Optional
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,10 +23,10 @@ LABELS = {
 }
 COLUMNS = {
     "rmse_active_cells": "RMSE",
-    "inflow_rmse_active_cells": "RMSE inflow",
-    "outflow_rmse_active_cells": "RMSE outflow",
+    "inflow_rmse_active_cells": "inflow",
+    "outflow_rmse_active_cells": "outflow",
     "mae_active_cells": "MAE",
-    "rmse_all_cells": "RMSE all cells",
+    "rmse_all_cells": "RMSE, all cells",
 }
 
 
@@ -73,10 +75,16 @@ class Progress(logging.Handler):
 
 def results_table(metrics: dict[str, Any]) -> Table:
     """The model and what it is measured against, on the test windows."""
-    table = Table(title="Test windows, trips per interval (active cells unless said)")
-    table.add_column("forecast")
+    table = Table(
+        title="On the test windows, trips per interval, over active cells unless said",
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("forecast", no_wrap=True)
     for label in COLUMNS.values():
-        table.add_column(label, justify="right")
+        table.add_column(label, justify="right", no_wrap=True)
     for source, label in LABELS.items():
         if metrics.get(source):
             values = [f"{metrics[source][name]:.3f}" for name in COLUMNS]
@@ -86,27 +94,23 @@ def results_table(metrics: dict[str, Any]) -> Table:
 
 def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     """The end of a run that completed."""
-    rejected = summary["counters"]["frames"].get("rejected", {})
-    dropped = summary["counters"]["windows"]["dropped"]
+    root = Path(summary["config"]["paths"]["root"])
     windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
     console.print()
     console.print(results_table(summary["metrics"]))
     lines = [f"windows: {windows}"]
-    if rejected:
-        lines.append("records rejected: " + _counts(rejected))
-    if dropped:
-        lines.append("windows dropped by first missing lag: " + _counts(dropped))
-    lines += summary["reasons"]
-    for line in lines:
+    for what, counts in (
+        ("records rejected", summary["counters"]["frames"]["rejected"]),
+        ("windows dropped by first missing lag", summary["counters"]["windows"]["dropped"]),
+    ):
+        found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+        if found:
+            lines.append(f"{what}: {found}")
+    for line in lines + summary["reasons"]:
         console.print(Text(line), soft_wrap=True)
     if summary["blessed"]:
-        console.print(
-            Text(f"Blessed. Pushed to {summary['pushed_model']}", "bold green"), soft_wrap=True
-        )
+        verdict = Text(f"Blessed. Pushed to {root / summary['pushed_model']}", "bold green")
     else:
-        console.print(Text("Refused, nothing pushed.", "bold red"), soft_wrap=True)
-    console.print(Text(f"Report: {summary['report']}"), soft_wrap=True)
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+        verdict = Text("Refused, nothing pushed.", "bold red")
+    console.print(verdict, soft_wrap=True)
+    console.print(Text(f"Report: {root / summary['report']}"), soft_wrap=True)

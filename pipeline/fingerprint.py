@@ -29,7 +29,7 @@ def fingerprint(*modules: str) -> str:
 
 def closure(*modules: str) -> dict[str, Path]:
     """The modules of ours that some modules need, themselves included, with their files."""
-    found, todo = {}, list(modules)
+    found, todo = {}, [parent for name in modules for parent in _with_parents(name)]
     while todo:
         name = todo.pop()
         if name in found:
@@ -64,5 +64,10 @@ def _imports(path: Path) -> frozenset[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    parents = {".".join(n.split(".")[:i]) for n in names for i in range(1, n.count(".") + 2)}
-    return frozenset(name for name in parents if _find(name))
+    return frozenset(name for full in names for name in _with_parents(full) if _find(name))
+
+
+def _with_parents(name: str) -> list[str]:
+    """A dotted name and the packages around it, whose `__init__` an import runs too."""
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(len(parts), 0, -1)]

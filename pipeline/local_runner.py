@@ -38,7 +38,7 @@ def run(config: Config, beam_args: Sequence[str] = ()) -> int:
     try:
         with root.lock():
             return _run_locked(config, root, console, progress, beam_args)
-    except CrowdFlowError as error:
+    except (CrowdFlowError, OSError) as error:
         progress.line(f"Error: {error}", "bold red")
         return FAILED
 
@@ -57,12 +57,8 @@ def _run_locked(
             f"preset {config.preset}, root {root.path}; loading TensorFlow and TFX ...", "dim"
         )
         outcome = _run_nodes(config, root, data, progress, beam_args, outcome)
-    except Exception as error:
-        if isinstance(error, CrowdFlowError):
-            reason = str(error)
-        else:
-            logging.getLogger(OURS).debug(traceback.format_exc())
-            reason = f"{type(error).__name__}: {error}\nThe whole account is in {log_file}."
+    except (Exception, KeyboardInterrupt) as error:
+        reason = _reason(error, log_file)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
         outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
         summary.write(outcome, root)
@@ -71,6 +67,19 @@ def _run_locked(
     summary.write(outcome, root)
     print_outcome(console, outcome)
     return PUSHED if outcome["pushed_model"] else REFUSED
+
+
+def _reason(error: BaseException, log_file: Path) -> str:
+    """Why a run failed, for a person; an error that is not ours has its traceback in the log."""
+    if isinstance(error, CrowdFlowError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on where this run was."
+    logging.getLogger(OURS).debug(traceback.format_exc())
+    text = str(error).strip()
+    if "Traceback (most recent call last)" in text:  # Beam puts its worker's into the message
+        text = text.splitlines()[-1]
+    return f"{type(error).__name__}: {text}\nThe whole account is in {log_file}."
 
 
 def _data(config: Config, root: Root, progress: Progress) -> list[str]:

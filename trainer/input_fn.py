@@ -58,17 +58,19 @@ def batches(
     inputs: Sequence[str],
     size: int,
     batch_size: int,
+    steps: int,
     seed: int,
     phase: int,
     first_epoch: int,
 ) -> tf.data.Dataset:
-    """Endless training batches, epoch after epoch, each window once an epoch.
+    """Endless training batches, epoch after epoch, each window at most once an epoch.
 
     Args:
       arrays: transformed features, `[n, ...]` each.
       inputs: names of the model's inputs.
       size: the first `size` windows are trained on.
-      batch_size: windows a batch; an epoch's last one may be smaller.
+      batch_size: windows a batch; the last one of a whole epoch may be smaller.
+      steps: batches an epoch, the first ones of its order; enough of them take every window.
       seed: of the order.
       phase: 1 or 2, part of the order's seed.
       first_epoch: where a resumed training starts.
@@ -81,7 +83,7 @@ def batches(
         epoch = first_epoch
         while True:
             order = epoch_order(size, seed, phase, epoch)
-            for start in range(0, size, batch_size):
+            for start in range(0, min(size, steps * batch_size), batch_size):
                 yield order[start : start + batch_size]
             epoch += 1
 

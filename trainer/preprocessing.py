@@ -18,14 +18,17 @@ def preprocessing_fn(
 
     Args:
       inputs: a batch of windows, as `schema/windows.pbtxt` has them.
-      custom_config: `config`, the JSON of the sections intervals, ingest, windows and transform.
+      custom_config: `config`, the JSON of the sections intervals, ingest and transform.
 
     Returns:
       The lags and the target scaled to [-1, 1] by the smallest and largest flow of the train windows, float32
       in their shapes; `external` float32 `[batch, E]` where there are sources for it; `flow_min` and
       `flow_max` float32 `[batch]`, the scaling constants; `target_time` as it came.
     """
-    config = Config.from_dict(json.loads(custom_config["config"]))
+    # The model's own settings do not matter here; its default would insist on a source for `external`.
+    config = Config.from_dict(
+        {**json.loads(custom_config["config"]), "model": {"external": False}}
+    )
     maps = [name for name in (*features.LAGS, features.TARGET) if name in inputs]
     flat = tf.concat([tf.reshape(inputs[name], [-1]) for name in maps], axis=0)
     low, high = tft.min(flat), tft.max(flat)

@@ -218,6 +218,7 @@ class Trainer:
             self._inputs,
             self._sizes[phase],
             self.config.batch_size,
+            self._steps(phase),
             self._seed,
             phase,
             self.state.epoch,

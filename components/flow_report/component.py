@@ -72,7 +72,8 @@ def FlowReportGen(
     io_utils.write_string_file(
         os.path.join(report.uri, METRICS_FILE), json.dumps(account, indent=2)
     )
-    data = results.report_data(account, settings, windows.uri, model.uri)
+    active = results.read_json(window_counters.uri, results.ACTIVE_FILE)
+    data = results.report_data(account, settings, windows.uri, model.uri, active)
     io_utils.write_string_file(os.path.join(report.uri, PAGE_FILE), render_page(data))
 
 

@@ -15,7 +15,7 @@ from pipeline.evaluation import BASELINE, CANDIDATE
 from trainer import features, metrics
 from trainer.flow_errors import RATIO_TO_NAIVE, source_metric
 
-COUNTERS_FILE = "counters.json"
+COUNTERS_FILE, ACTIVE_FILE = "counters.json", "active_cells.json"
 _TEST = "Split-test"
 
 
@@ -87,19 +87,16 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
     name = metrics.RMSE_ACTIVE
     lines = []
 
-    def judge(ok: bool, limit: float, against: str) -> None:
+    def judge(ok: bool, share: float, rmse: float, against: str) -> None:
         verdict = "is below" if ok else "is not below"
-        lines.append(f"{name} {own:.4f} {verdict} {limit:.4f}, {against}")
+        limit = f"{share * rmse:.4f}" + (f" = {share:g} x {rmse:.4f}" if share != 1 else "")
+        lines.append(f"{name} {own:.4f} {verdict} {limit}, {against}")
 
-    share = f"{1 - margin:g} x " if margin else ""
-    against = f"{share}the best naive forecast, {best} ({naive:.4f})"
-    judge(RATIO_TO_NAIVE not in failed, (1 - margin) * naive, against)
+    judge(RATIO_TO_NAIVE not in failed, 1 - margin, naive, f"the best naive forecast ({best})")
     pushed = overall["last_pushed"]
     if pushed:
-        tolerance = config.evaluation.pushed_tolerance
-        rmse = pushed[metrics.RMSE_ACTIVE]
-        against = f"{1 + tolerance:g} x the last pushed model ({rmse:.4f})"
-        judge(name not in failed, (1 + tolerance) * rmse, against)
+        share = 1 + config.evaluation.pushed_tolerance
+        judge(name not in failed, share, pushed[name], "the last pushed model")
     if not blessed and not failed:
         lines.append(
             "the Evaluator refused the model without naming a metric; see its validation result"
@@ -107,7 +104,9 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
     return lines
 
 
-def report_data(account: dict[str, Any], config: Config, windows: str, model: str) -> ReportData:
+def report_data(
+    account: dict[str, Any], config: Config, windows: str, model: str, active: list[list[int]]
+) -> ReportData:
     """The arrays behind the pictures: the test windows, their naive forecasts and the model's answers.
 
     Args:
@@ -115,6 +114,7 @@ def report_data(account: dict[str, Any], config: Config, windows: str, model: st
       config: of the run.
       windows: folder of WindowGen's output.
       model: folder of the Trainer's output.
+      active: 1 for each cell that was active before the test period, `[H][W]`.
     """
     pattern = os.path.join(windows, _TEST, "*")
     files = sorted(tf.io.gfile.glob(pattern))
@@ -132,7 +132,6 @@ def report_data(account: dict[str, Any], config: Config, windows: str, model: st
         answer(tf.constant([records[i] for i in rows]))[features.FLOW].numpy()
         for rows in np.array_split(order, -(-len(order) // 256))
     ]
-    truth = parsed[features.TARGET]
     counters = account["counters"]
     return ReportData(
         title=config.preset,
@@ -144,10 +143,10 @@ def report_data(account: dict[str, Any], config: Config, windows: str, model: st
         counters=counters,
         interval_minutes=config.intervals.minutes,
         target_times=parsed[features.TARGET_TIME],
-        truth=truth,
+        truth=parsed[features.TARGET],
         prediction=np.concatenate(flows),
         naive={s: parsed[features.naive_feature(s)] for s in features.NAIVE_FORECASTS},
-        active=(truth > 0).any(axis=(0, 1, 4)),
+        active=np.array(active, bool),
         metrics=account["metrics"],
         by_hour=account["by_hour"],
         by_day=account["by_day"],

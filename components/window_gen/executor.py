@@ -19,13 +19,12 @@ from components.window_gen.transform import FramesToWindows
 from pipeline.config import Config
 
 FRAMES_SPLIT = "all"
-COUNTERS_FILE = "counters.json"
+COUNTERS_FILE, ACTIVE_FILE = "counters.json", "active_cells.json"
 
 
-def write_json(values: dict, folder: str) -> None:
-    """Writes the counters into an artifact's folder."""
-    fileio.makedirs(folder)
-    io_utils.write_string_file(os.path.join(folder, COUNTERS_FILE), json.dumps(values, indent=2))
+def _write_json(values, path: str) -> None:
+    fileio.makedirs(os.path.dirname(path))
+    io_utils.write_string_file(path, json.dumps(values, indent=2))
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -60,4 +59,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     example_gen_pb2.FileFormat.FORMAT_TFRECORDS_GZIP,
                     exec_properties,
                 )
-            results["counters"] | "WriteCounters" >> beam.Map(write_json, counters)
+            results["counters"] | "WriteCounters" >> beam.Map(
+                _write_json, os.path.join(counters, COUNTERS_FILE)
+            )
+            results["active"] | "WriteActive" >> beam.Map(
+                lambda mask, path: _write_json(mask.astype(int).tolist(), path),
+                os.path.join(counters, ACTIVE_FILE),
+            )

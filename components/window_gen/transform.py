@@ -167,7 +167,7 @@ class FramesToWindows(beam.PTransform):
     """Serialized frames to serialized windows by split, and the plan's counters.
 
     The result is a dict: `train`, `eval` and `test` -> PCollection[bytes], `counters` -> PCollection with one
-    dict.
+    dict, `active` -> PCollection with the mask of the active cells, bool `[H, W]`.
     """
 
     def __init__(self, config: Config):
@@ -198,8 +198,8 @@ class FramesToWindows(beam.PTransform):
             | "ActiveMasks"
             >> beam.Map(lambda keyed, r: active_mask(keyed[1], r.plan.test_start), side)
             | "AnyActive" >> beam.CombineGlobally(_any).without_defaults()
-            | "CountActive" >> beam.Map(lambda mask: int(mask.sum()))
         )
+        count = beam.pvalue.AsSingleton(active | "CountActive" >> beam.Map(lambda m: int(m.sum())))
         frames = days | "RouteFrames" >> beam.FlatMap(lambda keyed, r: _send(keyed, r.frames), side)
         averages = (
             days
@@ -212,15 +212,15 @@ class FramesToWindows(beam.PTransform):
             {_FRAMES: frames, _AVERAGES: averages}
             | "GroupTargets" >> beam.CoGroupByKey()
             | "Windows"
-            >> beam.ParDo(_Windows(config), side, beam.pvalue.AsSingleton(active)).with_outputs(
+            >> beam.ParDo(_Windows(config), side, count).with_outputs(
                 *pure.SPLITS
             )
         )
         counters = routes | "Counters" >> beam.Map(
-            lambda r, cells: {**r.plan.counters(), "active_cells": cells},
-            beam.pvalue.AsSingleton(active),
+            lambda r, cells: {**r.plan.counters(), "active_cells": cells}, count
         )
-        return {split: splits[split] for split in pure.SPLITS} | {"counters": counters}
+        found = {split: splits[split] for split in pure.SPLITS}
+        return found | {"counters": counters, "active": active}
 
 
 class _Concatenate(beam.CombineFn):

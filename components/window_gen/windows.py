@@ -117,6 +117,8 @@ def plan_windows(
       DataError: a split would have no windows; says what the data spans and what was dropped.
     """
     starts = np.sort(np.asarray(starts, np.int64))
+    if not len(starts):
+        raise DataError("No windows: expected frames, received none.")
     end = (int(starts[-1]) // MINUTES_PER_DAY + 1) * MINUTES_PER_DAY
     test_start = _first_minute(split.test_days, split.test_start, end)
     origins, dropped = _existing(starts, minutes, windows)
@@ -129,13 +131,14 @@ def plan_windows(
     else:
         eval_start = _first_minute(split.eval_days, split.eval_start, test_start)
     parts = {
-        "train": origins[last_step < eval_start],
+        "train": origins[last_step < min(eval_start, test_start)],
         "eval": before_test[before_test >= eval_start],
         "test": origins[origins >= test_start],
     }
-    for name, border in (("straddles_eval", eval_start), ("straddles_test", test_start)):
-        lost = int(np.sum((origins < border) & (last_step >= border)))
-        if lost:
+    reaches_test = (origins < test_start) & (last_step >= test_start)
+    reaches_eval = (origins < eval_start) & (last_step >= eval_start) & ~reaches_test
+    for name, lost in (("straddles_eval", reaches_eval), ("straddles_test", reaches_test)):
+        if lost := int(lost.sum()):
             dropped[name] = lost
     _require_windows(parts, starts, dropped, windows)
     week = DAYS_PER_WEEK * MINUTES_PER_DAY

@@ -1,0 +1,112 @@
+"""A run from records to a pushed model, one that finds nothing to do, and one that must wait."""
+
+import importlib.metadata
+import math
+import re
+
+import pytest
+
+# A whole run or two: the imports alone take 20 s.
+pytestmark = pytest.mark.timeout(900)
+
+METRICS = {
+    "rmse_active_cells",
+    "rmse_all_cells",
+    "mae_active_cells",
+    "inflow_rmse_active_cells",
+    "outflow_rmse_active_cells",
+}
+NAIVE = ("last_interval", "last_week", "historical_average")
+
+
+def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
+    assert first.code == 0
+    account = first.summary
+    assert list(account) == [
+        "preset", "config", "seed", "versions", "nodes", "counters", "windows", "metrics", "blessed",
+        "reasons", "pushed_model", "report",
+    ]  # fmt: skip
+    assert (account["preset"], account["seed"]) == ("tiny-city", 1)
+    assert account["config"]["grid"] == {"rows": 4, "cols": 4}
+    assert account["config"]["training"]["epochs"] == 25
+    assert account["config"]["paths"]["root"] == str(first.root)
+    for name in ("crowdflow", "tfx", "tensorflow", "keras", "apache-beam", "numpy"):
+        assert account["versions"][name] == importlib.metadata.version(name)
+
+    assert sorted(first.states) == sorted(crowdflow.nodes)
+    assert set(first.states.values()) == {"executed"}
+    for node in account["nodes"]:
+        assert set(node) == {"id", "state", "seconds"}
+        assert 0 <= node["seconds"] < 600
+
+    # 35 days of 24 hours; the first week has no trend lag, the last 5 days are the test.
+    assert account["counters"]["frames"]["frames"] == 35 * 24
+    assert account["counters"]["windows"]["windows"] == account["windows"]
+    assert account["windows"]["test"] == 5 * 24
+    assert sum(account["windows"].values()) == 28 * 24
+    assert account["windows"]["eval"] == math.ceil(0.1 * 23 * 24)
+
+
+def test_the_metrics_say_why_the_model_was_pushed(first):
+    metrics = first.summary["metrics"]
+    assert set(metrics) == {"model", "last_pushed", *NAIVE}
+    assert metrics["last_pushed"] is None
+    for source in ("model", *NAIVE):
+        values = metrics[source]
+        assert set(values) >= METRICS
+        assert values["rmse_all_cells"] <= values["rmse_active_cells"]
+        assert values["mae_active_cells"] <= values["rmse_active_cells"]
+        # Both directions have as many values: the whole is their quadratic mean.
+        both = values["inflow_rmse_active_cells"] ** 2 + values["outflow_rmse_active_cells"] ** 2
+        assert (both / 2) ** 0.5 == pytest.approx(values["rmse_active_cells"], rel=1e-6)
+    best = min(metrics[source]["rmse_active_cells"] for source in NAIVE)
+    own = metrics["model"]["rmse_active_cells"]
+    assert own < best
+    assert first.summary["blessed"] is True
+    [reason] = first.summary["reasons"]
+    assert f"{own:.4f}" in reason and f"{best:.4f}" in reason
+
+
+def test_what_a_run_leaves_is_where_its_account_says(first, pushed):
+    version = first.root / first.summary["pushed_model"]
+    assert first.summary["pushed_model"] == f"serving/crowdflow/{version.name}"
+    assert version.name.isdigit()
+    assert first.versions() == [version]
+    assert (pushed / "saved_model.pb").is_file()
+    page = first.root / first.summary["report"]
+    assert first.summary["report"] == "report/index.html"
+    assert "<html" in page.read_text(encoding="utf-8")[:500]
+    assert (first.root / "config.yaml").is_file()
+
+
+def test_the_output_is_an_account_for_people(first, crowdflow):
+    lines = first.output.splitlines()
+    for node in crowdflow.nodes:
+        assert sum(re.fullmatch(rf"  {node} +done +\d+\.\d s", line) is not None for line in lines) == 1
+    assert sum("phase 1  epoch" in line for line in lines) == 25
+    assert sum("phase 2  epoch" in line for line in lines) == 10
+    for label in ("this model", *(name.replace("_", " ") for name in NAIVE)):
+        assert any(line.strip().startswith(label) for line in lines), label
+    assert lines[-2] == f"Blessed. Pushed to {first.root / first.summary['pushed_model']}"
+    assert lines[-1] == f"Report: {first.root / 'report/index.html'}"
+    assert max(map(len, lines)) < 200
+    assert "Warning" not in first.output  # libraries' chatter goes to the log
+
+
+def test_nothing_changed_takes_every_cacheable_node_from_cache(first, second):
+    assert second.code == 0
+    assert second.executed <= {"LastPushedModel", "Pusher"}
+    assert set(second.states) == set(first.states)
+    for name in ("metrics", "windows", "counters", "blessed", "reasons", "pushed_model", "report"):
+        assert second.summary[name] == first.summary[name], name
+    assert [path.name for path in second.versions()] == [second.summary["pushed_model"].split("/")[-1]]
+    assert len(re.findall(r"^  \w+ +cached ", second.output, re.MULTILINE)) >= 10
+
+
+def test_two_runs_on_one_root_at_once(contested):
+    run, other = contested
+    assert other.returncode == 1
+    said = other.stdout + other.stderr
+    assert said.count("\n") == 1
+    assert str(run.root) in said and "another run (process" in said
+    assert run.code == 0

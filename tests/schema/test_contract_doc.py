@@ -1,0 +1,140 @@
+"""schema/README.md against the code: what it says of each field, and that it leaves none out."""
+
+import re
+from importlib import resources
+
+import numpy as np
+import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.flow_example_gen import tally as tallies
+from components.window_gen import windows as window_plans
+from pipeline import presets
+from pipeline.config import Config
+from schema import parse, render
+from trainer import features
+
+README = resources.files("schema").joinpath("README.md").read_text(encoding="utf-8")
+MENTIONED = set(re.findall(r"`([^`]+)`", README))
+# No two of these letters have the same value, so no shape fits by chance.
+LETTERS = {"H": 5, "W": 7, "lc": 3, "lp": 2, "lq": 4, "h": 6, "ingest.max_flow": 123.0}
+CONFIG = Config().replace(
+    {
+        "grid.rows": LETTERS["H"],
+        "grid.cols": LETTERS["W"],
+        "windows.closeness": LETTERS["lc"],
+        "windows.period": LETTERS["lp"],
+        "windows.trend": LETTERS["lq"],
+        "windows.horizon": LETTERS["h"],
+        "ingest.max_flow": LETTERS["ingest.max_flow"],
+        "ingest.holidays": True,
+        "ingest.weather": True,
+    }
+)
+TYPES = {"INT": "int64", "FLOAT": "float32"}
+
+
+def section(title: str) -> str:
+    """The text under a heading of the second level."""
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)[1]
+
+
+def table(title: str) -> dict[str, list[str]]:
+    """A section's rows of five cells, by field: type, shape, range, meaning."""
+    found = {}
+    for line in section(title).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 5:
+            found[cells[0].strip("`")] = cells[1:]
+    return found
+
+
+def number(text: str) -> float:
+    """A bound or a size: numbers and letters, multiplied."""
+    factors = [part.strip() for part in text.split("*")]
+    return float(np.prod([LETTERS[f] if f in LETTERS else float(f) for f in factors]))
+
+
+def shape(text: str) -> list[int]:
+    return [] if text == "scalar" else [int(number(part)) for part in text.strip("[]").split(",")]
+
+
+def fields(*titles: str) -> dict[str, tuple]:
+    """What the tables say: type, shape, least and greatest value by field."""
+    found = {}
+    for title in titles:
+        for name, (kind, dims, bounds, _) in table(title).items():
+            low, high = bounds.split("..")
+            found[name] = (kind, shape(dims), number(low), number(high))
+    return found
+
+
+@pytest.mark.parametrize("name", ["frames", "windows"])
+def test_tables_say_what_the_schemas_say(name):
+    schema = {}
+    for feature in parse(render(name, CONFIG)).feature:
+        kind = TYPES[schema_pb2.FeatureType.Name(feature.type)]
+        domain = feature.int_domain if kind == "int64" else feature.float_domain
+        dims = [dim.size for dim in feature.shape.dim]
+        schema[feature.name] = (kind, dims, domain.min, domain.max)
+    assert fields(name.capitalize(), "Covariates") == schema
+
+
+def test_order_of_lags_is_the_code_s():
+    per_day = CONFIG.intervals.per_day
+    offsets = window_plans.window_offsets(CONFIG.windows, per_day)
+    days, weeks, steps = (LETTERS[n] for n in ("lp", "lq", "h"))
+    assert offsets["closeness"].tolist() == [-1, -2, -3]
+    expected = [-day * per_day + k for day in range(1, days + 1) for k in range(steps)]
+    assert offsets["period"].tolist() == expected
+    expected = [-week * 7 * per_day + k for week in range(1, weeks + 1) for k in range(steps)]
+    assert offsets["trend"].tolist() == expected
+
+
+def test_every_name_in_the_code_is_mentioned():
+    names = {
+        value
+        for name, value in vars(features).items()
+        if name.isupper() and isinstance(value, str) and not name.endswith(("_PREFIX", "_FILE"))
+    }
+    assert len(names) > 20
+    assert names | set(features.NAIVE_FORECASTS) | set(features.CHANNELS) <= MENTIONED
+
+
+def test_signatures_are_described_with_every_input_and_output():
+    served = section("The pushed model")
+    rows = dict.fromkeys(re.findall(r"`(\w+)`", served))
+    inputs = {*features.LAGS, features.TARGET_TIME}
+    inputs |= {covariate.name for covariate in features.covariates(True, True)}
+    signatures = {features.DENSE_SIGNATURE, features.EXAMPLES_SIGNATURE}
+    assert inputs | signatures | {features.FLOW} <= rows.keys()
+
+
+def test_every_reject_reason_has_its_row_in_the_code_s_order():
+    reasons = re.findall(r"^\| `(\w+)` \|", section("Rejected records"), re.MULTILINE)
+    assert reasons == list(tallies.REASONS)
+    assert set(tallies.Reject._fields) <= MENTIONED
+    assert f"{tallies.REJECTS_CAP:,} rejects are listed" in README.replace("\n", " ")
+
+
+def test_every_counter_is_mentioned():
+    text = section("Counters")
+    summary = tallies.summarize(tallies.of_frames(np.array([0])), 60)
+    plan = window_plans.WindowPlan({s: [] for s in window_plans.SPLITS}, {}, 0, 0, 0)
+    missing = [n for n in (*summary, *plan.counters()) if f"`{n}`" not in text]
+    assert missing == []
+
+
+def test_every_setting_that_is_named_exists():
+    sections = Config().to_dict()
+    named = {n for n in MENTIONED if re.fullmatch(r"[a-z]+\.[a-z_]+", n)}
+    named = {n for n in named if n.split(".")[0] in sections and not n.endswith(".pbtxt")}
+    assert len(named) > 15
+    assert [n for n in named if n.split(".")[1] not in sections[n.split(".")[0]]] == []
+
+
+def test_presets_have_no_field_beyond_the_contract():
+    for preset in presets.names():
+        for name in ("frames", "windows"):
+            found = {feature.name for feature in parse(render(name, presets.load(preset))).feature}
+            assert found <= table(name.capitalize()).keys() | table("Covariates").keys()

@@ -1,0 +1,187 @@
+"""A tiny world: windows of random flows, the Transform graph of its train part, and a model for it."""
+
+import dataclasses
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.frames import encode_columns
+from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
+from pipeline.config import Config
+from trainer import features
+
+ROWS, COLS, HORIZON = 4, 3, 2
+SIZES = {"train": 13, "eval": 7, "test": 5}
+# Later splits have larger flows, so that a constant taken from them would show.
+LARGEST = {"train": 40.0, "eval": 60.0, "test": 90.0}
+
+
+def make_config(**settings):
+    """Every covariate and every calendar feature; any field by its dotted name, dots as `__`."""
+    base = {
+        "grid": {"rows": ROWS, "cols": COLS},
+        "ingest": {"holidays": True, "weather": True},
+        "windows": {"closeness": 3, "period": 1, "trend": 1, "horizon": HORIZON},
+        "transform": {"day_of_week": True, "time_of_day": True},
+        "model": {"residual_units": 1, "filters": 4, "batch_norm": True, "head": "linear"},
+        "training": {"epochs": 3, "final_epochs": 2, "batch_size": 5, "precision": "float32"},
+    }
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    return Config.from_dict(base).replace(dotted)
+
+
+def make_windows(split, config, count=None):
+    """Raw windows, feature name -> array `[n, ...]`, in no order of time."""
+    random = np.random.default_rng(sorted(SIZES).index(split))
+    count = count or SIZES[split]
+    lags, horizon = config.windows, config.windows.horizon
+    lengths = {
+        "closeness": lags.closeness,
+        "period": lags.period * horizon,
+        "trend": lags.trend * horizon,
+        "target": horizon,
+    }
+    shape = (config.grid.rows, config.grid.cols, 2)
+    low, high = 2.0, LARGEST[split]  # the smallest flow is not zero either
+    columns = {}
+    for name, length in lengths.items():
+        columns[name] = random.uniform(low, high, (count, length, *shape)).astype(np.float32)
+    columns["closeness"][0, 0, 0, 0] = low, high
+    first = {"train": 0, "eval": 70, "test": 140}[split]
+    days = (dt.date(2014, 4, 1) - dt.date(1970, 1, 1)).days + first
+    slots = random.choice(DAYS_PER_WEEK * MINUTES_PER_DAY // 60, count, replace=False)
+    columns[features.TARGET_TIME] = days * MINUTES_PER_DAY + 60 * slots.astype(np.int64)
+    known = np.arange(count) % 3 != 1
+    columns[features.HOLIDAY] = (np.arange(count) % 4 == 0).astype(np.int64)
+    columns[features.WEATHER_KNOWN] = known.astype(np.int64)
+    columns[features.WEATHER] = np.where(known, np.arange(count) % 17, 0).astype(np.int64)
+    for name, values in {
+        features.TEMPERATURE: random.uniform(10, 30, count),
+        features.WIND_SPEED: random.uniform(1, 9, count),
+    }.items():
+        columns[name] = np.where(known, values, 0).astype(np.float32)
+    return columns
+
+
+def evaluation_columns(columns):
+    """What else a window carries, which is not the model's business."""
+    count = len(columns["target"])
+    found = {features.naive_feature(n): columns["target"] * 0 for n in features.NAIVE_FORECASTS}
+    for name in (features.HOUR, features.WEEKEND, features.ACTIVE_CELLS):
+        found[name] = np.ones(count, np.int64)
+    return found
+
+
+def write_records(path, serialized):
+    import tensorflow as tf
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for record in serialized:
+            writer.write(record)
+
+
+@dataclasses.dataclass
+class World:
+    """Windows of each split as arrays and as files, and the fitted Transform graph."""
+
+    config: Config
+    folder: Path
+    raw: dict
+
+    @property
+    def graph(self):
+        import tensorflow_transform as tft
+
+        return tft.TFTransformOutput(str(self.folder / "transform"))
+
+    def files(self, split):
+        return [str(self.folder / f"Split-{split}" / "*")]
+
+
+def analyze(config, train, folder):
+    """Fits the Transform graph as the Transform component does, on the train windows only."""
+    import apache_beam as beam
+    import tensorflow_transform as tft
+    from tensorflow_transform import beam as tft_beam
+    from tfx_bsl.public import tfxio
+
+    import schema
+    from trainer.preprocessing import preprocessing_fn
+
+    custom = {"config": config.section("intervals", "ingest", "transform")}
+    described = schema.parse(schema.render(schema.WINDOWS, config))
+    source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
+    with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
+        batches = pipeline | beam.Create(train) | source.BeamSource()
+        fitted = (batches, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(
+            lambda inputs: preprocessing_fn(inputs, custom)
+        )
+        fitted | tft_beam.WriteTransformFn(str(folder / "transform"))
+        raw = tft.DatasetMetadata(described)
+        path = str(folder / "transform" / tft.TFTransformOutput.RAW_METADATA_DIR)
+        raw | tft_beam.WriteMetadata(path, pipeline)
+
+
+def make_world(folder, config):
+    raw, encoded = {}, {}
+    for split in SIZES:
+        raw[split] = make_windows(split, config)
+        encoded[split] = encode_columns({**raw[split], **evaluation_columns(raw[split])})
+        half = len(encoded[split]) // 2
+        write_records(folder / f"Split-{split}" / "part-00000", encoded[split][:half])
+        write_records(folder / f"Split-{split}" / "part-00001", encoded[split][half:])
+    analyze(config, encoded["train"], folder)
+    return World(config, folder, raw)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("world"), make_config())
+
+
+@pytest.fixture(scope="session")
+def splits(world):
+    """The transformed train and eval windows."""
+    from trainer import input_fn
+
+    return {s: input_fn.load_split(world.files(s), world.graph) for s in ("train", "eval")}
+
+
+@pytest.fixture(scope="session")
+def external_reference():
+    """A function: raw windows, config and train windows -> the external vector, by Python's calendar."""
+
+    def reference(raw, config, train):
+        rows = []
+        for index, minutes in enumerate(raw[features.TARGET_TIME].tolist()):
+            time = dt.datetime(1970, 1, 1) + dt.timedelta(minutes=minutes)
+            row = [float(time.weekday() == day) for day in range(7)]
+            row.append(float(time.weekday() < 5))
+            minute = time.hour * 60 + time.minute
+            row += [float(minute // config.intervals.minutes == s) for s in range(config.intervals.per_day)]
+            row.append(float(raw[features.HOLIDAY][index]))
+            known = bool(raw[features.WEATHER_KNOWN][index])
+            row += [float(known and raw[features.WEATHER][index] == kind) for kind in range(17)]
+            for name in (features.TEMPERATURE, features.WIND_SPEED):
+                seen = train[name][train[features.WEATHER_KNOWN] == 1]
+                span = seen.max() - seen.min()
+                row.append(float((raw[name][index] - seen.min()) / span) if known else 0.0)
+            rows.append(row)
+        return np.array(rows)
+
+    return reference
+
+
+@pytest.fixture(scope="session")
+def as_json():
+    """A function: config -> what the Trainer node's `custom_config` has."""
+
+    def dump(config):
+        return json.dumps({k: v for k, v in config.to_dict().items() if k != "paths"})
+
+    return dump

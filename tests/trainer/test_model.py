@@ -1,0 +1,294 @@
+"""The network: which cell, step and direction a value comes out at, and every layer against plain numpy."""
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.config import ModelConfig, WindowConfig
+from pipeline.fingerprint import closure
+from trainer.model import build_model
+
+ROWS, COLS, EXTERNAL = 5, 4, 6
+
+
+def build(windows, external=0, seed=1, dtype="float32", **architecture):
+    values = {"residual_units": 1, "filters": 8, "head": "linear", **architecture}
+    return build_model(ModelConfig(**values), windows, ROWS, COLS, external, seed, dtype)
+
+
+def random_inputs(model, count=3, seed=0):
+    random = np.random.default_rng(seed)
+    return {
+        name: random.uniform(-1, 1, (count, *tensor.shape[1:])).astype(np.float32)
+        for name, tensor in model.input.items()
+    }
+
+
+def randomise(model, seed=0):
+    """Every weight drawn anew, biases and moving averages too, so that none of them can hide."""
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        low = 0.1 if "variance" in weight.path else -0.5
+        weight.assign(random.uniform(low, 0.6, weight.shape).astype(np.float32))
+
+
+def answer(model, inputs):
+    return keras.ops.convert_to_numpy(model(inputs, training=False))
+
+
+def make_identity(model):
+    """Hidden channel k copies lag channel k, output channel k copies hidden channel k."""
+    for layer in model.layers:
+        if "conv" in layer.name:
+            kernel = np.zeros(layer.kernel.shape, np.float32)
+            if layer.name.endswith(("conv_in", "conv_out")):
+                for channel in range(min(kernel.shape[2:])):
+                    kernel[1, 1, channel, channel] = 1
+            layer.set_weights([kernel, np.zeros(kernel.shape[-1], np.float32)])
+        elif layer.name == "fusion":
+            layer.set_weights([np.ones(w.shape, np.float32) for w in layer.weights])
+
+
+HORIZON_1 = WindowConfig(closeness=3, period=2, trend=1, horizon=1)
+HORIZON_2 = WindowConfig(closeness=4, period=1, trend=2, horizon=2)
+
+
+@pytest.mark.parametrize("windows", [HORIZON_1, HORIZON_2], ids=["1_step", "2_steps"])
+@pytest.mark.parametrize("branch", ["closeness", "period", "trend"])
+def test_a_hot_cell_comes_out_at_the_same_cell_step_and_direction(windows, branch):
+    model = build(windows, filters=16)
+    make_identity(model)
+    cells = [
+        (lag, row, col, flow)
+        for lag in range(windows.horizon)
+        for row in range(ROWS)
+        for col in range(COLS)
+        for flow in range(2)
+    ]
+    inputs = {name: np.zeros((len(cells), *t.shape[1:])) for name, t in model.input.items()}
+    expected = np.zeros((len(cells), windows.horizon, ROWS, COLS, 2))
+    for sample, (lag, row, col, flow) in enumerate(cells):
+        inputs[branch][sample, lag, row, col, flow] = 0.7
+        # The identity leads lag k, most recent first, to step k, channels inflow then outflow.
+        expected[sample, lag, row, col, flow] = 0.7
+    np.testing.assert_allclose(answer(model, inputs), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("branch", ["closeness", "period", "trend"])
+def test_every_lag_has_channels_of_its_own(branch):
+    model = build(HORIZON_2, filters=16)
+    make_identity(model)
+    lags = model.input[branch].shape[1]
+    conv_in = model.get_layer(f"{branch}_conv_in")
+    for lag in range(lags):
+        kernel = np.zeros(conv_in.kernel.shape, np.float32)
+        kernel[1, 1, lag * 2 + 1, 0] = 1  # the lag's outflow to step 1's inflow
+        conv_in.set_weights([kernel, np.zeros(16, np.float32)])
+        inputs = {name: np.zeros((1, *t.shape[1:])) for name, t in model.input.items()}
+        inputs[branch][0, :, 3, 1, 1] = 0.1 + 0.1 * np.arange(lags)
+        expected = np.zeros((1, 2, ROWS, COLS, 2))
+        expected[0, 0, 3, 1, 0] = 0.1 + 0.1 * lag
+        np.testing.assert_allclose(answer(model, inputs), expected, atol=1e-6)
+
+
+def _conv(x, kernel, bias):
+    rows, cols = x.shape[1:3]
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    out = np.zeros((*x.shape[:3], kernel.shape[-1]))
+    for up in range(3):
+        for left in range(3):
+            out += padded[:, up : up + rows, left : left + cols] @ kernel[up, left]
+    return out + bias
+
+
+def reference(model, inputs, architecture, horizon):
+    """The paper's network in float64 numpy, from the model's weights by layer name."""
+    layers = {layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers}
+    branches = []
+    for name in ("closeness", "period", "trend"):
+        if name not in inputs:
+            continue
+        lags = inputs[name].astype(np.float64)  # [n, lags, H, W, 2]
+        x = np.concatenate(list(np.moveaxis(lags, 1, 0)), axis=-1)
+        x = _conv(x, *layers[f"{name}_conv_in"])
+        for unit in range(1, architecture.residual_units + 1):
+            shortcut = x
+            for half in "ab":
+                prefix = f"{name}_unit{unit}{half}"
+                if architecture.batch_norm:
+                    gamma, beta, mean, variance = layers[f"{prefix}_norm"]
+                    x = (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+                x = _conv(np.maximum(x, 0), *layers[f"{prefix}_conv"])
+            x = x + shortcut
+        branches.append(_conv(np.maximum(x, 0), *layers[f"{name}_conv_out"]))
+    weights = layers["fusion"] if architecture.fusion == "hadamard" else [1.0] * len(branches)
+    x = sum(w * branch for w, branch in zip(weights, branches))
+    if "external" in inputs:
+        kernel, bias = layers["external_hidden"]
+        hidden = np.maximum(inputs["external"] @ kernel + bias, 0)
+        kernel, bias = layers["external_maps"]
+        maps = hidden @ kernel + bias
+        if architecture.external_relu:
+            maps = np.maximum(maps, 0)
+        x = x + maps.reshape(x.shape)
+    if architecture.head == "tanh":
+        x = np.tanh(x)
+    steps = [x[..., 2 * step : 2 * step + 2] for step in range(horizon)]
+    return np.stack(steps, axis=1)
+
+
+ARCHITECTURES = {
+    "paper": ({}, HORIZON_1, EXTERNAL),
+    "batch_norm": ({"batch_norm": True, "residual_units": 2, "head": "linear"}, HORIZON_2, 0),
+    "sum": ({"fusion": "sum", "external_relu": False}, HORIZON_2, EXTERNAL),
+    "no_units": ({"residual_units": 0, "head": "linear"}, WindowConfig(1, 1, 0, 3), EXTERNAL),
+    "one_branch": ({"fusion": "sum", "head": "linear"}, WindowConfig(0, 0, 2), 0),
+}
+
+
+@pytest.mark.parametrize("case", ARCHITECTURES)
+def test_forward_pass_equals_plain_numpy(case):
+    settings, windows, external = ARCHITECTURES[case]
+    architecture = ModelConfig(**{"residual_units": 1, "filters": 8, **settings})
+    model = build_model(architecture, windows, ROWS, COLS, external)
+    randomise(model)
+    inputs = random_inputs(model)
+    expected = reference(model, inputs, architecture, windows.horizon)
+    got = answer(model, inputs)
+    assert got.dtype == np.float32 and np.std(expected) > 0.05
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_branches_have_weights_of_their_own():
+    model = build(WindowConfig(2, 2, 2))
+    paths = [weight.path for weight in model.weights]
+    assert len(paths) == len(set(paths))
+    counts = {b: sum(p.startswith(b) for p in paths) for b in ("closeness", "period", "trend")}
+    assert counts == {"closeness": 8, "period": 8, "trend": 8}
+    inputs = random_inputs(model)
+    before = answer(model, inputs)
+    kernels = [model.get_layer(f"{b}_conv_in").get_weights()[0] for b in counts]
+    assert not np.allclose(kernels[0], kernels[1]) and not np.allclose(kernels[1], kernels[2])
+    silent = model.get_layer("period_conv_out")
+    silent.set_weights([np.zeros(w.shape) for w in silent.get_weights()])
+    after = answer(model, inputs)
+    inputs["period"] = -inputs["period"]
+    np.testing.assert_array_equal(answer(model, inputs), after)
+    assert not np.allclose(before, after)
+
+
+def test_a_branch_of_length_0_is_absent():
+    model = build(WindowConfig(closeness=2, period=0, trend=1), external=EXTERNAL)
+    assert list(model.input) == ["closeness", "trend", "external"]
+    assert not [layer.name for layer in model.layers if layer.name.startswith("period")]
+    assert len(model.get_layer("fusion").weights) == 2
+
+
+@pytest.mark.parametrize("size, wanted", [(0, True), (EXTERNAL, False)])
+def test_no_external_component_without_sources_or_where_it_is_off(size, wanted):
+    model = build_model(ModelConfig(external=wanted), WindowConfig(), ROWS, COLS, size)
+    assert list(model.input) == ["closeness", "period", "trend"]
+
+
+def test_the_authors_relu_can_only_add():
+    for relu in (True, False):
+        model = build(WindowConfig(1, 0, 0), external=EXTERNAL, external_relu=relu)
+        randomise(model)
+        inputs = random_inputs(model, 20)
+        with_external = answer(model, inputs)
+        maps = model.get_layer("external_maps")
+        maps.set_weights([np.zeros(w.shape) for w in maps.get_weights()])
+        added = with_external - answer(model, inputs)
+        assert added.max() > 0.1
+        assert added.min() >= -1e-6 if relu else added.min() < -0.1
+
+
+def test_fusion_starts_as_configured():
+    windows = WindowConfig(1, 1, 1)
+    for weight in build(windows, fusion_init="mean").get_layer("fusion").weights:
+        np.testing.assert_allclose(weight, 1 / 3, rtol=1e-6)
+    uniform = [np.asarray(w) for w in build(windows).get_layer("fusion").weights]
+    assert all(w.shape == (ROWS, COLS, 2) for w in uniform)
+    drawn = np.stack(uniform)
+    assert 0 <= drawn.min() < 0.1 and 0.9 < drawn.max() < 1 and abs(drawn.mean() - 0.5) < 0.1
+    assert not np.allclose(uniform[0], uniform[1])
+
+
+def test_the_seed_alone_decides_the_initial_weights():
+    first, again, other = (build(HORIZON_1, EXTERNAL, seed).get_weights() for seed in (1, 1, 2))
+    for a, b in zip(first, again):
+        np.testing.assert_array_equal(a, b)
+    drawn = [(a, c) for a, c in zip(first, other) if np.any(a)]  # biases start at zero
+    assert len(drawn) == 3 * 4 + 3 + 2
+    assert not any(np.allclose(a, c) for a, c in drawn)
+    kernels = [a[0, 0, 0, :4] for a, _ in drawn if a.ndim == 4]
+    assert len({tuple(k.tolist()) for k in kernels}) == len(kernels)
+
+
+def test_the_same_weights_serve_both_precisions():
+    low = build(HORIZON_2, EXTERNAL, dtype="mixed_bfloat16", batch_norm=True)
+    full = build(HORIZON_2, EXTERNAL, seed=9, batch_norm=True)
+    full.set_weights(low.get_weights())
+    assert low.get_layer("closeness_conv_in").compute_dtype == "bfloat16"
+    assert low.output.dtype == full.output.dtype == "float32"
+    assert {str(w.dtype) for w in low.weights} == {"float32"}
+    inputs = random_inputs(low)
+    difference = answer(low, inputs) - answer(full, inputs)
+    assert 0 < np.abs(difference).max() < 0.1
+
+
+def test_the_model_can_be_saved_and_loaded(tmp_path):
+    model = build(HORIZON_1, EXTERNAL)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    inputs = random_inputs(model)
+    np.testing.assert_array_equal(answer(loaded, inputs), answer(model, inputs))
+
+
+def test_no_tensorflow_in_the_model_and_what_it_imports():
+    modules = closure("trainer.model")
+    assert {"trainer.model", "trainer.features", "pipeline.config"} <= set(modules)
+    for name, path in modules.items():
+        if name == "components.artifacts":  # loaded at first use, by the name of a type
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            imported = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            imported += [node.module] if isinstance(node, ast.ImportFrom) else []
+            tops = {name.split(".")[0] for name in imported}
+            assert not tops & {"tensorflow", "tf_keras", "tensorflow_transform", "tfx"}, path
+
+
+JAX_FORWARD = """
+import sys
+import keras, numpy as np
+from pipeline.config import ModelConfig, WindowConfig
+from trainer.model import build_model
+assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
+given = np.load(sys.argv[1])
+model = build_model(ModelConfig(residual_units=1, filters=8), WindowConfig(3, 2, 1), 5, 4, 6)
+model.set_weights([given[f"weight_{i}"] for i in range(len(model.weights))])
+inputs = {name: given[name] for name in model.input}
+np.save(sys.argv[2], model.predict(inputs, verbose=0))
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+def test_the_same_file_runs_on_jax(tmp_path):
+    model = build_model(ModelConfig(residual_units=1, filters=8), HORIZON_1, ROWS, COLS, EXTERNAL)
+    randomise(model)
+    inputs = random_inputs(model)
+    weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
+    np.savez(tmp_path / "given.npz", **inputs, **weights)
+    subprocess.run(
+        [sys.executable, "-c", JAX_FORWARD, tmp_path / "given.npz", tmp_path / "out.npy"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+    )
+    expected = answer(model, inputs)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,234 @@
+"""The exported SavedModel, asked in a process that has nothing of ours, and what the Trainer node writes."""
+
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from components.frames import encode_columns
+from trainer import features
+from trainer.model import build_model
+from trainer.signatures import CONFIG_FILE, export, raw_inputs
+
+SHAPE = (2, 4, 3, 2)  # [h, H, W, 2] of the tiny world
+LOW, HIGH = 2.0, 40.0  # of its train part
+EXTERNAL = 7 + 1 + 24 + 1 + 17 + 2
+
+STRANGER = """
+import importlib.abc, json, sys
+
+class Wall(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("components", "pipeline", "schema", "trainer", "crowdflow"):
+            raise ImportError(f"{name} must not be needed")
+
+sys.meta_path.insert(0, Wall())
+import numpy as np, tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+given = dict(np.load(sys.argv[2]))
+examples = [bytes.fromhex(text) for text in json.load(open(sys.argv[3]))]
+dense = model.signatures["serving_default"](**{k: tf.constant(v) for k, v in given.items()})
+parsed = model.signatures["serving_examples"](examples=tf.constant(examples))
+one = model.signatures["serving_default"](**{k: tf.constant(v[:1]) for k, v in given.items()})
+assert [list(answer) for answer in (dense, parsed, one)] == [["flow"]] * 3
+np.savez(sys.argv[4], dense=dense["flow"], examples=parsed["flow"], one=one["flow"])
+loaded = {name.split(".")[0] for name in sys.modules}
+assert not loaded & {"keras", "tensorflow_transform", "tfx", "tfx_bsl"} or "keras" in loaded
+"""
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    """Weights drawn at random, and a bias that makes a part of the flows negative before they are clipped."""
+    config = world.config
+    built = build_model(config.model, config.windows, *SHAPE[1:3], EXTERNAL)
+    random = np.random.default_rng(5)
+    for weight in built.weights:
+        low = 0.2 if "variance" in weight.path else -0.3
+        weight.assign(random.uniform(low, 0.3, weight.shape).astype(np.float32))
+    bias = built.get_layer("external_maps").bias
+    bias.assign(random.uniform(-1.5, 0.5, bias.shape).astype(np.float32))
+    return built
+
+
+@pytest.fixture(scope="module")
+def exported(world, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "Format-Serving"
+    export(model, world.graph, LOW, HIGH, world.config, str(folder))
+    return folder
+
+
+def flows(model, raw, external):
+    """The forecast in trips by numpy, around the network alone."""
+    scaled = {n: 2 * (raw[n].astype(np.float64) - LOW) / (HIGH - LOW) - 1 for n in features.LAGS}
+    inputs = {n: v.astype(np.float32) for n, v in {**scaled, features.EXTERNAL: external}.items()}
+    out = keras.ops.convert_to_numpy(model(inputs, training=False)).astype(np.float64)
+    return (out + 1) / 2 * (HIGH - LOW) + LOW
+
+
+def test_a_stranger_gets_the_same_flows_from_both_signatures(
+    world, model, exported, external_reference, tmp_path
+):
+    raw = world.raw["test"]
+    given = {name: raw[name] for name in raw_inputs(world.config)}
+    np.savez(tmp_path / "given.npz", **given)
+    texts = [example.hex() for example in encode_columns(given)]
+    (tmp_path / "examples.json").write_text(json.dumps(texts))
+    names = [exported, tmp_path / "given.npz", tmp_path / "examples.json", tmp_path / "out.npz"]
+    script = tmp_path / "stranger.py"
+    script.write_text(STRANGER)
+    run = subprocess.run(
+        [sys.executable, "-I", script, *names], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    got = np.load(tmp_path / "out.npz")
+    count = len(raw["target"])
+    assert got["dense"].shape == (count, *SHAPE) and got["dense"].dtype == np.float32
+    np.testing.assert_allclose(got["examples"], got["dense"], rtol=1e-6)
+    np.testing.assert_allclose(got["one"], got["dense"][:1], rtol=1e-5, atol=1e-5)
+
+    # The exported graph's own prediction, in this process.
+    loaded = tf.saved_model.load(str(exported))
+    here = loaded.signatures["serving_default"](**{k: tf.constant(v) for k, v in given.items()})
+    np.testing.assert_allclose(got["dense"], here["flow"], rtol=1e-5)
+
+    # And numpy's scaling and calendar around the Keras model.
+    expected = flows(model, raw, external_reference(raw, world.config, world.raw["train"]))
+    assert (expected < -1).any() and (expected > HIGH / 4).any()
+    np.testing.assert_allclose(got["dense"], np.maximum(expected, 0), rtol=1e-5, atol=1e-4)
+    assert got["dense"].min() == 0
+
+
+def test_extra_features_of_a_window_do_not_matter(world, exported):
+    """The Evaluator's examples carry target and naive forecasts, a client's do not."""
+    raw = world.raw["eval"]
+    answer = tf.saved_model.load(str(exported)).signatures["serving_examples"]
+    bare = encode_columns({name: raw[name] for name in raw_inputs(world.config)})
+    np.testing.assert_array_equal(
+        answer(tf.constant(bare))["flow"], answer(tf.constant(encode_columns(raw)))["flow"]
+    )
+
+
+def graph_of(folder):
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    [graph] = saved.meta_graphs
+    return graph
+
+
+def described(tensors):
+    return {
+        name: (tf.dtypes.as_dtype(t.dtype).name, [d.size for d in t.tensor_shape.dim])
+        for name, t in tensors.items()
+    }
+
+
+def test_names_types_and_shapes_of_the_signatures(exported):
+    signatures = graph_of(exported).signature_def
+    flow = {"flow": ("float32", [-1, *SHAPE])}
+    maps = {"closeness": 3, "period": 2, "trend": 2}
+    dense = signatures["serving_default"]
+    assert described(dense.inputs) == {
+        **{name: ("float32", [-1, lags, 4, 3, 2]) for name, lags in maps.items()},
+        "target_time": ("int64", [-1]),
+        "holiday": ("int64", [-1]),
+        "weather": ("int64", [-1]),
+        "temperature": ("float32", [-1]),
+        "wind_speed": ("float32", [-1]),
+        "weather_known": ("int64", [-1]),
+    }
+    assert described(signatures["serving_examples"].inputs) == {"examples": ("string", [-1])}
+    for name in ("serving_default", "serving_examples"):
+        assert described(signatures[name].outputs) == flow
+        assert signatures[name].method_name == "tensorflow/serving/predict"
+
+
+def test_only_what_the_configuration_has_is_asked_for(world):
+    settings = {"ingest.weather": False, "windows.period": 0}
+    assert raw_inputs(world.config.replace(settings)) == [
+        "closeness",
+        "trend",
+        "target_time",
+        "holiday",
+    ]
+
+
+def test_the_configuration_is_beside_the_model_without_paths(world, exported):
+    values = json.loads((exported / CONFIG_FILE).read_text())
+    expected = world.config.to_dict()
+    del expected["paths"]
+    assert values == expected
+
+
+@pytest.fixture(scope="module")
+def trained(world, tmp_path_factory, as_json):
+    """What the Trainer node does, in bfloat16."""
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+    from trainer.run_fn import run_fn
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = {"precision": "mixed_bfloat16", "epochs": 1, "final_epochs": 1}
+    config = world.config.replace({f"training.{k}": v for k, v in settings.items()})
+    run_fn(
+        FnArgs(
+            train_files=world.files("train"),
+            eval_files=world.files("eval"),
+            transform_graph_path=str(world.folder / "transform"),
+            serving_model_dir=str(folder / "Format-Serving"),
+            model_run_dir=str(folder / "run"),
+            custom_config={
+                "config": as_json(config),
+                "code_fingerprint": "code",
+                "checkpoints": str(folder / "checkpoints"),
+            },
+        )
+    )
+    return folder
+
+
+def test_the_trainer_node_exports_float32_though_it_trains_in_bfloat16(world, trained):
+    account = json.loads((trained / "run" / features.HISTORY_FILE).read_text())
+    assert account["precision"] == "mixed_bfloat16"
+    graph = graph_of(trained / "Format-Serving")
+    nodes = [*graph.graph_def.node, *(n for f in graph.graph_def.library.function for n in f.node_def)]
+    types = {v.type for node in nodes for v in node.attr.values() if v.WhichOneof("value") == "type"}
+    assert tf.float32.as_datatype_enum in types
+    assert tf.bfloat16.as_datatype_enum not in types
+    convolutions = [node for node in nodes if node.op == "Conv2D"]
+    assert {node.attr["T"].type for node in convolutions} == {tf.float32.as_datatype_enum}
+    assert len(convolutions) >= 3 * 4
+
+
+def test_the_trainer_node_tells_what_it_did(trained):
+    account = json.loads((trained / "run" / features.HISTORY_FILE).read_text())
+    assert [e["phase"] for e in account["history"]] == [1, 2]
+    assert account["scaling"] == {"min": LOW, "max": HIGH}
+    assert re.search(r"CPU|GPU", account["device"])
+    checkpoints = list((trained / "checkpoints").glob("*/checkpoint.npz"))
+    saved = np.load(checkpoints[0])
+    weights = [saved[name] for name in saved.files if name.startswith("weight_")]
+    assert len(checkpoints) == 1 and account["parameters"] == sum(w.size for w in weights)
+    assert list((trained / "run").rglob("events.out.tfevents*"))
+
+
+def test_the_exported_weights_are_those_of_the_training(trained):
+    [checkpoint] = (trained / "checkpoints").glob("*/checkpoint.npz")
+    saved = np.load(checkpoint)
+    trained_sums = sorted(
+        round(float(np.abs(saved[n]).sum()), 4) for n in saved.files if n.startswith("weight_")
+    )
+    reader = tf.train.load_checkpoint(str(trained / "Format-Serving" / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    exported_sums = [
+        round(float(np.abs(reader.get_tensor(name)).sum()), 4)
+        for name in shapes
+        if name.endswith("VARIABLE_VALUE")
+    ]
+    assert set(trained_sums) <= set(exported_sums)

@@ -18,7 +18,7 @@ from pipeline.simulated_city import CitySpec, SimulatedCity
 from trainer.features import WEATHER_KINDS
 
 DEFAULT_FORMATS = ("parquet", "weather", "holidays")
-SPEC_FILE = "city.json"
+SPEC_FILE = ".city.json"
 _PARTIAL = ".partial"
 _CSV_FILES = 3
 _MOST_SLOTS = 99  # a slot of the HDF5 form has two digits
@@ -27,7 +27,7 @@ _MOST_SLOTS = 99  # a slot of the HDF5 form has two digits
 def ensure_city(out: Path, spec: CitySpec, formats: Sequence[str] = DEFAULT_FORMATS) -> list[Path]:
     """Simulates a city into a folder, unless the folder already holds exactly that city.
 
-    `city.json` says what the folder holds: spec, formats and the generator's code. It is written
+    `.city.json` says what the folder holds: spec, formats and the generator's code. It is written
     last, so an interrupted call is made good by the next. A file whose bytes would not change is
     left untouched, its modification time too, so caches that look at it hold. Files that are not
     the city's are never touched.

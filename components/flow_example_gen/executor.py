@@ -3,12 +3,12 @@
 import csv
 import io
 import json
+import logging
 import os
 import pickle
 from typing import Any
 
 import apache_beam as beam
-from absl import logging
 from tfx import types
 from tfx.components.example_gen import base_example_gen_executor
 from tfx.dsl.io import fileio
@@ -28,6 +28,8 @@ from pipeline.config import Config
 COUNTERS_FILE = "counters.json"
 REJECTS_FILE = "rejects.csv"
 _TALLY_FILE = "tally.pickle"
+
+log = logging.getLogger("crowdflow.ingest")
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
@@ -49,7 +51,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         sources = inspect_sources(json.loads(exec_properties["paths"]), config)
         ignored = ignored_side_files(sources, config)
         for path in ignored:
-            logging.warning("%s: side file ignored, the configuration does not use it.", path)
+            log.warning("%s: side file ignored, the configuration does not use it.", path)
         folder = artifact_utils.get_single_uri(output_dict["counters"])
         fileio.makedirs(folder)
         tally_path = os.path.join(folder, _TALLY_FILE)

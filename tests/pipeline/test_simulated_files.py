@@ -112,11 +112,11 @@ def test_a_city_is_written_once(tmp_path):
     paths = ensure_city(out, TINY)
     assert [path.name for path in paths] == ["flows.parquet", "weather.h5", "holidays.txt"]
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["city.json", "flows.parquet", "weather.h5", "holidays.txt"]
+        [".city.json", "flows.parquet", "weather.h5", "holidays.txt"]
     )
-    before = _state([*paths, out / "city.json"])
+    before = _state([*paths, out / ".city.json"])
     assert ensure_city(out, TINY) == paths
-    assert _state([*paths, out / "city.json"]) == before
+    assert _state([*paths, out / ".city.json"]) == before
 
 
 def test_another_spec_or_a_lost_file_writes_the_city_anew(tmp_path):
@@ -137,7 +137,7 @@ def test_changed_code_writes_the_city_anew_and_leaves_equal_files_untouched(tmp_
     paths[2].write_text("20240101\n")  # as if the old code had drawn another holiday
     monkeypatch.setattr(simulated_files, "_code", lambda: "changed")
     ensure_city(tmp_path, TINY)
-    assert json.loads((tmp_path / "city.json").read_text())["code"] == "changed"
+    assert json.loads((tmp_path / ".city.json").read_text())["code"] == "changed"
     assert _state(paths[:2]) == before[:2]
     assert paths[2].read_text() != "20240101\n"
 
@@ -145,7 +145,7 @@ def test_changed_code_writes_the_city_anew_and_leaves_equal_files_untouched(tmp_
 def test_an_interrupted_writing_is_made_good(tmp_path):
     paths = ensure_city(tmp_path, TINY)
     whole = _bytes(tmp_path)
-    (tmp_path / "city.json").unlink()
+    (tmp_path / ".city.json").unlink()
     paths[0].unlink()
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "flows.parquet").write_bytes(b"half")
@@ -159,7 +159,7 @@ def test_other_formats_replace_the_city_and_spare_foreign_files(tmp_path):
     paths = ensure_city(tmp_path, TINY, ("h5", "csv"))
     names = ["flows.h5", "flows-1.csv", "flows-2.csv", "flows-3.csv"]
     assert [path.name for path in paths] == names
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "city.json", "notes.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, ".city.json", "notes.txt"}
 
 
 def test_a_file_in_the_folder_s_place_is_named(tmp_path):

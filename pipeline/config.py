@@ -224,7 +224,7 @@ class TrainingConfig:
       final_epochs: then this many on train + eval, from the best weights.
       batch_size: windows a step.
       learning_rate: Adam's, of the first phase.
-      final_learning_rate: of the second phase; null goes on with the first phase's optimizer and rate.
+      final_learning_rate: of the second phase; null goes on with the first phase's optimizer and constant rate.
       schedule: `constant`, or `cosine` to zero over the phase's epochs.
       steps_per_epoch: cuts an epoch short; null is all of the data.
       precision: `float32`, `mixed_bfloat16`, or `auto` by the device. The export is always float32.
@@ -249,6 +249,9 @@ class TrainingConfig:
         _require(total >= 1, "training", "an epoch in epochs or final_epochs", total)
         _require(self.batch_size >= 1, "training.batch_size", "at least 1", self.batch_size)
         _require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
+        spent = self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None
+        expected = "a rate: after a cosine schedule the first phase's is zero"
+        _require(not spent, "training.final_learning_rate", expected, None)
         for name in ("patience", "final_learning_rate", "steps_per_epoch"):
             value = getattr(self, name)
             _require(value is None or value > 0, f"training.{name}", "above 0, or null", value)
@@ -368,14 +371,15 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Reads what `save` wrote (YAML reads JSON too).
+        """Reads what `save` wrote.
 
         Raises:
           ConfigError: the file is no mapping, or as `from_dict`.
         """
+        read = json.loads if path.suffix == ".json" else yaml.safe_load
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+            values = read(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: bad JSON, or not UTF-8
             raise ConfigError(f"{path}: expected YAML or JSON. {error}") from None
         _require(isinstance(values, dict), str(path), "a mapping of sections", values)
         return cls.from_dict(values)

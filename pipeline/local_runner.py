@@ -1,5 +1,7 @@
 """Runs the pipeline on this machine, under one root folder."""
 
+import contextlib
+import io
 import logging
 import os
 import sys
@@ -119,6 +121,7 @@ def _run_nodes(
     from pipeline import summary
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
+    _check_beam_args(beam_args)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",
@@ -145,6 +148,19 @@ def _run_nodes(
         store = metadata_store.MetadataStore(connection)
         outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)
     return summary.complete(outcome, summary.report_folder(store, run_id), root)
+
+
+def _check_beam_args(beam_args: Sequence[str]) -> None:
+    """Raises ConfigError where Beam's own parser would leave the process in the middle of a run."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            PipelineOptions(list(beam_args)).get_all_options()
+    except SystemExit:
+        reason = said.getvalue().splitlines()[-1].partition("error: ")[2]
+        raise ConfigError(f"Beam options {' '.join(beam_args)}: {reason}") from None
 
 
 def _log_to_file(root: Root, progress: Progress) -> Path:

@@ -1,4 +1,4 @@
-"""The presets: YAML files in `pipeline/presets`, each a description and the settings that differ from the default."""
+"""The presets: YAML files in `pipeline/presets`, each a description and what differs from the defaults."""
 
 from importlib import resources
 

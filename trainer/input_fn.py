@@ -48,8 +48,10 @@ def join(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[st
 
 
 def epoch_order(size: int, seed: int, phase: int, epoch: int) -> np.ndarray:
-    """The order of an epoch's windows: a function of seed, phase and epoch alone, so that a resumed training
-    sees what an undisturbed one would. int64 `[size]`."""
+    """The order of an epoch's windows, int64 `[size]`.
+
+    A function of seed, phase and epoch alone: a resumed training sees what an undisturbed one would.
+    """
     return np.random.default_rng([seed, phase, epoch]).permutation(size)
 
 

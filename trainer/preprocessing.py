@@ -26,9 +26,7 @@ def preprocessing_fn(
       `flow_max` float32 `[batch]`, the scaling constants; `target_time` as it came.
     """
     # The model's own settings do not matter here; its default would insist on a source for `external`.
-    config = Config.from_dict(
-        {**json.loads(custom_config["config"]), "model": {"external": False}}
-    )
+    config = Config.from_dict({**json.loads(custom_config["config"]), "model": {"external": False}})
     maps = [name for name in (*features.LAGS, features.TARGET) if name in inputs]
     flat = tf.concat([tf.reshape(inputs[name], [-1]) for name in maps], axis=0)
     low, high = tft.min(flat), tft.max(flat)

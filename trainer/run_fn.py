@@ -25,9 +25,9 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains ST-ResNet on the `train` and `eval` windows and writes the SavedModel.
 
     Args:
-      fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, windows, transform,
-        model and training), `code_fingerprint`, and `checkpoints`, the folder under which interrupted trainings
-        are found again. The model run's folder gets `history.json` and TensorBoard's logs.
+      fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, windows,
+        transform, model and training), `code_fingerprint`, and `checkpoints`, the folder under which
+        interrupted trainings are found again. The model run's folder gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
     config = Config.from_dict(json.loads(custom["config"]))

@@ -1,4 +1,4 @@
-"""The SavedModel that is pushed: raw flows in, flows in real units out, in float32 and with nothing of ours in it."""
+"""The SavedModel that is pushed: raw flows in, real units out, float32, and no code of ours needed."""
 
 import json
 import os

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.errors import ConfigError
 from pipeline.config import TrainingConfig
 from trainer import features, input_fn
 
@@ -99,6 +100,7 @@ class _EpochEnd(keras.callbacks.Callback):
             "seconds": time.monotonic() - self._started,
             "learning_rate": float(self.model.optimizer.learning_rate),
         }
+        _require_finite(entry, trainer.config)
         state.epoch = epoch + 1
         if "val_loss" in logs:
             entry["eval_rmse"] = math.sqrt(logs["val_loss"]) * trainer.trips_per_unit
@@ -111,6 +113,17 @@ class _EpochEnd(keras.callbacks.Callback):
         state.history.append(entry)
         trainer.checkpoint.save(state, self.model, trainer.best)
         log.info(describe_epoch(entry, self._epochs))
+
+
+def _require_finite(entry: dict, config: TrainingConfig) -> None:
+    second = entry["phase"] == 2 and config.final_learning_rate is not None
+    name = "final_learning_rate" if second else "learning_rate"
+    if not math.isfinite(entry["loss"]):
+        raise ConfigError(
+            f"training.{name}: expected a rate at which the loss stays finite. Received: "
+            f"{getattr(config, name)}, and a loss of {entry['loss']} in phase {entry['phase']}, epoch "
+            f"{entry['epoch']}."
+        )
 
 
 def describe_epoch(entry: dict, epochs: int) -> str:
@@ -158,7 +171,11 @@ class Trainer:
         self.best = model.get_weights()
 
     def run(self) -> TrainingState:
-        """Trains both phases, or what is left of them. The model then has its final weights."""
+        """Trains both phases, or what is left of them. The model then has its final weights.
+
+        Raises:
+          ConfigError: the loss is no longer a number; names the rate that did it.
+        """
         self._compile(1)
         self._resume()
         if self.state.phase == 1:

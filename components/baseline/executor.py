@@ -15,7 +15,8 @@ from tfx.utils import io_utils, path_utils
 
 from components.baseline import models, versions
 from components.stable_output import STATE, StableOutputDriver
-from pipeline.config import Config
+from pipeline.config import GridConfig, WindowConfig
+from trainer import features
 
 log = logging.getLogger("crowdflow.baseline")
 
@@ -35,13 +36,14 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """See the component."""
-        config = Config.from_dict(json.loads(exec_properties["config"]))
-        shape = (config.windows.horizon, config.grid.rows, config.grid.cols, 2)
+        settings = json.loads(exec_properties["config"])
+        grid, windows = GridConfig(**settings["grid"]), WindowConfig(**settings["windows"])
+        shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
         serving = Path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
         code = exec_properties["code_fingerprint"]
         state = versions.serving_state(serving, candidate, code)
-        windows = _read(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
+        examples = _read(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
         if tf.io.gfile.exists(folder):  # an earlier artifact of this very state
@@ -49,13 +51,13 @@ class Executor(base_executor.BaseExecutor):
 
         passed_over, found = [], None
         for version in versions.pushed_before(serving, candidate):
-            reason = models.misfit(version, windows[0], shape)
+            reason = models.misfit(version, examples[0], shape)
             if reason is None:
                 found = version
                 break
             passed_over.append(f"version {version.name}: {reason}")
             log.warning("passed over: version %s: %s", version.name, reason)
-        naive = "" if found else models.best_naive(windows, shape)
+        naive = "" if found else models.best_naive(examples, shape)
         if found:
             io_utils.copy_dir(str(found), folder)
         else:

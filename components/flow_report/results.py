@@ -42,7 +42,8 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     for name in models:
         loaded = tfma.load_eval_result(evaluation, model_name=name)
         for key, outputs in loaded.slicing_metrics:
-            values = {m: v["doubleValue"] for m, v in outputs[""][""].items() if "doubleValue" in v}
+            given = outputs[""][""].items()  # what is no number comes as the text "NaN"
+            values = {m: float(v["doubleValue"]) for m, v in given if "doubleValue" in v}
             found = slices.setdefault(key, {})
             found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
             for source in features.NAIVE_FORECASTS:
@@ -87,16 +88,17 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
     name = metrics.RMSE_ACTIVE
     lines = []
 
-    def judge(ok: bool, share: float, rmse: float, against: str) -> None:
-        verdict = "is below" if ok else "is not below"
+    def judge(verdict: str, share: float, rmse: float, against: str) -> None:
         limit = f"{share * rmse:.4f}" + (f" = {share:g} x {rmse:.4f}" if share != 1 else "")
         lines.append(f"{name} {own:.4f} {verdict} {limit}, {against}")
 
-    judge(RATIO_TO_NAIVE not in failed, 1 - margin, naive, f"the best naive forecast ({best})")
+    verdict = "is not below" if RATIO_TO_NAIVE in failed else "is below"
+    judge(verdict, 1 - margin, naive, f"the best naive forecast ({best})")
     pushed = overall["last_pushed"]
     if pushed:
         share = 1 + config.evaluation.pushed_tolerance
-        judge(name not in failed, share, pushed[name], "the last pushed model")
+        verdict = "is above" if name in failed else "is at most"
+        judge(verdict, share, pushed[name], "the last pushed model")
     if not blessed and not failed:
         lines.append(
             "the Evaluator refused the model without naming a metric; see its validation result"

@@ -19,8 +19,9 @@ from components.stable_output import STATE, StableOutputDriver
 def push(model: Path, serving: Path) -> Path:
     """Copies a SavedModel into a new numeric version folder: whole, or not at all.
 
-    The copy is made in a folder that no model server reads and then renamed. A version with the same bytes is
-    taken as it is: a run that was killed after its push does not push again.
+    The copy is made in a folder that no model server reads and then renamed. Where the newest version has the
+    same bytes it is taken as it is: a run that was killed after its push does not push again. An older one is
+    not: servers serve the newest.
 
     Returns:
       The version folder.
@@ -40,9 +41,9 @@ def push(model: Path, serving: Path) -> Path:
 
 
 def find_version(serving: Path, digest: str) -> Path | None:
-    """The newest complete version with a model's bytes, or None."""
-    versions = reversed(complete_versions(serving))
-    return next((path for path in versions if model_digest(path) == digest), None)
+    """The newest complete version where it has a model's bytes, or None."""
+    newest = complete_versions(serving)[-1:]
+    return next((path for path in newest if model_digest(path) == digest), None)
 
 
 class Executor(tfx_pusher.Executor):

@@ -211,10 +211,7 @@ class FramesToWindows(beam.PTransform):
         splits = (
             {_FRAMES: frames, _AVERAGES: averages}
             | "GroupTargets" >> beam.CoGroupByKey()
-            | "Windows"
-            >> beam.ParDo(_Windows(config), side, count).with_outputs(
-                *pure.SPLITS
-            )
+            | "Windows" >> beam.ParDo(_Windows(config), side, count).with_outputs(*pure.SPLITS)
         )
         counters = routes | "Counters" >> beam.Map(
             lambda r, cells: {**r.plan.counters(), "active_cells": cells}, count

@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from components import errors
 from components.beam_errors import clear_errors
@@ -33,15 +34,15 @@ def test_an_error_of_ours_keeps_its_class_and_text(kind):
     assert raised.value.__suppress_context__
 
 
-def test_an_error_that_a_runner_turned_into_text_is_made_again():
-    reported = (
-        'Traceback (most recent call last):\n  File "beam.py", line 1, in process\n'
-        "components.errors.DataError: flows.csv, row 3: expected a number.\n"
-        "Received: 'x'. [while running 'A/B'] [while running 'C']\n"
-    )
-    with pytest.raises(errors.DataError) as raised, clear_errors():
-        raise RuntimeError(reported)
-    assert str(raised.value) == "flows.csv, row 3: expected a number.\nReceived: 'x'."
+def test_an_error_that_a_worker_reported_as_text_is_made_again():
+    text = "flows.csv, row 3: expected a number.\nReceived: 'x'."
+    in_workers = PipelineOptions(["--direct_running_mode=multi_threading"])
+    with pytest.raises(RuntimeError, match="(?s)Traceback.*DataError.*another exception occurred"):
+        with beam.Pipeline(options=in_workers) as pipeline:
+            pipeline | beam.Create([1]) | "Fails" >> beam.Map(fail, errors.DataError, text)
+    with pytest.raises(errors.DataError) as raised:
+        run(errors.DataError, text, options=in_workers)
+    assert str(raised.value) == text
 
 
 @pytest.mark.parametrize("text", ["disk full", "components.errors.NoSuchError: text"])

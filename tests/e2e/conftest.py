@@ -1,5 +1,6 @@
 """Whole runs of the installed command on a tiny simulated city, each in a process of its own."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,21 @@ SETTINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run that ended: its exit code, all it printed, and what it left."""
+    """A run that ended.
+
+    Attributes:
+      root: its root folder.
+      code: its exit code.
+      output: all it printed.
+      summary: its `summary.json`, `{}` where it wrote none.
+      versions: whatever stood in the serving folder then, by name.
+    """
 
     root: Path
     code: int
     output: str
     summary: dict
+    versions: list[Path]
 
     @property
     def states(self) -> dict[str, str]:
@@ -69,11 +79,6 @@ class Run:
         """Folder of the first artifact that a node wrote under this root."""
         folders = (self.root / "artifacts" / node / output).iterdir()
         return min(folders, key=lambda path: int(path.name))
-
-    def versions(self) -> list[Path]:
-        """Whatever stands in the serving folder."""
-        serving = self.root / "serving" / "crowdflow"
-        return sorted(serving.iterdir()) if serving.exists() else []
 
     def executions(self, type_name: str) -> list:
         """MLMD's executions of a node."""
@@ -121,7 +126,29 @@ class Started:
         self.process.wait()
         summary = self.root / "summary.json"
         account = json.loads(summary.read_text()) if summary.exists() else {}
-        return Run(self.root, self.process.returncode, self.output(), account)
+        serving = self.root / "serving" / "crowdflow"
+        versions = sorted(serving.iterdir()) if serving.exists() else []
+        return Run(self.root, self.process.returncode, self.output(), account, versions)
+
+
+class Log:
+    """The log of a started run, read as it grows."""
+
+    def __init__(self, run: Started, earlier: set[Path]):
+        def appeared() -> list[Path]:
+            return [path for path in (run.root / "logs").glob("*.log") if path not in earlier]
+
+        [path] = run.wait_for(appeared)
+        self._run, self._file, self.text = run, path.open(), ""
+
+    def has(self, words: str) -> bool:
+        """Whether a line with these words was written by now."""
+        self.text += self._file.read()
+        return words in self.text
+
+    def wait_for(self, words: str) -> None:
+        """Polls tightly until the run logs these words."""
+        self._run.wait_for(lambda: self.has(words), pause=0.002)
 
 
 class Crowdflow:
@@ -161,6 +188,17 @@ class Crowdflow:
                 start_new_session=True,  # so that a kill takes all of its processes
             )
         return Started(process, root)
+
+    @contextlib.contextmanager
+    def followed(self, root: Path, **options: object) -> Iterator[tuple[Started, Log]]:
+        """A started run and its log."""
+        earlier = set((root / "logs").glob("*.log"))
+        with self.start(root, **options) as run:
+            yield run, Log(run, earlier)
+
+    def called_by(self, command: Sequence[str], **environment: str) -> "Crowdflow":
+        """The same, started by another command line."""
+        return Crowdflow(self.data, command, **environment)
 
     def __call__(self, root: Path, *more: str, **options: object) -> Run:
         """A run to its end. An earlier run's summary cannot be taken for this one's."""

@@ -71,7 +71,7 @@ def test_what_a_run_leaves_is_where_its_account_says(first, pushed):
     version = first.root / first.summary["pushed_model"]
     assert first.summary["pushed_model"] == f"serving/crowdflow/{version.name}"
     assert version.name.isdigit()
-    assert first.versions() == [version]
+    assert first.versions == [version]
     assert (pushed / "saved_model.pb").is_file()
     page = first.root / first.summary["report"]
     assert first.summary["report"] == "report/index.html"
@@ -82,7 +82,10 @@ def test_what_a_run_leaves_is_where_its_account_says(first, pushed):
 def test_the_output_is_an_account_for_people(first, crowdflow):
     lines = first.output.splitlines()
     for node in crowdflow.nodes:
-        assert sum(re.fullmatch(rf"  {node} +done +\d+\.\d s", line) is not None for line in lines) == 1
+        assert (
+            sum(re.fullmatch(rf"  {node} +done +\d+\.\d s", line) is not None for line in lines)
+            == 1
+        )
     assert sum("phase 1  epoch" in line for line in lines) == 25
     assert sum("phase 2  epoch" in line for line in lines) == 10
     for label in ("this model", *(name.replace("_", " ") for name in NAIVE)):
@@ -99,7 +102,9 @@ def test_nothing_changed_takes_every_cacheable_node_from_cache(first, second):
     assert set(second.states) == set(first.states)
     for name in ("metrics", "windows", "counters", "blessed", "reasons", "pushed_model", "report"):
         assert second.summary[name] == first.summary[name], name
-    assert [path.name for path in second.versions()] == [second.summary["pushed_model"].split("/")[-1]]
+    assert [path.name for path in second.versions] == [
+        second.summary["pushed_model"].split("/")[-1]
+    ]
     assert len(re.findall(r"^  \w+ +cached ", second.output, re.MULTILINE)) >= 10
 
 

@@ -19,9 +19,9 @@ SIZES = {"train": 13, "eval": 7, "test": 5}
 LARGEST = {"train": 40.0, "eval": 60.0, "test": 90.0}
 
 
-def make_config(**settings):
-    """Every covariate and every calendar feature; any field by its dotted name, dots as `__`."""
-    base = {
+def make_config():
+    """Every covariate and every calendar feature."""
+    values = {
         "grid": {"rows": ROWS, "cols": COLS},
         "ingest": {"holidays": True, "weather": True},
         "windows": {"closeness": 3, "period": 1, "trend": 1, "horizon": HORIZON},
@@ -29,14 +29,13 @@ def make_config(**settings):
         "model": {"residual_units": 1, "filters": 4, "batch_norm": True, "head": "linear"},
         "training": {"epochs": 3, "final_epochs": 2, "batch_size": 5, "precision": "float32"},
     }
-    dotted = {name.replace("__", "."): value for name, value in settings.items()}
-    return Config.from_dict(base).replace(dotted)
+    return Config.from_dict(values)
 
 
-def make_windows(split, config, count=None):
+def make_windows(split, config):
     """Raw windows, feature name -> array `[n, ...]`, in no order of time."""
     random = np.random.default_rng(sorted(SIZES).index(split))
-    count = count or SIZES[split]
+    count = SIZES[split]
     lags, horizon = config.windows, config.windows.horizon
     lengths = {
         "closeness": lags.closeness,
@@ -163,7 +162,10 @@ def external_reference():
             row = [float(time.weekday() == day) for day in range(7)]
             row.append(float(time.weekday() < 5))
             minute = time.hour * 60 + time.minute
-            row += [float(minute // config.intervals.minutes == s) for s in range(config.intervals.per_day)]
+            row += [
+                float(minute // config.intervals.minutes == s)
+                for s in range(config.intervals.per_day)
+            ]
             row.append(float(raw[features.HOLIDAY][index]))
             known = bool(raw[features.WEATHER_KNOWN][index])
             row += [float(known and raw[features.WEATHER][index] == kind) for kind in range(17)]

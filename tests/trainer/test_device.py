@@ -16,7 +16,9 @@ def test_a_given_precision_is_taken_as_it_is(setting):
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
 def test_auto_follows_the_processor():
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1].split()
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[
+        1
+    ].split()
     native = "avx512_bf16" in flags or "amx_bf16" in flags
     assert device.choose_precision("auto") == ("mixed_bfloat16" if native else "float32")
 

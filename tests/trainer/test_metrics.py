@@ -89,9 +89,7 @@ def test_steps_have_metrics_only_where_there_are_several():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.integers(0, 5), min_size=1, max_size=6), st.integers(0, 99), st.randoms()
-)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.integers(0, 99), st.randoms())
 def test_merging_does_not_depend_on_order_or_grouping(parts, seed, random):
     truth, forecast = forecasts(sum(parts) or 1, seed=seed)
     whole = ErrorSums.zero(2).add(truth[: sum(parts)], forecast[: sum(parts)], ACTIVE)

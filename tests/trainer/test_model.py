@@ -109,7 +109,9 @@ def _conv(x, kernel, bias):
 
 def reference(model, inputs, architecture, horizon):
     """The paper's network in float64 numpy, from the model's weights by layer name."""
-    layers = {layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers}
+    layers = {
+        layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers
+    }
     branches = []
     for name in ("closeness", "period", "trend"):
         if name not in inputs:

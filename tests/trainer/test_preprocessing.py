@@ -73,7 +73,9 @@ def test_weekday_and_slot_at_the_calendars_corners(world, time, day, slot):
     layer = world.graph.transform_features_layer()
     raw = {name: tf.constant(values[:1]) for name, values in world.raw["test"].items()}
     minutes = np.datetime64(time.replace(" ", "T"), "m").astype(np.int64)
-    external = layer({**raw, features.TARGET_TIME: tf.constant([minutes], tf.int64)})["external"].numpy()[0]
+    external = layer({**raw, features.TARGET_TIME: tf.constant([minutes], tf.int64)})[
+        "external"
+    ].numpy()[0]
     assert external[:7].tolist() == [float(i == day) for i in range(7)]
     assert external[7] == (day < 5)
     assert external[8:32].argmax() == slot and external[8:32].sum() == 1

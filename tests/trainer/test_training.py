@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.errors import ConfigError
 from pipeline.config import ModelConfig, TrainingConfig, WindowConfig
 from trainer import features
 from trainer.model import build_model
@@ -65,7 +66,13 @@ def test_history_tells_both_phases(splits, tmp_path):
     trainer = make_trainer(splits, tmp_path, final_learning_rate=1e-3, schedule="cosine")
     state = trainer.run()
     assert state.phase == 3
-    assert [(e["phase"], e["epoch"]) for e in state.history] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert [(e["phase"], e["epoch"]) for e in state.history] == [
+        (1, 1),
+        (1, 2),
+        (1, 3),
+        (2, 1),
+        (2, 2),
+    ]
     assert [e["eval_rmse"] is None for e in state.history] == [False] * 3 + [True] * 2
     assert all(e["seconds"] > 0 and math.isfinite(e["loss"]) for e in state.history)
     # Cosine to zero over a phase's epochs: after epoch k of n, (1 + cos(pi k / n)) / 2 of the rate.
@@ -75,7 +82,9 @@ def test_history_tells_both_phases(splits, tmp_path):
     np.testing.assert_allclose(rates, expected, atol=1e-9)
     assert state.history[2]["loss"] < state.history[0]["loss"]
     assert json.loads(json.dumps(state.history)) == state.history
-    assert {p.parts[-2] for p in (tmp_path / "logs").rglob("events.*") if p.parts[-3] == "phase1"} == {
+    assert {
+        p.parts[-2] for p in (tmp_path / "logs").rglob("events.*") if p.parts[-3] == "phase1"
+    } == {
         "train",
         "validation",
     }
@@ -93,16 +102,25 @@ def test_eval_rmse_is_global_and_in_trips(splits, tmp_path):
 
 
 def test_the_best_weights_are_restored_before_phase_2(splits, tmp_path):
-    trainer = make_trainer(splits, tmp_path, epochs=6, final_epochs=0, learning_rate=0.3, patience=None)
+    trainer = make_trainer(
+        splits, tmp_path, epochs=6, final_epochs=0, learning_rate=0.3, patience=None
+    )
     history = trainer.run().history
     scores = [entry["eval_rmse"] for entry in history]
-    assert min(scores) < scores[-1], "the rate is too small for this test: the last epoch is the best"
+    assert min(scores) < scores[-1], (
+        "the rate is too small for this test: the last epoch is the best"
+    )
     assert trainer.state.best_rmse == min(scores)
     assert rmse(trainer.model, splits["eval"]) == pytest.approx(min(scores), rel=1e-5)
 
     # With a rate that moves nothing, phase 2 ends with the best weights too (moving averages apart).
     again = make_trainer(
-        splits, tmp_path / "b", epochs=6, final_epochs=1, learning_rate=0.3, patience=None,
+        splits,
+        tmp_path / "b",
+        epochs=6,
+        final_epochs=1,
+        learning_rate=0.3,
+        patience=None,
         final_learning_rate=STILL,
     )
     again.run()
@@ -204,6 +222,15 @@ def test_patience_stops_phase_1_and_a_restart_knows_it(splits, tmp_path):
     resumed = make_trainer(splits, tmp_path / "b", **settings)
     assert len(resumed.run().history) == len(whole.state.history)
     assert_equal_weights(resumed.model.get_weights(), whole.model.get_weights())
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "final_learning_rate"])
+def test_a_training_that_diverges_ends_with_a_word_on_the_rate(splits, tmp_path, name):
+    settings = {"epochs": 2, name: 1e30}
+    message = rf"training\.{name}: .* Received: 1e\+30, and a loss of (nan|inf) in phase"
+    for _ in range(2):  # a restart does not take the broken weights for good ones
+        with pytest.raises(ConfigError, match=message):
+            make_trainer(splits, tmp_path, **settings).run()
 
 
 def test_a_half_written_checkpoint_is_ignored(splits, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 EPOCH = dt.datetime(1970, 1, 1)
+SPLITS = ("train", "eval", "test")
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(weeks=1)
 
 
@@ -55,7 +56,7 @@ def plan(times, config):
             existing.append(t)
     eval_start, test_start = first_midnights(times, config, existing)
     step = dt.timedelta(minutes=config.intervals.minutes)
-    splits = {"train": [], "eval": [], "test": []}
+    splits = {split: [] for split in SPLITS}
     for t in existing:
         periods = {
             "test" if time >= test_start else "eval" if time >= eval_start else "train"
@@ -97,7 +98,7 @@ def active_cells(frames, test_start):
     for time, flow_map in frames.items():
         if time < test_start:
             flows = flows + flow_map
-    return int(np.count_nonzero(flows.sum(axis=-1)))
+    return [[bool(cell.any()) for cell in row] for row in flows]
 
 
 def windows(frames, config):
@@ -108,7 +109,7 @@ def windows(frames, config):
       config: a Config.
 
     Returns:
-      Split -> list of (feature name -> array), the counters, and the minute the test period begins.
+      Split -> list of (feature name -> array), the counters, and which cells are active.
     """
     splits, dropped, test_start = plan(set(frames), config)
     slots, active, fallbacks = slots_of_week(frames), active_cells(frames, test_start), 0
@@ -123,7 +124,7 @@ def windows(frames, config):
             "target_time": int((t - EPOCH).total_seconds() // 60),
             "hour": t.hour,
             "weekend": int(t.strftime("%a") in ("Sat", "Sun")),
-            "active_cells": active,
+            "active_cells": sum(map(sum, active)),
         }
         maps = {name: np.stack(group) for name, group in groups.items()} | naive
         found[split].append(scalars | {n: v.astype(np.float32) for n, v in maps.items()})
@@ -133,9 +134,9 @@ def windows(frames, config):
         "dropped": dropped,
         "missing_intervals": (max(frames) - min(frames)) // step + 1 - len(frames),
         "naive_fallbacks": fallbacks,
-        "active_cells": active,
+        "active_cells": sum(map(sum, active)),
     }
-    return found, counters, test_start
+    return found, counters, active
 
 
 def block(frames, covariates=None, order=None):
@@ -144,16 +145,19 @@ def block(frames, covariates=None, order=None):
 
     times = sorted(frames) if order is None else [sorted(frames)[i] for i in order]
     starts = np.array([(t - EPOCH).total_seconds() // 60 for t in times], np.int64)
-    values = {name: np.array([known[t] for t in times]) for name, known in (covariates or {}).items()}
+    values = {
+        name: np.array([known[t] for t in times]) for name, known in (covariates or {}).items()
+    }
     return FrameBlock(starts, np.stack([frames[t] for t in times]), values)
 
 
 def random_frames(seed, first, days, minutes, rows=2, cols=3, gaps=(), low=0):
-    """Frames of whole numbers from `first` on, some cells always empty, without the `gaps` (row ranges)."""
+    """Frames of whole numbers from `first` on, without the `gaps` (row ranges); some cells open late or never."""
     rng = np.random.default_rng(seed)
     count = days * 24 * 60 // minutes
     maps = rng.integers(low, 50, (count, rows, cols, 2)).astype(np.float32)
-    maps *= rng.random((rows, cols, 1)) < 0.8
+    opens = rng.integers(-count, count + count // 4, (rows, cols, 1))
+    maps *= np.arange(count).reshape(-1, 1, 1, 1) >= opens
     missing = {i for begin, length in gaps for i in range(begin, begin + length)}
     step = dt.timedelta(minutes=minutes)
     return {first + i * step: maps[i] for i in range(count) if i not in missing}
@@ -207,16 +211,18 @@ def through_beam(tmp_path_factory):
         out = tmp_path_factory.mktemp("windows")
         with beam.Pipeline() as pipeline:
             results = pipeline | beam.Create(serialized) | FramesToWindows(config)
-            counters = results.pop("counters") | beam.Map(json.dumps)
-            counters | "Counters" >> beam.io.WriteToText(str(out / "counters"), num_shards=1)
-            for split, found in results.items():
-                found | split >> beam.io.WriteToTFRecord(str(out / split))
+            for name, found in results.items():
+                if name in SPLITS:
+                    found | name >> beam.io.WriteToTFRecord(str(out / name))
+                else:
+                    text = found | f"{name} text" >> beam.Map(json.dumps, default=np.ndarray.tolist)
+                    text | name >> beam.io.WriteToText(str(out / name), num_shards=1)
 
         def read(split):
             files = sorted(map(str, out.glob(f"{split}-*")))
             return sorted(tf.data.TFRecordDataset(files).as_numpy_iterator())
 
-        [file] = out.glob("counters-*")
-        return {split: read(split) for split in results}, json.loads(file.read_text())
+        texts = [next(out.glob(f"{name}-*")).read_text() for name in ("counters", "active")]
+        return {split: read(split) for split in SPLITS}, *map(json.loads, texts)
 
     return run

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from components.errors import DataError
+from components.frames import FrameBlock
 from components.intervals import date_to_minutes
 from components.window_gen import windows
+from components.window_gen.transform import active_mask
 from pipeline.config import SplitConfig, WindowConfig
 from trainer import features
 
@@ -103,13 +105,17 @@ def test_half_a_last_day_is_a_whole_test_day():
 @pytest.mark.parametrize(
     ("starts", "split", "said"),
     [
-        (hours(1), {}, "No windows for train and eval: 24 frames from 2014-04-07 00:00 to .* 23:00"),
+        (
+            hours(1),
+            {},
+            "No windows for train and eval: 24 frames from 2014-04-07 00:00 to .* 23:00",
+        ),
         (hours(5), {"test_days": 30}, "No windows for train and eval: .*'test': 119"),
         (hours(5), {"eval_days": 30}, "No windows for train: .*'eval': 95"),
         (hours(5), {"test_days": None, "test_start": "2015-01-01"}, "No windows for eval and test"),
         (
             hours(5),
-            {"eval_days": None, "eval_start": "2014-04-11"},
+            {"eval_days": None, "eval_start": "2014-04-12"},
             "No windows for eval: .*'train': 95, 'eval': 0, 'test': 24",
         ),
         (hours(5)[:1], {}, "No windows for train and eval and test: 1 frames"),
@@ -157,3 +163,11 @@ def test_a_window_can_be_gathered_before_its_target_is_known():
         windows.gather(starts, maps, origin, lags, 60)
     with pytest.raises(DataError, match="Expected a frame at 2014-04-06 23:00, found none"):
         windows.gather(starts, maps, np.array([MONDAY]), lags, 60)
+
+
+def test_active_cells_have_flow_before_the_test_period_in_either_direction():
+    maps = np.zeros((3, 1, 4, 2), np.float32)
+    maps[0, 0, 0, 0] = maps[1, 0, 1, 1] = maps[2, 0, 2, 0] = 1
+    block = FrameBlock(hours(1)[:3], maps)
+    assert active_mask(block, MONDAY + 120).tolist() == [[True, True, False, False]]
+    assert active_mask(block, MONDAY).tolist() == [[False] * 4]

@@ -88,7 +88,7 @@ def make_frames(data, folder, config):
 
 
 def make_windows(frames, folder, config):
-    """Runs WindowGen's executor; returns the sorted windows by split, and the counters."""
+    """Runs WindowGen's executor; returns the sorted windows by split, the counters, the active cells."""
     out = make_artifacts(folder, windows=standard_artifacts.Examples, counters=FlowCounters)
     properties = {"config": config.section("grid", "intervals", "ingest", "windows", "split")}
     window_executor.Executor().Do({"examples": frames["examples"]}, out, properties)
@@ -98,7 +98,8 @@ def make_windows(frames, folder, config):
     for split in splits:
         files = tf.io.gfile.glob(f"{folder}/windows/Split-{split}/*.gz")
         found[split] = sorted(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
-    return found, json.loads((folder / "counters" / "counters.json").read_text())
+    names = ("counters.json", "active_cells.json")
+    return found, *(json.loads((folder / "counters" / name).read_text()) for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +123,10 @@ def from_hdf5(from_form):
 
 
 def test_windows_and_counters_equal_the_reference(from_hdf5, frames, plain):
-    found, counters = from_hdf5
-    expected, counted, _ = plain.windows(frames, CONFIG)
-    assert counters == counted
+    found, counters, active = from_hdf5
+    active = np.array(active, bool).tolist()
+    expected, *accounted = plain.windows(frames, CONFIG)
+    assert [counters, active] == accounted
     for split, reference in expected.items():
         assert reference
         plain.assert_equal(found[split], reference)

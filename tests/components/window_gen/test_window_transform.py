@@ -46,9 +46,9 @@ def test_transform_equals_the_reference(name, plain, through_beam):
     config, how = CASES[name]
     frames = plain.random_frames(5, FIRST, minutes=config.intervals.minutes, **how)
     shuffled = np.random.default_rng(7).permutation(len(frames))
-    found, counters = through_beam(encode_frames(plain.block(frames, order=shuffled)), config)
-    expected, counted, _ = plain.windows(frames, config)
-    assert counters == counted
+    found, *account = through_beam(encode_frames(plain.block(frames, order=shuffled)), config)
+    expected, *accounted = plain.windows(frames, config)
+    assert account == accounted
     for split, reference in expected.items():
         assert reference
         plain.assert_equal(found[split], reference)
@@ -67,7 +67,7 @@ def test_covariates_are_the_first_target_intervals(plain, through_beam):
         "wind_speed": {time: np.float32(number / 7) for time, number in numbered.items()},
         "weather_known": {time: number % 3 // 2 for time, number in numbered.items()},
     }
-    found, _ = through_beam(encode_frames(plain.block(frames, covariates)), config)
+    found, *_ = through_beam(encode_frames(plain.block(frames, covariates)), config)
     expected, _, _ = plain.windows(frames, config)
     for split, reference in expected.items():
         for window in reference:
@@ -77,7 +77,8 @@ def test_covariates_are_the_first_target_intervals(plain, through_beam):
 
 
 @pytest.mark.parametrize(
-    ("frames", "said"), [([], "expected frames, received none"), (None, "'inflow': expected 6 values")]
+    ("frames", "said"),
+    [([], "expected frames, received none"), (None, "'inflow': expected 6 values")],
 )
 def test_frames_that_do_not_fit_are_refused(frames, said, plain, through_beam):
     config = make_config(720, (1, 0, 0, 1), {"test_days": 1, "eval_days": 1})
@@ -110,7 +111,7 @@ class TestTheFuture:
     def test_changes_no_byte_of_train_and_eval(self, frames, noise, untouched, plain, through_beam):
         test_start = FIRST + dt.timedelta(days=17)
         changed = self.replaced(frames, noise, lambda time: time >= test_start)
-        found, _ = through_beam(encode_frames(plain.block(changed)), self.config)
+        found, *_ = through_beam(encode_frames(plain.block(changed)), self.config)
         assert untouched["train"] and found["train"] == untouched["train"]
         assert untouched["eval"] and found["eval"] == untouched["eval"]
         assert len(found["test"]) == len(untouched["test"])
@@ -124,7 +125,7 @@ class TestTheFuture:
         origin = sorted(before)[len(before) // 2]
         now = plain.EPOCH + dt.timedelta(minutes=int(origin))
         changed = self.replaced(frames, noise, lambda time: time >= now)
-        found, _ = through_beam(encode_frames(plain.block(changed)), self.config)
+        found, *_ = through_beam(encode_frames(plain.block(changed)), self.config)
         after = {w["target_time"][0]: w for w in map(plain.parse, found[split])}
         steps = [noise[now + k * dt.timedelta(hours=6)] for k in range(3)]
         np.testing.assert_array_equal(after[origin].pop("target"), np.ravel(steps))

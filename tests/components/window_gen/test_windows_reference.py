@@ -83,12 +83,13 @@ def day_by_day(block, config):
         for source, part in parts.items():
             for day in targets.get(source, []):
                 inbox[day][kind].append(part)
-    active = int(transform.active_mask(block, routes.plan.test_start).sum())
+    active = transform.active_mask(block, routes.plan.test_start)
+    cells = int(active.sum())
     found = {split: [] for split in windows.SPLITS}
     for day, blocks in inbox.items():
-        for split, examples in transform.day_windows(day, blocks, routes, active, config):
+        for split, examples in transform.day_windows(day, blocks, routes, cells, config):
             found[split] += examples
-    return found, {**routes.plan.counters(), "active_cells": active}
+    return found, {**routes.plan.counters(), "active_cells": cells}, active.tolist()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -100,7 +101,7 @@ def test_windows_equal_plain_loops(case, plain):
         return
     shuffled = np.random.default_rng(how["seed"]).permutation(len(frames))
     block = plain.block(frames, order=shuffled)
-    splits, _, _ = plain.plan(set(frames), config)
+    splits, _, test_start = plain.plan(set(frames), config)
     empty = [name for name, origins in splits.items() if not origins]
     if empty:
         event("a split is empty")
@@ -108,9 +109,9 @@ def test_windows_equal_plain_loops(case, plain):
             day_by_day(block, config)
         return
     event("windows in every split")
-    expected, counters, test_start = plain.windows(frames, config)
-    found, counted = day_by_day(block, config)
-    assert counted == counters
+    expected, counters, active = plain.windows(frames, config)
+    found, counted, mask = day_by_day(block, config)
+    assert (counted, mask) == (counters, active)
     assert sum(counted["windows"].values()) + sum(counted["dropped"].values()) == len(frames)
     for split, reference in expected.items():
         plain.assert_equal(found[split], reference)

@@ -1,0 +1,127 @@
+"""A push is whole or not at all, and a model is not pushed twice."""
+
+import itertools
+import json
+import shutil
+import time
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.baseline.versions import complete_versions, model_digest
+from components.pusher.executor import Executor, push
+from components.stable_output import STATE
+
+
+def make_model(folder, content="weights"):
+    (folder / "variables").mkdir(parents=True)
+    (folder / "assets.extra").mkdir()
+    (folder / "saved_model.pb").write_text("graph")
+    (folder / "variables" / "data").write_text(content)
+    (folder / "assets.extra" / "crowdflow.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def serving(tmp_path):
+    return tmp_path / "deep" / "serving"
+
+
+def names(serving):
+    return sorted(path.name for path in serving.iterdir())
+
+
+def test_a_push_is_a_copy_in_a_version_of_its_own(tmp_path, serving):
+    model, before = make_model(tmp_path / "model"), int(time.time())
+    version = push(model, serving)
+    assert version.parent == serving and names(serving) == [version.name]
+    assert before <= int(version.name) <= time.time()
+    assert model_digest(version) == model_digest(model)
+
+
+def test_the_same_model_is_not_pushed_twice(tmp_path, serving):
+    model = make_model(tmp_path / "model")
+    version = push(model, serving)
+    assert push(shutil.copytree(model, tmp_path / "copy"), serving) == version
+    assert names(serving) == [version.name]
+
+
+def test_an_older_model_is_pushed_again_since_servers_serve_the_newest(tmp_path, serving):
+    first, second = (make_model(tmp_path / name, name) for name in "ab")
+    versions = [push(model, serving) for model in (first, second, first)]
+    assert [int(v.name) for v in versions] == sorted({int(v.name) for v in versions})
+    assert complete_versions(serving) == versions
+    assert model_digest(versions[-1]) == model_digest(first)
+
+
+def test_numbers_grow_past_whatever_is_there(tmp_path, serving):
+    later = int(time.time()) + 10_000
+    make_model(serving / str(later), "from the future")
+    (serving / str(later + 5)).mkdir()  # partial; its number is taken all the same
+    (serving / "newest").mkdir()
+    assert push(make_model(tmp_path / "model"), serving).name == str(later + 6)
+
+
+def test_what_a_killed_push_left_is_removed_and_made_whole(tmp_path, serving):
+    model = make_model(tmp_path / "model")
+    leftover = serving / ".push-1700000000"
+    leftover.mkdir(parents=True)
+    shutil.copy(model / "saved_model.pb", leftover)  # killed after the first file
+    assert complete_versions(serving) == []
+    version = push(model, serving)
+    assert names(serving) == [version.name]
+    assert model_digest(version) == model_digest(model)
+
+
+def test_a_push_that_fails_leaves_no_version(tmp_path, serving):
+    model = make_model(tmp_path / "model")
+    (model / "variables" / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(shutil.Error):
+        push(model, serving)
+    assert complete_versions(serving) == [] and len(names(serving)) == 1
+    (model / "variables" / "gone").unlink()
+    version = push(model, serving)
+    assert names(serving) == [version.name]
+
+
+@pytest.fixture
+def node(tmp_path, serving):
+    """Runs the executor on a model, blessed or not; returns the PushedModel artifact."""
+    numbers = itertools.count(1)
+
+    def run(model, blessed):
+        candidate, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
+        pushed = standard_artifacts.PushedModel()
+        candidate.uri = str(model.parent)
+        blessing.uri = str(tmp_path / "blessing")
+        blessing.set_int_custom_property("blessed", int(blessed))
+        pushed.uri = str(tmp_path / f"pushed-{next(numbers)}")
+        destination = {"filesystem": {"base_directory": str(serving)}}
+        Executor().Do(
+            {"model": [candidate], "model_blessing": [blessing]},
+            {"pushed_model": [pushed]},
+            {"push_destination": json.dumps(destination), "custom_config": "null"},
+        )
+        return pushed
+
+    return run
+
+
+def test_a_blessed_model_is_pushed_once(tmp_path, serving, node):
+    model = make_model(tmp_path / "candidate" / "Format-Serving")
+    first, again = node(model, blessed=True), node(model, blessed=True)
+    [version] = complete_versions(serving)
+    for pushed in (first, again):
+        assert pushed.get_int_custom_property("pushed") == 1
+        assert pushed.get_string_custom_property("pushed_version") == version.name
+        assert pushed.get_string_custom_property("pushed_destination") == str(version)
+        assert pushed.get_string_custom_property(STATE).endswith(version.name)
+    assert model_digest(tmp_path / "pushed-1") == model_digest(model)
+
+
+def test_a_model_that_is_not_blessed_is_not_pushed(tmp_path, serving, node):
+    pushed = node(make_model(tmp_path / "candidate" / "Format-Serving"), blessed=False)
+    assert not serving.exists()
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert pushed.get_string_custom_property("pushed_version") == ""
+    assert pushed.get_string_custom_property(STATE).endswith("not pushed")

@@ -1,0 +1,107 @@
+"""When a model is pushed and when it is refused: naive forecasts, the last pushed model, odd serving folders."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+RMSE = "rmse_active_cells"
+NAIVE = ("last_interval", "last_week", "historical_average")
+
+
+@pytest.fixture(scope="module")
+def odd_versions(tmp_path_factory) -> Path:
+    """A root whose serving folder holds a partial version, a broken one and one of another grid."""
+    from components.baseline.models import write_naive_model
+
+    root = tmp_path_factory.mktemp("odd") / "root"
+    serving = root / "serving" / "crowdflow"
+    (serving / "100" / "variables").mkdir(parents=True)
+    (serving / "200").mkdir()
+    (serving / "200" / "saved_model.pb").write_bytes(b"no model at all")
+    write_naive_model("last_week", (1, 8, 8, 2), str(serving / "300"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def one_step(odd_versions, crowdflow):
+    """A model of one training step."""
+    return crowdflow(
+        odd_versions,
+        training__epochs=1,
+        training__final_epochs=0,
+        training__steps_per_epoch=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def good(one_step, crowdflow):
+    """The usual model, on the same root."""
+    return crowdflow(one_step.root)
+
+
+def names(run) -> list[str]:
+    return [path.name for path in run.versions]
+
+
+def test_one_training_step_is_refused_for_the_naive_forecast(one_step):
+    assert one_step.code == 2
+    metrics = one_step.summary["metrics"]
+    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE)
+    assert own > best
+    assert metrics["last_pushed"] is None
+    [reason] = one_step.summary["reasons"]
+    for part in (RMSE, f"{own:.4f} is not below {best:.4f}", "best naive forecast"):
+        assert part in reason
+    assert reason in one_step.output and "Refused, nothing pushed." in one_step.output
+    assert (one_step.summary["blessed"], one_step.summary["pushed_model"]) == (False, None)
+    assert set(one_step.states.values()) == {"executed"}
+
+
+def test_versions_that_cannot_be_compared_with_are_passed_over_aloud(one_step, good):
+    for run in (one_step, good):
+        assert "Traceback" not in run.output
+        for version in ("200", "300"):
+            assert run.output.count(f"passed over: version {version}: ") == 1
+        assert run.summary["metrics"]["last_pushed"] is None
+    assert good.code == 0
+    new = good.summary["pushed_model"].rsplit("/", 1)[1]
+    assert names(good) == sorted(["100", "200", "300", new])
+    assert int(new) > 300
+
+
+def test_another_root_gives_the_same_model(good, first):
+    assert good.summary["metrics"] == first.summary["metrics"]
+
+
+def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow):
+    before = names(good)
+    worse = crowdflow(
+        good.root,
+        training__epochs=14,
+        training__final_epochs=8,
+        evaluation__pushed_tolerance=0,
+    )
+    assert worse.code == 2
+    metrics = worse.summary["metrics"]
+    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE)
+    assert metrics["last_pushed"] == pytest.approx(good.summary["metrics"]["model"], rel=1e-6)
+    pushed = metrics["last_pushed"][RMSE]
+    assert pushed < own < best
+    naive, last = worse.summary["reasons"]
+    assert f"{own:.4f} is below {best:.4f}" in naive
+    assert f"{own:.4f} is above {pushed:.4f}" in last and "last pushed model" in last
+    assert names(worse) == before
+    assert worse.summary["pushed_model"] is None
+
+    # Within a tolerance it would do.
+    tolerated = crowdflow(
+        good.root,
+        training__epochs=14,
+        training__final_epochs=8,
+        evaluation__pushed_tolerance=0.5,
+    )
+    assert tolerated.code == 0
+    assert "Trainer" not in tolerated.executed and "Evaluator" in tolerated.executed
+    assert len(names(tolerated)) == len(before) + 1

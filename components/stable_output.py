@@ -1,7 +1,7 @@
 """For nodes that look at something outside every time, yet often find what they found before.
 
-Such a node is never cached: it always runs. But the nodes after it are keyed by its artifact, and a new one would
-make them run again for nothing. So its driver gives the earlier artifact where the state it stands for is the same.
+Such a node is never cached: it always runs. But the nodes after it are keyed by its artifact, and a new one
+would make them run again for nothing. So its driver gives the earlier artifact where its state is the same.
 """
 
 import abc
@@ -9,8 +9,8 @@ import copy
 
 from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.io import fileio
 from tfx.dsl.components.base import base_driver
+from tfx.dsl.io import fileio
 from tfx.orchestration.portable import base_driver as portable_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2

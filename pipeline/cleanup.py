@@ -58,5 +58,7 @@ def _artifacts_of_last_runs(root: Root, keep: int) -> set[Path]:
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(root.metadata)
     store = metadata_store.MetadataStore(connection)
-    runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda c: c.create_time_since_epoch)
+    runs = sorted(
+        store.get_contexts_by_type("pipeline_run"), key=lambda c: c.create_time_since_epoch
+    )
     return {Path(a.uri) for run in runs[-keep:] for a in store.get_artifacts_by_context(run.id)}

@@ -37,7 +37,7 @@ NAIVE_PREFIX = "naive_"
 NAIVE_FORECASTS = ("last_interval", "last_week", "historical_average")
 
 # For evaluation only.
-ACTIVE_CELLS = "active_cells"  # int64, cells with any flow before the test period
+ACTIVE_CELLS = "active_cells"  # int64, cells with any flow before it, the test period apart
 HOUR = "hour"  # int64, hour of the day of the first target interval
 WEEKEND = "weekend"  # int64, 1 on Saturday and Sunday
 

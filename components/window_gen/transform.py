@@ -12,6 +12,7 @@ from components.window_gen import windows as pure
 from pipeline.config import Config
 from trainer import features
 
+NEVER = np.iinfo(np.int64).max
 _FRAMES, _AVERAGES = "frames", "averages"
 
 
@@ -100,7 +101,7 @@ def day_averages(blocks: Iterable[FrameBlock]) -> Iterator[tuple[int, FrameBlock
 
 
 def day_windows(
-    day: int, blocks: dict[str, list[FrameBlock]], routes: Routes, active: int, config: Config
+    day: int, blocks: dict[str, list[FrameBlock]], routes: Routes, first: np.ndarray, config: Config
 ) -> Iterator[tuple[str, list[bytes]]]:
     """All windows of one day, serialized, by split.
 
@@ -108,7 +109,7 @@ def day_windows(
       day: days since 1970-01-01.
       blocks: `frames` and `averages`, the blocks that were routed to this day.
       routes: the plan.
-      active: number of active cells.
+      first: when each cell first has any flow, int64 `[H, W]`.
       config: grid, intervals, windows and covariates.
     """
     minutes, horizon = config.intervals.minutes, config.windows.horizon
@@ -129,18 +130,34 @@ def day_windows(
             known = np.isin(targets, averages.starts)
             average[known] = averages.maps[pure.locate(averages.starts, targets[known])]
         columns[features.naive_feature("historical_average")] = average
-        first = pure.locate(frames.starts, origins)
-        columns |= {name: values[first] for name, values in frames.covariates.items()}
+        rows = pure.locate(frames.starts, origins)
+        columns |= {name: values[rows] for name, values in frames.covariates.items()}
         columns[features.TARGET_TIME] = origins
         columns[features.HOUR] = origins % MINUTES_PER_DAY // 60
         columns[features.WEEKEND] = (weekday(origins) >= 5).astype(np.int64)
-        columns[features.ACTIVE_CELLS] = np.full(len(origins), active, np.int64)
+        columns[features.ACTIVE_CELLS] = active_cells(first, origins, routes.plan.test_start)
         yield split, encode_columns(columns)
 
 
-def active_mask(block: FrameBlock, before: int) -> np.ndarray:
-    """Cells with any flow before a minute, bool `[H, W]`."""
-    return (block.maps[block.starts < before] > 0).any(axis=(0, 3))
+def first_flows(block: FrameBlock) -> np.ndarray:
+    """When each cell first has any flow: a frame's start, or `NEVER`, int64 `[H, W]`."""
+    active = (block.maps > 0).any(axis=3)
+    return np.where(active, block.starts[:, None, None], NEVER).min(axis=0)
+
+
+def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.ndarray:
+    """Cells that are active for each window: with any flow before it is made, the test period apart.
+
+    Args:
+      first: as `first_flows`, of all frames, int64 `[H, W]`.
+      origins: first target intervals, int64 `[m]`.
+      test_start: first minute of the test period.
+
+    Returns:
+      Counts, int64 `[m]`; the same for all test windows.
+    """
+    before = np.minimum(origins, test_start)
+    return (first.reshape(-1) < before[:, None]).sum(axis=1)
 
 
 class _Windows(beam.DoFn):
@@ -149,18 +166,18 @@ class _Windows(beam.DoFn):
     def __init__(self, config: Config):
         self._config = config
 
-    def process(self, element, routes: Routes, active: int):
+    def process(self, element, routes: Routes, first: np.ndarray):
         day, blocks = element
         blocks = {name: list(found) for name, found in blocks.items()}
         if not blocks[_FRAMES]:
             return
-        for split, examples in day_windows(day, blocks, routes, active, self._config):
+        for split, examples in day_windows(day, blocks, routes, first, self._config):
             for example in examples:
                 yield beam.pvalue.TaggedOutput(split, example)
 
 
-def _any(masks: Iterable[np.ndarray]) -> np.ndarray:
-    return np.any(list(masks), axis=0)
+def _earliest(firsts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.min(list(firsts), axis=0)
 
 
 class FramesToWindows(beam.PTransform):
@@ -193,13 +210,12 @@ class FramesToWindows(beam.PTransform):
             | "Plan" >> beam.Map(make_routes, config)
         )
         side = beam.pvalue.AsSingleton(routes)
-        active = (
+        first = (
             days
-            | "ActiveMasks"
-            >> beam.Map(lambda keyed, r: active_mask(keyed[1], r.plan.test_start), side)
-            | "AnyActive" >> beam.CombineGlobally(_any).without_defaults()
+            | "FirstFlows" >> beam.MapTuple(lambda day, block: first_flows(block))
+            | "FirstOfAll" >> beam.CombineGlobally(_earliest).without_defaults()
         )
-        count = beam.pvalue.AsSingleton(active | "CountActive" >> beam.Map(lambda m: int(m.sum())))
+        active = first | "Active" >> beam.Map(lambda f, r: f < r.plan.test_start, side)
         frames = days | "RouteFrames" >> beam.FlatMap(lambda keyed, r: _send(keyed, r.frames), side)
         averages = (
             days
@@ -211,10 +227,14 @@ class FramesToWindows(beam.PTransform):
         splits = (
             {_FRAMES: frames, _AVERAGES: averages}
             | "GroupTargets" >> beam.CoGroupByKey()
-            | "Windows" >> beam.ParDo(_Windows(config), side, count).with_outputs(*pure.SPLITS)
+            | "Windows"
+            >> beam.ParDo(_Windows(config), side, beam.pvalue.AsSingleton(first)).with_outputs(
+                *pure.SPLITS
+            )
         )
         counters = routes | "Counters" >> beam.Map(
-            lambda r, cells: {**r.plan.counters(), "active_cells": cells}, count
+            lambda r, mask: {**r.plan.counters(), "active_cells": int(mask.sum())},
+            beam.pvalue.AsSingleton(active),
         )
         found = {split: splits[split] for split in pure.SPLITS}
         return found | {"counters": counters, "active": active}

@@ -93,10 +93,10 @@ def naive_maps(frames, slots, t, config):
     return {f"naive_{name}": np.stack(maps) for name, maps in found.items()}, fallback
 
 
-def active_cells(frames, test_start):
+def active_cells(frames, before):
     flows = np.zeros_like(next(iter(frames.values())))
     for time, flow_map in frames.items():
-        if time < test_start:
+        if time < before:
             flows = flows + flow_map
     return [[bool(cell.any()) for cell in row] for row in flows]
 
@@ -124,7 +124,7 @@ def windows(frames, config):
             "target_time": int((t - EPOCH).total_seconds() // 60),
             "hour": t.hour,
             "weekend": int(t.strftime("%a") in ("Sat", "Sun")),
-            "active_cells": sum(map(sum, active)),
+            "active_cells": sum(map(sum, active_cells(frames, min(t, test_start)))),
         }
         maps = {name: np.stack(group) for name, group in groups.items()} | naive
         found[split].append(scalars | {n: v.astype(np.float32) for n, v in maps.items()})

@@ -9,7 +9,7 @@ from components.errors import DataError
 from components.frames import FrameBlock
 from components.intervals import date_to_minutes
 from components.window_gen import windows
-from components.window_gen.transform import active_mask
+from components.window_gen.transform import active_cells, first_flows
 from pipeline.config import SplitConfig, WindowConfig
 from trainer import features
 
@@ -165,9 +165,11 @@ def test_a_window_can_be_gathered_before_its_target_is_known():
         windows.gather(starts, maps, np.array([MONDAY]), lags, 60)
 
 
-def test_active_cells_have_flow_before_the_test_period_in_either_direction():
+def test_active_cells_have_flow_before_the_window_and_the_test_period_in_either_direction():
     maps = np.zeros((3, 1, 4, 2), np.float32)
     maps[0, 0, 0, 0] = maps[1, 0, 1, 1] = maps[2, 0, 2, 0] = 1
-    block = FrameBlock(hours(1)[:3], maps)
-    assert active_mask(block, MONDAY + 120).tolist() == [[True, True, False, False]]
-    assert active_mask(block, MONDAY).tolist() == [[False] * 4]
+    first = first_flows(FrameBlock(hours(1)[:3], maps))
+    assert (first < MONDAY + 120).tolist() == [[True, True, False, False]]
+    origins = MONDAY + 60 * np.arange(5)
+    assert active_cells(first, origins, MONDAY + 1000).tolist() == [0, 1, 2, 3, 3]
+    assert active_cells(first, origins, MONDAY + 120).tolist() == [0, 1, 2, 2, 2]

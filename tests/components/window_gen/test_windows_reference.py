@@ -83,13 +83,13 @@ def day_by_day(block, config):
         for source, part in parts.items():
             for day in targets.get(source, []):
                 inbox[day][kind].append(part)
-    active = transform.active_mask(block, routes.plan.test_start)
-    cells = int(active.sum())
+    first = transform.first_flows(block)
+    active = first < routes.plan.test_start
     found = {split: [] for split in windows.SPLITS}
     for day, blocks in inbox.items():
-        for split, examples in transform.day_windows(day, blocks, routes, cells, config):
+        for split, examples in transform.day_windows(day, blocks, routes, first, config):
             found[split] += examples
-    return found, {**routes.plan.counters(), "active_cells": cells}, active.tolist()
+    return found, {**routes.plan.counters(), "active_cells": int(active.sum())}, active.tolist()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -7,6 +7,8 @@ from pathlib import Path
 from components.baseline.versions import complete_versions
 from pipeline.root import Root
 
+_TRASH = ".trash-"
+
 
 def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple[Path, int]]:
     """Removes all but the last runs' artifacts and the newest versions.
@@ -31,8 +33,15 @@ def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple
         for path in _old(root, keep):
             size = sum(p.stat().st_size for p in [path, *path.rglob("*")] if p.is_file())
             if not dry_run:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                _remove(path)
             yield path.relative_to(root.path), size
+
+
+def _remove(path: Path) -> None:
+    """Removes a file or folder: whole, or not at all under its own name."""
+    if path.is_dir() and not path.name.startswith(_TRASH):
+        path = path.rename(path.with_name(f"{_TRASH}{path.name}"))
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _old(root: Root, keep: int) -> list[Path]:
@@ -44,6 +53,7 @@ def _old(root: Root, keep: int) -> list[Path]:
         kept = _artifacts_of_last_runs(root, keep)
         # artifacts/<node>/<output>/<execution id>
         old += [p for p in sorted(root.artifacts.glob("[!.]*/[!.]*/[0-9]*")) if p not in kept]
+        old += sorted(root.artifacts.glob(f"*/*/{_TRASH}*"))
     return old
 
 

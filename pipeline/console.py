@@ -29,6 +29,9 @@ COLUMNS = {
     "rmse_all_cells": "RMSE, all cells",
 }
 
+# Counters of an ingest that say nothing is wrong; all others are shown where they are not zero.
+_EXPECTED = {"files", "records_read", "frames", "rejects_listed", "rejects_cap", "cells_filled"}
+
 
 class Progress(logging.Handler):
     """Follows the local runner through its log: colours on a terminal, plain lines elsewhere.
@@ -99,9 +102,12 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     console.print()
     console.print(results_table(summary["metrics"]))
     lines = [f"windows: {windows}"]
+    frames, of_windows = summary["counters"]["frames"], summary["counters"]["windows"]
+    gaps = {name: n for name, n in frames.items() if isinstance(n, int) and name not in _EXPECTED}
     for what, counts in (
-        ("records rejected", summary["counters"]["frames"]["rejected"]),
-        ("windows dropped by first missing lag", summary["counters"]["windows"]["dropped"]),
+        ("records rejected", frames["rejected"]),
+        ("gaps in the data", {**gaps, "naive_fallbacks": of_windows["naive_fallbacks"]}),
+        ("windows dropped by first missing lag", of_windows["dropped"]),
     ):
         found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
         if found:

@@ -52,7 +52,8 @@ def _run_locked(
 
     log_file = _log_to_file(root, progress)
     config.save(root.config)
-    outcome = summary.empty(config, [])
+    outcome = summary.empty(config, ["the run has not ended, or was killed"])
+    summary.write(outcome, root)
     try:
         data = _data(config, root, progress)
         progress.line(
@@ -62,6 +63,8 @@ def _run_locked(
     except (Exception, KeyboardInterrupt) as error:
         reason = _reason(error, log_file)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
+        if outcome["pushed_model"]:
+            reason += f"\nThe model had been pushed before: {outcome['pushed_model']}"
         outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
         summary.write(outcome, root)
         progress.line(f"Error{f' in {failed}' if failed else ''}: {reason}", "bold red")
@@ -147,6 +150,7 @@ def _run_nodes(
         progress.stop()
         store = metadata_store.MetadataStore(connection)
         outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)
+        outcome["pushed_model"] = summary.pushed_model(store, run_id, root)
     return summary.complete(outcome, summary.report_folder(store, run_id), root)
 
 

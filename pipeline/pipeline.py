@@ -1,6 +1,6 @@
 """The wiring of the pipeline, and nothing else."""
 
-import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Optional
 
@@ -17,6 +17,9 @@ from pipeline.config import Config
 from pipeline.evaluation import eval_config
 from pipeline.fingerprint import fingerprint
 from schema import FRAMES, WINDOWS, render
+
+# Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
+from trainer import preprocessing, run_fn
 
 # They look at the serving folder, which no cache key sees: their caching must be off.
 NEVER_CACHED = ("LastPushedModel", "Pusher")
@@ -56,7 +59,11 @@ def create_pipeline(
     )
     frames = example_gen.outputs["examples"]
     statistics = tfx.components.StatisticsGen(examples=frames)
-    schemas = FlowSchema(frame_text=render(FRAMES, config), window_text=render(WINDOWS, config))
+    schemas = FlowSchema(
+        frame_text=render(FRAMES, config),
+        window_text=render(WINDOWS, config),
+        code_fingerprint=fingerprint("components.validation_gate.component"),
+    )
     window_schema = schemas.outputs["window_schema"]
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schemas.outputs["frame_schema"]
@@ -77,18 +84,18 @@ def create_pipeline(
     transform = tfx.components.Transform(
         examples=windows,
         schema=window_schema,
-        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         # The scaling constants come from the train part alone; the graph is applied where windows are read.
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
         materialize=False,
         disable_statistics=True,
         custom_config={
             "config": config.section("intervals", "ingest", "transform"),
-            "code_fingerprint": fingerprint("trainer.preprocessing"),
+            "code_fingerprint": fingerprint(preprocessing.__name__),
         },
     )
     trainer = tfx.components.Trainer(
-        run_fn="trainer.run_fn.run_fn",
+        run_fn=f"{run_fn.__name__}.run_fn",
         examples=windows,
         transform_graph=transform.outputs["transform_graph"],
         schema=window_schema,
@@ -96,9 +103,18 @@ def create_pipeline(
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "config": config.section(
-                "seed", "grid", "intervals", "ingest", "windows", "transform", "model", "training"
+                "preset",
+                "seed",
+                "grid",
+                "intervals",
+                "ingest",
+                "windows",
+                "split",
+                "transform",
+                "model",
+                "training",
             ),
-            "code_fingerprint": fingerprint("trainer.run_fn"),
+            "code_fingerprint": fingerprint(run_fn.__name__),
             "checkpoints": checkpoints,
         },
     )
@@ -136,7 +152,7 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        config=config.section(*(field.name for field in dataclasses.fields(Config))),
+        config=json.dumps(config.to_dict()),
         code_fingerprint=fingerprint("components.flow_report.component"),
     )
     return tfx.dsl.Pipeline(

@@ -64,14 +64,22 @@ def report_folder(store: metadata_store.MetadataStore, run_id: str) -> Optional[
     return Path(found[-1].uri) if found else None
 
 
+def pushed_model(store: metadata_store.MetadataStore, run_id: str, root: Root) -> Optional[str]:
+    """The version that a run's Pusher gave, relative to the root, or None."""
+    run = store.get_context_by_type_and_name("pipeline_run", run_id)
+    for artifact in store.get_artifacts_by_context(run.id) if run else ():
+        version = artifact.custom_properties["pushed_version"].string_value
+        if artifact.type == "PushedModel" and version:
+            return (root.serving / version).relative_to(root.path).as_posix()
+    return None
+
+
 def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any]:
     """Fills in what the report's artifact holds, and copies its page under the root."""
     account = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     root.report.mkdir(parents=True, exist_ok=True)
     page = root.report / "index.html"
     shutil.copyfile(folder / page.name, page)
-    version = account["pushed_version"]
-    pushed = (root.serving / version).relative_to(root.path).as_posix() if version else None
     return {
         **summary,
         "versions": account["versions"],
@@ -80,7 +88,6 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "metrics": account["metrics"],
         "blessed": account["blessed"],
         "reasons": account["reasons"],
-        "pushed_model": pushed,
         "report": page.relative_to(root.path).as_posix(),
     }
 

@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from pipeline.config import Config
 from trainer import device, features, input_fn
 from trainer.model import build_model
-from trainer.signatures import export
+from trainer.signatures import TRAINED_UNTIL, export
 from trainer.training import Checkpoint, Trainer
 
 log = logging.getLogger("crowdflow.training")
@@ -62,7 +62,10 @@ def run_fn(fn_args: FnArgs) -> None:
     final = build("float32")
     final.set_weights(model.get_weights())
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
-    export(final, graph, low, high, config, fn_args.serving_model_dir)
+    last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
+    last += (config.windows.horizon - 1) * config.intervals.minutes
+    beside = {"config": json.loads(custom["config"]), TRAINED_UNTIL: last}
+    export(final, graph, low, high, config, beside, fn_args.serving_model_dir)
     account = {
         "device": device.describe(),
         "precision": precision,

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,7 +11,9 @@ import tensorflow_transform as tft
 from pipeline.config import Config
 from trainer import features
 
-CONFIG_FILE = os.path.join("assets.extra", "crowdflow.json")
+ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
+# Of the account: the last target interval that the model was trained on, wall-clock minutes.
+TRAINED_UNTIL = "trained_until"
 
 
 class _Served(tf.Module):
@@ -45,6 +48,7 @@ def export(
     low: float,
     high: float,
     config: Config,
+    account: dict[str, Any],
     folder: str,
 ) -> None:
     """Writes the SavedModel.
@@ -57,7 +61,8 @@ def export(
       graph: the Transform output.
       low: the flow that scales to -1.
       high: the flow that scales to 1.
-      config: saved beside the model, without its paths.
+      config: for the inputs' names.
+      account: saved beside the model as JSON: what it was trained with and on.
       folder: where to.
     """
     served = _Served(model, graph, low, high)
@@ -78,9 +83,7 @@ def export(
 
     signatures = {features.DENSE_SIGNATURE: dense, features.EXAMPLES_SIGNATURE: examples}
     tf.saved_model.save(served, folder, signatures=signatures)
-    values = config.to_dict()
-    del values["paths"]
-    path = os.path.join(folder, CONFIG_FILE)
+    path = os.path.join(folder, ACCOUNT_FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(values, indent=2))
+        file.write(json.dumps(account, indent=2))

@@ -44,6 +44,7 @@ class Executor(base_executor.BaseExecutor):
         code = exec_properties["code_fingerprint"]
         state = versions.serving_state(serving, candidate, code)
         examples = _read(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
+        test_start = min(map(models.target_time, examples))
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
         if tf.io.gfile.exists(folder):  # an earlier artifact of this very state
@@ -51,7 +52,7 @@ class Executor(base_executor.BaseExecutor):
 
         passed_over, found = [], None
         for version in versions.pushed_before(serving, candidate):
-            reason = models.misfit(version, examples[0], shape)
+            reason = models.misfit(version, examples[0], shape, test_start)
             if reason is None:
                 found = version
                 break

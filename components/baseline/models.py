@@ -1,13 +1,16 @@
 """The SavedModels that the Evaluator compares with."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from components.intervals import format_start
 from trainer import features
 from trainer.metrics import RMSE_ACTIVE, ErrorSums
+from trainer.signatures import ACCOUNT_FILE, TRAINED_UNTIL
 
 
 def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
@@ -30,6 +33,12 @@ def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
     return min(features.NAIVE_FORECASTS, key=rmse)
 
 
+def target_time(serialized: bytes) -> int:
+    """When a window's first target interval starts, wall-clock minutes."""
+    feature = tf.train.Example.FromString(serialized).features.feature[features.TARGET_TIME]
+    return feature.int64_list.value[0]
+
+
 def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
     """Writes a SavedModel that answers a naive forecast that its windows carry."""
     name = features.naive_feature(source)
@@ -43,12 +52,23 @@ def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
     tf.saved_model.save(tf.Module(), folder, signatures=signatures)
 
 
-def misfit(folder: Path, serialized: bytes, shape: Sequence[int]) -> str | None:
-    """Why a pushed model cannot answer today's windows, or None where it can.
+def misfit(folder: Path, serialized: bytes, shape: Sequence[int], test_start: int) -> str | None:
+    """Why a pushed model cannot be compared on today's windows, or None where it can.
+
+    Args:
+      folder: the version.
+      serialized: a test window as tf.Example.
+      shape: of an answer, `[h, H, W, 2]`.
+      test_start: the first test window's target, wall-clock minutes. A model that was trained on any of the
+        test period knows the answers.
 
     Whatever stands in a serving folder must not stop a run: any failure to load or answer is a misfit.
     """
     try:
+        account = folder / ACCOUNT_FILE
+        until = json.loads(account.read_text())[TRAINED_UNTIL] if account.exists() else -1
+        if until >= test_start:
+            return f"it was trained on targets up to {format_start(until)}, in the test period"
         model = tf.saved_model.load(str(folder))
         answer = model.signatures[features.EXAMPLES_SIGNATURE](tf.constant([serialized]))
         flow = answer[features.FLOW].numpy()

@@ -18,6 +18,7 @@ from pipeline.config import Config
 _CSV_BLOCK_BYTES = 8 << 20
 _HEADER_BYTES = 1 << 16
 _PARQUET_BATCH_ROWS = 250_000
+_OPEN_QUOTE = "expected every quoted field to end on its line, received one that does not."
 _ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
@@ -131,7 +132,7 @@ def read_parquet(
 
 def _csv_lines(path: str) -> Iterator[_Lines]:
     """Yields a CSV file's lines as text; empty lines are no records."""
-    header = _csv_header(path)
+    header, empty = _csv_header(path), _empty_lines(path)
     malformed: list[pa_csv.InvalidRow] = []  # grows while the reader below goes on
 
     def keep(row: pa_csv.InvalidRow) -> str:
@@ -151,9 +152,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
                 wrong.update(row.number for row in malformed)
                 numbers = _line_numbers(line, batch.num_rows, wrong)
                 line = int(numbers[-1]) + 1 if len(numbers) else line
-                filled = np.zeros(batch.num_rows, bool)
-                for column in batch.columns:
-                    filled |= np.asarray(column.to_numpy(zero_copy_only=False) != "", bool)
+                filled = ~np.isin(numbers, empty)
                 if filled.any():
                     yield _Lines(batch.filter(pa.array(filled)), numbers[filled], False)
                 if malformed:
@@ -164,6 +163,41 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         raise DataError(f"{place}: cannot be read as CSV ({error}).") from None
     if malformed:
         yield _malformed_lines(malformed, header)
+
+
+def _empty_lines(path: str) -> np.ndarray:
+    """The numbers of a CSV file's empty lines, int64 `[k]`.
+
+    Raises:
+      DataError: a quoted field goes on over a line's end. A parser would take the lines up to the next quote
+        for one field, however many they are; no field of a flow record needs that.
+    """
+    try:
+        return _scan_lines(path)
+    except _ERRORS as error:
+        raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
+
+
+def _scan_lines(path: str) -> np.ndarray:
+    empty, line, open_quote, last = [], 1, 0, 10
+    with pa.input_stream(path, compression="detect") as stream:
+        while block := stream.read(_CSV_BLOCK_BYTES):
+            data = np.frombuffer(block, np.uint8)
+            breaks = np.flatnonzero(data == 10)
+            if open_quote or b'"' in block:
+                quotes = (np.cumsum(data == 34) + open_quote) % 2
+                odd = np.flatnonzero(quotes[breaks])
+                if len(odd):
+                    raise DataError(f"{path}, line {line + odd[0]}: {_OPEN_QUOTE}")
+                open_quote = int(quotes[-1])
+            text = data[data != 13] if b"\r" in block else data
+            ends = np.flatnonzero(text == 10)
+            before = np.concatenate([[last], text])[ends]  # the byte in front of each line's end
+            empty.append(line + np.flatnonzero(before == 10))
+            line, last = line + len(breaks), text[-1] if len(text) else last
+    if open_quote:
+        raise DataError(f"{path}, line {line}: {_OPEN_QUOTE}")
+    return np.concatenate(empty) if empty else np.empty(0, np.int64)
 
 
 def _csv_header(path: str) -> list[str]:

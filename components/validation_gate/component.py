@@ -24,6 +24,7 @@ def FlowSchema(
     window_schema: OutputArtifact[standard_artifacts.Schema],
     frame_text: Parameter[str],
     window_text: Parameter[str],
+    code_fingerprint: Parameter[str],
 ) -> None:
     """Writes the schemas of frames and windows, as `schema.render` gives them.
 

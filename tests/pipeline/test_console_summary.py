@@ -125,8 +125,13 @@ def test_the_outcome_says_blessed_or_why_not(blessed):
         "config": {"paths": {"root": "runs/x"}},
         "metrics": METRICS,
         "counters": {
-            "frames": {"rejected": {"negative_flow": 3, "outside_grid": 0}},
-            "windows": {"dropped": {"trend-1": 160}},
+            "frames": {
+                "frames": 99,
+                "rejected": {"negative_flow": 3, "outside_grid": 0},
+                "missing_intervals": 2,
+                "interval_incomplete": 0,
+            },
+            "windows": {"dropped": {"trend-1": 160}, "naive_fallbacks": 1},
         },
         "windows": {"train": 90, "eval": 10, "test": 24},
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],
@@ -138,6 +143,7 @@ def test_the_outcome_says_blessed_or_why_not(blessed):
     lines = console.file.getvalue().splitlines()
     assert "windows: 90 train, 10 eval, 24 test" in lines
     assert "records rejected: negative_flow 3" in lines
+    assert "gaps in the data: missing_intervals 2, naive_fallbacks 1" in lines
     assert "windows dropped by first missing lag: trend-1 160" in lines
     assert outcome["reasons"][0] in lines
     assert ("Blessed. Pushed to runs/x/serving/crowdflow/17" in lines) == blessed
@@ -211,7 +217,8 @@ def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(tmp_path):
     }
     (folder / "metrics.json").write_text(json.dumps(account))
     empty = summary.empty(Config(preset="x", seed=7), [])
-    complete = summary.complete(empty, folder, root)
+    pushed = {**empty, "pushed_model": "serving/crowdflow/1700000000"}
+    complete = summary.complete(pushed, folder, root)
     assert list(complete) == list(empty)
     assert complete["pushed_model"] == "serving/crowdflow/1700000000"
     assert complete["report"] == "report/index.html"
@@ -221,8 +228,6 @@ def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(tmp_path):
     assert Config.from_dict(complete["config"]) == Config(preset="x", seed=7)
     summary.write(complete, root)
     assert json.loads(root.summary.read_text()) == complete
-    (folder / "metrics.json").write_text(json.dumps({**account, "pushed_version": None}))
-    assert summary.complete(empty, folder, root)["pushed_model"] is None
     assert sorted(p.name for p in root.path.iterdir()) == ["report", "summary.json"]
 
 

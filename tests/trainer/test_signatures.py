@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from components.frames import encode_columns
 from trainer import features
 from trainer.model import build_model
-from trainer.signatures import CONFIG_FILE, export, raw_inputs
+from trainer.signatures import ACCOUNT_FILE, export, raw_inputs
 
 SHAPE = (2, 4, 3, 2)  # [h, H, W, 2] of the tiny world
 LOW, HIGH = 2.0, 40.0  # of its train part
@@ -61,7 +61,7 @@ def model(world):
 @pytest.fixture(scope="module")
 def exported(world, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "Format-Serving"
-    export(model, world.graph, LOW, HIGH, world.config, str(folder))
+    export(model, world.graph, LOW, HIGH, world.config, {"seed": 7}, str(folder))
     return folder
 
 
@@ -159,11 +159,17 @@ def test_only_what_the_configuration_has_is_asked_for(world):
     ]
 
 
-def test_the_configuration_is_beside_the_model_without_paths(world, exported):
-    values = json.loads((exported / CONFIG_FILE).read_text())
-    expected = world.config.to_dict()
-    del expected["paths"]
-    assert values == expected
+def test_the_account_is_beside_the_model(exported):
+    assert json.loads((exported / ACCOUNT_FILE).read_text()) == {"seed": 7}
+
+
+def test_a_training_accounts_for_its_settings_and_its_last_target(world, trained):
+    account = json.loads((trained / "Format-Serving" / ACCOUNT_FILE).read_text())
+    assert account["config"]["training"]["precision"] == "mixed_bfloat16"
+    assert account["config"]["windows"] == world.config.to_dict()["windows"]
+    times = np.concatenate([world.raw[split]["target_time"] for split in ("train", "eval")])
+    steps = (world.config.windows.horizon - 1) * world.config.intervals.minutes
+    assert account["trained_until"] == max(times) + steps
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures[features.EXAMPLES_SIGNATURE]
     expected = test_windows[features.naive_feature("last_week")]
     np.testing.assert_array_equal(answer(tf.constant(serialized))[features.FLOW], expected)
-    assert models.misfit(tmp_path / "model", serialized[0], SHAPE) is None
+    assert models.misfit(tmp_path / "model", serialized[0], SHAPE, 10**9) is None
 
 
 @pytest.mark.filterwarnings("ignore:Unexpected end-group tag")  # the garbage model's
@@ -44,7 +44,7 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
 def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
     save_model, serialized, tmp_path, kind, reason
 ):
-    found = models.misfit(save_model(tmp_path / "model", kind), serialized[0], SHAPE)
+    found = models.misfit(save_model(tmp_path / "model", kind), serialized[0], SHAPE, 10**9)
     if reason is None:
         assert found is None
     else:
@@ -52,4 +52,16 @@ def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
 
 
 def test_a_folder_that_is_not_there_is_a_reason(serialized, tmp_path):
-    assert "none" in models.misfit(tmp_path / "none", serialized[0], SHAPE)
+    assert "none" in models.misfit(tmp_path / "none", serialized[0], SHAPE, 10**9)
+
+
+@pytest.mark.parametrize("until, fits", [(99, True), (100, False)])
+def test_a_model_that_was_trained_on_the_test_period_is_no_baseline(
+    tmp_path, serialized, until, fits
+):
+    models.write_naive_model("last_week", SHAPE, str(tmp_path / "model"))
+    account = tmp_path / "model" / "assets.extra" / "crowdflow.json"
+    account.parent.mkdir()
+    account.write_text(f'{{"trained_until": {until}}}')
+    reason = models.misfit(tmp_path / "model", serialized[0], SHAPE, 100)
+    assert reason is None if fits else "trained on targets up to 1970-01-01 01:40" in reason

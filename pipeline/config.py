@@ -40,14 +40,26 @@ class GridConfig:
     Attributes:
       rows: H, row 0 is north.
       cols: W, column 0 is west.
+      south: southern edge of the grid in degrees, for raw trips; likewise west, north and east: all or none.
     """
 
     rows: int = 16
     cols: int = 8
+    south: Optional[float] = None
+    west: Optional[float] = None
+    north: Optional[float] = None
+    east: Optional[float] = None
 
     def __post_init__(self):
         _require(self.rows >= 1, "grid.rows", "at least 1", self.rows)
         _require(self.cols >= 1, "grid.cols", "at least 1", self.cols)
+        edges = {name: getattr(self, name) for name in ("south", "west", "north", "east")}
+        given = [name for name, value in edges.items() if value is not None]
+        _require(len(given) in (0, 4), "grid", "all of south, west, north and east, or none", given)
+        if given:
+            ok = -90 <= self.south < self.north <= 90 and -180 <= self.west < self.east <= 180
+            expected = "degrees with -90 <= south < north <= 90 and -180 <= west < east <= 180"
+            _require(ok, "grid", expected, edges)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +118,64 @@ class IngestConfig:
         ok = self.weather_max_age_hours > 0
         _require(ok, "ingest.weather_max_age_hours", "above 0", self.weather_max_age_hours)
         _require(self.max_flow > 0, "ingest.max_flow", "above 0", self.max_flow)
+
+
+@dataclasses.dataclass(frozen=True)
+class TripsConfig:
+    """How raw trips, or the points of trajectories, become flows. The grid needs its box.
+
+    Attributes:
+      layout: `auto` tells the known headers apart, file by file (Citi Bike's three, the TLC's yellow taxis with
+        positions, and points); `citibike` or `tlc` takes that one alone; `columns`: a trip's columns have the
+        six names below; `trajectories`: a row is a point, with the names of `point_*`.
+      start_time: name of the column; likewise end_time and the four positions. For `columns`.
+      max_hours: the end of a trip that lasts longer is rejected; its start counts.
+      empty_days: a whole day in which no trip starts is `zero` flow or `missing`.
+      first_day: trips that start before this date, YYYY-MM-DD, are rejected; null takes all.
+      last_day: likewise after this date.
+      max_reject_share: the run stops when more than this share of starts and ends (or points) is rejected.
+      point_id: column of a trajectory's id; likewise point_time, point_lat and point_lon.
+      max_gap_minutes: two points of a trajectory further apart in time are no crossing.
+    """
+
+    layout: Literal["auto", "citibike", "tlc", "columns", "trajectories"] = "auto"
+    start_time: Optional[str] = None
+    end_time: Optional[str] = None
+    start_lat: Optional[str] = None
+    start_lon: Optional[str] = None
+    end_lat: Optional[str] = None
+    end_lon: Optional[str] = None
+    max_hours: float = 24.0
+    empty_days: Literal["zero", "missing"] = "zero"
+    first_day: Optional[str] = None
+    last_day: Optional[str] = None
+    max_reject_share: float = 0.05
+    point_id: str = "id"
+    point_time: str = "time"
+    point_lat: str = "latitude"
+    point_lon: str = "longitude"
+    max_gap_minutes: float = 15.0
+
+    def __post_init__(self):
+        names = ("start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon")
+        given = [name for name in names if getattr(self, name) is not None]
+        if self.layout == "columns":
+            _require(
+                len(given) == 6, "trips", f"with layout columns all of {', '.join(names)}", given
+            )
+        else:
+            expected = f"no column names with layout {self.layout}; layout columns takes them"
+            _require(not given, "trips", expected, given)
+        _require(self.max_hours > 0, "trips.max_hours", "above 0", self.max_hours)
+        _require_date("trips.first_day", self.first_day)
+        _require_date("trips.last_day", self.last_day)
+        if self.first_day and self.last_day:
+            ok = self.first_day <= self.last_day
+            _require(ok, "trips.last_day", f"{self.first_day} or later", self.last_day)
+        ok = 0 <= self.max_reject_share <= 1
+        _require(ok, "trips.max_reject_share", "a share within 0..1", self.max_reject_share)
+        ok = self.max_gap_minutes > 0
+        _require(ok, "trips.max_gap_minutes", "above 0", self.max_gap_minutes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +365,7 @@ class Config:
     grid: GridConfig = GridConfig()
     intervals: IntervalConfig = IntervalConfig()
     ingest: IngestConfig = IngestConfig()
+    trips: TripsConfig = TripsConfig()
     windows: WindowConfig = WindowConfig()
     split: SplitConfig = SplitConfig()
     transform: TransformConfig = TransformConfig()

@@ -48,7 +48,7 @@ def create_pipeline(
       metadata: connection to MLMD; None where the orchestrator has its own.
       beam_args: Beam options of the nodes that run on Beam.
     """
-    ingest = config.section("grid", "intervals", "ingest")
+    ingest = config.section("grid", "intervals", "ingest", "trips")
     example_gen = FlowExampleGen(
         paths=data,
         config=ingest,

@@ -100,8 +100,13 @@ class IngestConfig:
       max_reject_share: the run stops when more than this share of the records is rejected; 0 stops at
         the first. A dirty feed needs more; its rejects are counted and listed.
       holidays: a holidays file (one YYYYMMDD a line) comes with the data.
-      weather: a meteorology file of the TaxiBJ form comes with the data.
-      weather_max_age_hours: an observation older than this no longer counts as known.
+      weather: a meteorology file of the TaxiBJ form comes with the data; or
+      weather_columns: a CSV weather table does, and these are its columns to use, all numbers.
+      weather_time_column: the table's column of dates (a row is a day) or of times (a row is a slot).
+      weather_minutes: length of a slot of weather from its time on; null is intervals.minutes in a meteorology
+        file, an hour in a table. A slot is known when it has ended.
+      weather_max_age_hours: an observation that ended longer ago than this no longer counts as known.
+      missing_temperature: the Temperature that stands for none in a meteorology file.
       max_flow: upper bound of a flow, trips per interval, in the data contract.
     """
 
@@ -109,12 +114,24 @@ class IngestConfig:
     max_reject_share: float = 0.0
     holidays: bool = False
     weather: bool = False
+    weather_columns: tuple[str, ...] = ()
+    weather_time_column: str = "DATE"
+    weather_minutes: Optional[int] = None
     weather_max_age_hours: float = 24.0
+    missing_temperature: Optional[float] = None
     max_flow: float = 10_000.0
 
     def __post_init__(self):
         ok = 0 <= self.max_reject_share <= 1
         _require(ok, "ingest.max_reject_share", "a share within 0..1", self.max_reject_share)
+        names = (self.weather_time_column, *self.weather_columns)
+        ok = len(set(names)) == len(names)
+        expected = "columns that differ, and ingest.weather_time_column not among them"
+        _require(ok, "ingest.weather_columns", expected, list(self.weather_columns))
+        ok = not (self.weather and self.weather_columns)
+        _require(ok, "ingest", "one of weather and weather_columns", list(self.weather_columns))
+        ok = self.weather_minutes is None or self.weather_minutes >= 1
+        _require(ok, "ingest.weather_minutes", "at least 1, or null", self.weather_minutes)
         ok = self.weather_max_age_hours > 0
         _require(ok, "ingest.weather_max_age_hours", "above 0", self.weather_max_age_hours)
         _require(self.max_flow > 0, "ingest.max_flow", "above 0", self.max_flow)
@@ -244,10 +261,23 @@ class TransformConfig:
     Attributes:
       day_of_week: day of the week one-hot (7) and a weekday flag.
       time_of_day: the slot of the day, one-hot (T).
+      holiday_country: public holidays of this country, by its ISO 3166 code such as `US`; null has none.
+      holiday_subdivision: and of this part of it, such as `NJ`.
+      holidays_until: the last date, YYYY-MM-DD, of the table of holidays that becomes part of the model; a
+        forecast past it fails.
     """
 
     day_of_week: bool = True
     time_of_day: bool = False
+    holiday_country: Optional[str] = None
+    holiday_subdivision: Optional[str] = None
+    holidays_until: str = "2035-12-31"
+
+    def __post_init__(self):
+        _require_date("transform.holidays_until", self.holidays_until)
+        ok = self.holiday_country is not None or self.holiday_subdivision is None
+        expected = "null without transform.holiday_country"
+        _require(ok, "transform.holiday_subdivision", expected, self.holiday_subdivision)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -379,23 +409,24 @@ class Config:
         limit = self.intervals.per_day * (1 if self.windows.period else 7)
         expected = f"at most {limit}: a lag must be known when the forecast is made"
         _require(self.windows.horizon <= limit, "windows.horizon", expected, self.windows.horizon)
+        ok = not (self.ingest.holidays and self.transform.holiday_country)
+        expected = "null where ingest.holidays gives a file of them"
+        _require(ok, "transform.holiday_country", expected, self.transform.holiday_country)
         if self.model.external:
-            sources = dataclasses.astuple(self.transform) + (
-                self.ingest.holidays,
-                self.ingest.weather,
-            )
-            _require(
-                any(sources),
-                "model.external",
-                "a source: transform.day_of_week, transform.time_of_day, ingest.holidays or "
-                "ingest.weather",
-                True,
-            )
+            fields = {
+                self.transform: ("day_of_week", "time_of_day", "holiday_country"),
+                self.ingest: ("holidays", "weather", "weather_columns"),
+            }
+            ok = any(getattr(part, name) for part, names in fields.items() for name in names)
+            names = [f"transform.{name}" for name in fields[self.transform]]
+            names += [f"ingest.{name}" for name in fields[self.ingest]]
+            _require(ok, "model.external", f"a source: one of {', '.join(names)}", True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dict; `from_dict` is its inverse."""
         out = dataclasses.asdict(self)
         out["paths"]["data"] = list(self.paths.data)
+        out["ingest"]["weather_columns"] = list(self.ingest.weather_columns)
         return out
 
     @classmethod

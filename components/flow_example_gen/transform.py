@@ -1,5 +1,6 @@
 """FlowExampleGen's data flow: chunks of files -> records by day -> frames, and the tally beside."""
 
+import collections
 import dataclasses
 import pickle
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from components.flow_example_gen import side_files
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import assemble_day
 from components.flow_example_gen.sources import READERS, Source, read_side_files
-from components.frames import encode_frames
+from components.frames import FrameBlock, encode_frames
 from pipeline.config import Config
 from trainer import features
 
@@ -59,26 +60,41 @@ class ReadChunk(beam.DoFn):
             yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(problems=[str(error)]))
 
 
-@beam.typehints.with_output_types(bytes)
+@beam.typehints.with_output_types(FrameBlock)
 class AssembleDay(beam.DoFn):
-    """Makes a day's frames, adds their covariates and serializes them."""
+    """Makes a day's frames of its blocks."""
 
     def __init__(self, sources: Sequence[Source], config: Config):
         self._files = [source.path for source in sources]
         self._config = config
-        self._side = read_side_files(sources, config)
 
     def process(self, day):
-        """Yields serialized frames, and a tally beside; `day` is (day, its blocks)."""
+        """Yields the frames, and a tally beside; `day` is (day, its blocks)."""
         grid, ingest = self._config.grid, self._config.ingest
         frames, tally = assemble_day(day[1], grid.rows, grid.cols, ingest.absent_cells, self._files)
-        known = side_files.covariates(
-            frames.starts, **self._side, max_age_hours=ingest.weather_max_age_hours
-        )
-        if ingest.weather:
-            tally.counts["weather_unknown"] = int((known[features.WEATHER_KNOWN] == 0).sum())
-        yield from encode_frames(dataclasses.replace(frames, covariates=known))
+        yield frames
         yield beam.pvalue.TaggedOutput(_TALLY, tally)
+
+
+@beam.typehints.with_input_types(FrameBlock)
+@beam.typehints.with_output_types(bytes)
+class EncodeFrames(beam.DoFn):
+    """Adds their covariates to frames and serializes them."""
+
+    def __init__(self, sources: Sequence[Source], config: Config):
+        self._ingest = config.ingest
+        self._side = read_side_files(sources, config)
+
+    def process(self, frames):
+        """Yields serialized frames, and a tally beside."""
+        known = side_files.covariates(
+            frames.starts, **self._side, max_age_hours=self._ingest.weather_max_age_hours
+        )
+        yield from encode_frames(dataclasses.replace(frames, covariates=known))
+        if self._ingest.weather:
+            unknown = int((known[features.WEATHER_KNOWN] == 0).sum())
+            counts = collections.Counter(weather_unknown=unknown)
+            yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(counts))
 
 
 class FlowsToExamples(beam.PTransform):
@@ -94,6 +110,7 @@ class FlowsToExamples(beam.PTransform):
         """The frames, serialized."""
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))
+        encode = beam.ParDo(EncodeFrames(self._sources, self._config))
         records = (
             pipeline
             | "Chunks" >> beam.Create(chunks(self._sources))
@@ -105,13 +122,14 @@ class FlowsToExamples(beam.PTransform):
             | "ByDay" >> beam.GroupByKey()
             | "AssembleDay" >> assemble.with_outputs(_TALLY, main="frames")
         )
+        examples = frames.frames | "EncodeFrames" >> encode.with_outputs(_TALLY, main="examples")
         (
-            (records[_TALLY], frames[_TALLY])
+            (records[_TALLY], frames[_TALLY], examples[_TALLY])
             | "Tallies" >> beam.Flatten()
             | "Merge" >> beam.CombineGlobally(tallies.merge)
             | "WriteTally" >> beam.Map(_write_tally, self._tally_path)
         )
-        return frames.frames
+        return examples.examples
 
 
 def _write_tally(tally: tallies.Tally, path: str) -> None:

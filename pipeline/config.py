@@ -130,8 +130,9 @@ class IngestConfig:
         _require(ok, "ingest.weather_columns", expected, list(self.weather_columns))
         ok = not (self.weather and self.weather_columns)
         _require(ok, "ingest", "one of weather and weather_columns", list(self.weather_columns))
-        ok = self.weather_minutes is None or self.weather_minutes >= 1
-        _require(ok, "ingest.weather_minutes", "at least 1, or null", self.weather_minutes)
+        slot = self.weather_minutes
+        ok = slot is None or (slot >= 1 and MINUTES_PER_DAY % slot == 0)
+        _require(ok, "ingest.weather_minutes", "a divisor of 1440, or null", slot)
         ok = self.weather_max_age_hours > 0
         _require(ok, "ingest.weather_max_age_hours", "above 0", self.weather_max_age_hours)
         _require(self.max_flow > 0, "ingest.max_flow", "above 0", self.max_flow)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from components.errors import DataError, DataNotFoundError
-from components.flow_example_gen import hdf5_reader, side_files, table_reader
+from components.flow_example_gen import hdf5_reader, side_files, table_reader, weather_files
 from components.flow_example_gen.records import Block
 from components.flow_example_gen.tally import Tally
 from pipeline.config import Config
@@ -17,6 +17,7 @@ FLOWS_HDF5 = "flows_hdf5"
 TABLE_CSV = "table_csv"
 TABLE_PARQUET = "table_parquet"
 WEATHER_HDF5 = "weather_hdf5"
+WEATHER_CSV = "weather_csv"
 HOLIDAYS = "holidays"
 _FORMS = (
     "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables (.csv, .csv.gz, .parquet) or holidays (.txt)"
@@ -51,7 +52,7 @@ class Source:
 
     Attributes:
       path: where it is.
-      kind: one of `READERS`, `WEATHER_HDF5` or `HOLIDAYS`.
+      kind: one of `READERS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
       units: of records, see `Reader`; 0 for a side file.
     """
 
@@ -77,15 +78,15 @@ def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
     """
     sources = []
     for path in _expand(paths):
-        kind = _classify(path)
+        kind = _classify(path, config)
         units = READERS[kind].inspect(path, config) if kind in READERS else 0
         sources.append(Source(path, kind, units))
     if not any(source.kind in READERS for source in sources):
         raise DataError(f"{', '.join(paths) or 'no paths'}: expected a file of flows, found none.")
-    for kind, setting, wanted in _side_kinds(config):
+    for kind, setting, words, wanted in _side_kinds(config):
         if wanted and not paths_of(sources, kind):
             raise DataError(
-                f"ingest.{setting} is set: expected a {setting} file among the inputs, found none "
+                f"ingest.{setting} is set: expected {words} among the inputs, found none "
                 f"in {', '.join(source.path for source in sources)}."
             )
     read_side_files(sources, config)
@@ -106,15 +107,26 @@ def read_side_files(sources: Sequence[Source], config: Config) -> dict:
     found: dict = {"holidays": None, "weather": None}
     if config.ingest.holidays:
         found["holidays"] = side_files.read_holidays(paths_of(sources, HOLIDAYS))
-    if config.ingest.weather:
-        weather = paths_of(sources, WEATHER_HDF5)
-        found["weather"] = side_files.read_weather(weather, config.intervals.minutes)
+    ingest = config.ingest
+    if ingest.weather:
+        found["weather"] = weather_files.read_meteorology(
+            paths_of(sources, WEATHER_HDF5),
+            ingest.weather_minutes or config.intervals.minutes,
+            ingest.missing_temperature,
+        )
+    if ingest.weather_columns:
+        found["weather"] = weather_files.read_table(
+            paths_of(sources, WEATHER_CSV),
+            ingest.weather_columns,
+            ingest.weather_time_column,
+            ingest.weather_minutes,
+        )
     return found
 
 
 def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
     """Side files that are given and that the configuration does not use."""
-    unwanted = [kind for kind, _, wanted in _side_kinds(config) if not wanted]
+    unwanted = [kind for kind, _, _, wanted in _side_kinds(config) if not wanted]
     return [source.path for source in sources if source.kind in unwanted]
 
 
@@ -130,11 +142,15 @@ def fingerprint(sources: Sequence[Source]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def _side_kinds(config: Config) -> tuple[tuple[str, str, bool], ...]:
-    """Kind, setting and whether it is set, of each side file."""
+def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
+    """Kind, setting, what it is in words and whether it is set, of each side file."""
+    ingest = config.ingest
+    columns = ", ".join((ingest.weather_time_column, *ingest.weather_columns))
+    table = f"a CSV file with the columns {columns}"
     return (
-        (WEATHER_HDF5, "weather", config.ingest.weather),
-        (HOLIDAYS, "holidays", config.ingest.holidays),
+        (WEATHER_HDF5, "weather", "a weather file", ingest.weather),
+        (WEATHER_CSV, "weather_columns", table, bool(ingest.weather_columns)),
+        (HOLIDAYS, "holidays", "a holidays file", ingest.holidays),
     )
 
 
@@ -154,8 +170,8 @@ def _expand(paths: Sequence[str]) -> list[str]:
     return sorted(found.values())
 
 
-def _classify(path: str) -> str:
-    """The kind of a file, by its first bytes, then its ending."""
+def _classify(path: str, config: Config) -> str:
+    """The kind of a file, by its first bytes, then its ending, then its header."""
     try:
         with open(path, "rb") as file:
             magic = file.read(8)
@@ -169,6 +185,11 @@ def _classify(path: str) -> str:
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
         return TABLE_PARQUET
     if name.endswith((".csv", ".csv.gz")):
+        columns = config.ingest.weather_columns
+        if columns and weather_files.header_has(
+            path, (config.ingest.weather_time_column, *columns)
+        ):
+            return WEATHER_CSV
         return TABLE_CSV
     if name.endswith(".txt"):
         return HOLIDAYS
@@ -177,5 +198,5 @@ def _classify(path: str) -> str:
 
 def _classify_hdf5(path: str) -> str:
     with hdf5_reader.open_hdf5(path) as file:
-        weather = set(side_files.WEATHER_DATA_SETS) - {"date"}
+        weather = set(weather_files.DATA_SETS) - {"date"}
         return WEATHER_HDF5 if "data" not in file and weather & set(file) else FLOWS_HDF5

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from components.frames import encode_columns
+from components.holiday_table import holiday_dates
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 from pipeline.config import Config
 from trainer import features
@@ -113,7 +114,10 @@ def analyze(config, train, folder):
     import schema
     from trainer.preprocessing import preprocessing_fn
 
-    custom = {"config": config.section("intervals", "ingest", "transform")}
+    custom = {
+        "config": config.section("intervals", "ingest", "transform"),
+        "holidays": holiday_dates(config.transform),
+    }
     described = schema.parse(schema.render(schema.WINDOWS, config))
     source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
     with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):

@@ -91,7 +91,7 @@ class EncodeFrames(beam.DoFn):
             frames.starts, **self._side, max_age_hours=self._ingest.weather_max_age_hours
         )
         yield from encode_frames(dataclasses.replace(frames, covariates=known))
-        if self._ingest.weather:
+        if features.WEATHER_KNOWN in known:
             unknown = int((known[features.WEATHER_KNOWN] == 0).sum())
             counts = collections.Counter(weather_unknown=unknown)
             yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(counts))

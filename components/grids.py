@@ -4,10 +4,18 @@ Cells are equal in degrees. The edges of the cells, `edges`, are the one definit
 positions up among them and `cell_bounds` answers them, so that the two are exact inverses.
 """
 
+import math
+
 import numpy as np
 
 from components.errors import ConfigError
 from pipeline.config import GridConfig
+
+# How a grid is proposed.
+BOX_STEP = 0.001  # degrees, some 100 m
+CELL_METRES = (250, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000)
+ACTIVE_SHARE = 0.4
+MOST_CELLS = 32  # rows or columns; the paper's larger grid is 32 x 32
 
 _ELLIPSOID = "WGS84"
 
@@ -119,3 +127,79 @@ def shape_for(
     """Rows and columns, at least 1 each, that make the cells of a box closest to squares of `metres`."""
     height, width = extent_metres(south, west, north, east)
     return max(1, round(height / metres)), max(1, round(width / metres))
+
+
+def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> tuple[float, float]:
+    """Where a share of the weight lies, without the extremes.
+
+    Args:
+      values: float `[n]`.
+      weights: not negative, `[n]`, some above zero.
+      left_out: share of the weight to leave out at each end.
+
+    Returns:
+      Two of the values, the lower first.
+    """
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    ends = np.searchsorted(below, [left_out * below[-1], (1 - left_out) * below[-1]])
+    low, high = values[order][np.minimum(ends, len(values) - 1)]
+    return float(low), float(high)
+
+
+def round_outward(low: float, high: float, step: float) -> tuple[float, float]:
+    """The multiples of `step` just beyond a span, at least a step apart."""
+    digits = max(0, math.ceil(-math.log10(step)))
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return round(first * step, digits), round(max(last, first + 1) * step, digits)
+
+
+def propose(
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    weights: np.ndarray,
+    metres: float | None = None,
+    left_out: float = 0.001,
+) -> GridConfig:
+    """A box around the positions, without stray ones, and a number of cells.
+
+    The box holds all but a share of the weight at each of the four sides, rounded outward to
+    `BOX_STEP` degrees.
+
+    Args:
+      latitude: degrees, float `[n]`.
+      longitude: degrees, float `[n]`.
+      weights: starts and ends at each position, `[n]`.
+      metres: side of a cell; None takes the least of `CELL_METRES` with which at least `ACTIVE_SHARE`
+        of the cells have a position and neither rows nor columns are above `MOST_CELLS`.
+      left_out: share of the weight to leave out at each side.
+    """
+    south, north = round_outward(*weighted_span(latitude, weights, left_out), BOX_STEP)
+    west, east = round_outward(*weighted_span(longitude, weights, left_out), BOX_STEP)
+    for size in CELL_METRES if metres is None else (metres,):
+        rows, cols = shape_for(south, west, north, east, size)
+        grid = GridConfig(rows, cols, south, west, north, east)
+        active = (count_by_cell(latitude, longitude, weights, grid) > 0).mean()
+        if max(rows, cols) <= MOST_CELLS and active >= ACTIVE_SHARE:
+            break
+    return grid
+
+
+def count_by_cell(
+    latitude: np.ndarray, longitude: np.ndarray, weights: np.ndarray, grid: GridConfig
+) -> np.ndarray:
+    """The weight of the positions in each cell, float64 `[H, W]`.
+
+    Args:
+      latitude: degrees, float `[n]`.
+      longitude: degrees, float `[n]`.
+      weights: `[n]`.
+      grid: its box, rows and columns.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    row, col, inside = cell_of(latitude, longitude, grid)
+    cells = (row * grid.cols + col)[inside]
+    counts = np.bincount(cells, np.asarray(weights)[inside], grid.rows * grid.cols)
+    return counts.reshape(grid.rows, grid.cols)

@@ -158,6 +158,52 @@ def simulate(
         click.echo(f"{name}: {value}")
 
 
+@main.command()
+@click.option("--data", multiple=True, metavar="PATH...", help="Files of trips.")
+@click.option("--cell-metres", type=click.FloatRange(1), help="Side of a cell.  [default: proposed]")
+@click.option(
+    "--left-out",
+    default=0.001,
+    show_default=True,
+    type=click.FloatRange(0, 0.4),
+    help="Share of starts and ends to leave out at each side of the box.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As in crowdflow run.")
+@click.option(
+    "--out", default="grid.png", show_default=True, type=click.Path(path_type=Path), help="The map."
+)
+@click.argument("more", nargs=-1, metavar="[PATH...]")
+def grid(
+    data: tuple[str, ...],
+    cell_metres: Optional[float],
+    left_out: float,
+    settings: tuple[str, ...],
+    out: Path,
+    more: tuple[str, ...],
+) -> None:
+    """Proposes a grid from trips: prints the section `grid` of a configuration, and draws the map.
+
+    \b
+    Examples:
+      crowdflow grid --data trips/
+      crowdflow grid --data trips/*.zip --cell-metres 500 --out city.png
+    """
+    if not (data or more):
+        raise ConfigError("--data: expected files of trips. Received none.")
+    from components import grids
+    from pipeline import grid_proposal
+
+    config = Config().replace(dict(map(_parse_setting, settings)))
+    found = grid_proposal.read_positions([*data, *more], config)
+    weights = found.starts + found.ends
+    proposed = grids.propose(found.latitude, found.longitude, weights, cell_metres, left_out)
+    grid_proposal.draw(found, proposed, out)
+    for line in grid_proposal.describe(found, proposed):
+        click.echo(f"# {line}")
+    click.echo(f"# map: {out}")
+    click.echo(grid_proposal.as_yaml(proposed), nl=False)
+
+
 @main.command("presets")
 @click.option("--show", metavar="NAME", help="One preset's whole configuration, as YAML.")
 @click.option("--fields", is_flag=True, help="Every name that --set takes.")

@@ -77,7 +77,7 @@ def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
         given; or a configured side file is not.
     """
     sources = []
-    for path in _expand(paths):
+    for path in expand(paths):
         kind = _classify(path, config)
         units = READERS[kind].inspect(path, config) if kind in READERS else 0
         sources.append(Source(path, kind, units))
@@ -154,7 +154,12 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
     )
 
 
-def _expand(paths: Sequence[str]) -> list[str]:
+def expand(paths: Sequence[str]) -> list[str]:
+    """The files that paths name, sorted, each once.
+
+    Raises:
+      DataNotFoundError: a path, or every match of a pattern, is not there.
+    """
     found: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):

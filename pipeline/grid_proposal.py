@@ -126,7 +126,7 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
             north_down,
             shown,
             cmap=colors,
-            norm=LogNorm(1, max(starts.max(), 2)),
+            norm=LogNorm(shown.min(), max(shown.max(), shown.min() + 1)),
             edgecolors=LIGHT["grid"],
             linewidth=0.5,
         )

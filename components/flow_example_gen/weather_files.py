@@ -100,7 +100,7 @@ def header_has(path: str, columns: Sequence[str]) -> bool:
     Raises:
       DataError: the file cannot be read.
     """
-    return set(columns) <= set(_read_csv(path, nrows=0).columns)
+    return set(columns) <= set(_read_csv(path, lines=1).columns)
 
 
 def _in_order(known_from: np.ndarray, values: dict[str, np.ndarray], usable: np.ndarray) -> Weather:
@@ -134,15 +134,15 @@ def _read_table_file(
 ) -> tuple[np.ndarray, np.ndarray]:
     """When each row is known, wall-clock minutes int64 `[m]`, and its values, float32 `[m, k]`."""
     names = [time_column, *columns]
-    found = list(_read_csv(path, nrows=0).columns)
+    table = _read_csv(path)
+    found = list(table.columns)
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(
             f"{path}: expected the columns {', '.join(names)}; {', '.join(missing)} missing. "
             f"Found: {', '.join(found)}."
         )
-    table = _read_csv(path, usecols=names)[names]
-    table = table.apply(lambda texts: texts.str.strip())
+    table = table[names].apply(lambda texts: texts.str.strip())
     table = table[(table != "").any(axis=1)]  # an empty line is no row
     if table.empty:
         raise DataError(f"{path}: expected rows of weather, received none.")
@@ -172,16 +172,20 @@ def _known_from(text: str, minutes: int, path: str, row: int) -> int:
     return -((_EPOCH - time) // dt.timedelta(minutes=1)) + covered  # a begun minute counts whole
 
 
-def _read_csv(path: str, **options) -> pd.DataFrame:
-    """A CSV file's fields as texts; row i is line i + 2."""
+def _read_csv(path: str, lines: Optional[int] = None) -> pd.DataFrame:
+    """A CSV file's fields as texts, in the columns of its header; row i is line i + 2."""
     try:
-        return pd.read_csv(
+        table = pd.read_csv(
             path,
+            header=None,  # so that a line with more fields than the header is refused
+            nrows=lines,
             dtype=str,
             keep_default_na=False,
             skip_blank_lines=False,
             encoding="utf-8-sig",
-            **options,
-        )
+        ).fillna("")
     except (OSError, EOFError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{path}: expected a CSV file, but it cannot be read ({error}).") from None
+    names = table.iloc[0].str.strip().tolist()
+    table = table.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
+    return table.loc[:, ~table.columns.duplicated()]  # the first of a name

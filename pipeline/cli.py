@@ -115,6 +115,65 @@ def _parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {name}: expected a YAML value. Received: {value!r}.") from None
 
 
+@main.command("ingest")
+@click.option("--preset", help="Where the settings start.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A saved configuration instead.",
+)
+@click.option("--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["parquet", "libcity"]),
+    help="What to write; again for more. Parquet is always written.",
+)
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]")
+def ingest_files(
+    preset: Optional[str],
+    config_file: Optional[Path],
+    data: tuple[str, ...],
+    out: Path,
+    settings: tuple[str, ...],
+    formats: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Turns raw trips (or trajectories, or flow records) into a table of flows, without a model.
+
+    \b
+    Examples:
+      crowdflow ingest --preset citibike-jc --data JC-2019*.zip --out flows
+      crowdflow ingest --data trips.parquet --out flows --set grid.rows=16 --set grid.cols=8 \\
+        --set grid.south=40.7 --set grid.west=-74.02 --set grid.north=40.78 --set grid.east=-73.94
+      crowdflow ingest --preset citibike-jc --data trips --out flows \\
+        -- --direct_running_mode=multi_processing --direct_num_workers=2
+
+    \b
+    Writes flows.parquet (interval_start, row, col, inflow, outflow; zeros are left out),
+    counters.json (what was read, counted and rejected, by reason) and rejects.csv (file, row,
+    reason); with --format libcity, crowdflow.grid and crowdflow.geo too.
+
+    Exit codes: 0 it is written, 1 it failed.
+    """
+    config = _load(config_file) if config_file else presets.load(preset) if preset else Config()
+    more_data = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
+    paths = [*data, *more_data] or list(config.paths.data)
+    if not paths:
+        raise ConfigError("--data: expected files or folders. Received none.")
+    config = config.replace({**dict(map(_parse_setting, settings)), "paths.data": paths})
+    from pipeline import ingest
+
+    ingest.log_to(click.echo)
+    ingest.ingest(config, out, formats, more[len(more_data) :], click.echo)
+
+
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--rows", default=8, show_default=True, help="H, rows of the grid.")
@@ -160,7 +219,9 @@ def simulate(
 
 @main.command()
 @click.option("--data", multiple=True, metavar="PATH...", help="Files of trips.")
-@click.option("--cell-metres", type=click.FloatRange(1), help="Side of a cell.  [default: proposed]")
+@click.option(
+    "--cell-metres", type=click.FloatRange(1), help="Side of a cell.  [default: proposed]"
+)
 @click.option(
     "--left-out",
     default=0.001,

@@ -7,8 +7,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from components import grids
 from components.errors import DataError, DataNotFoundError
-from components.flow_example_gen import hdf5_reader, side_files, table_reader, weather_files
+from components.flow_example_gen import (
+    hdf5_reader,
+    side_files,
+    table_reader,
+    table_rows,
+    trip_files,
+    trip_layouts,
+    weather_files,
+)
 from components.flow_example_gen.records import Block
 from components.flow_example_gen.tally import Tally
 from pipeline.config import Config
@@ -16,11 +25,14 @@ from pipeline.config import Config
 FLOWS_HDF5 = "flows_hdf5"
 TABLE_CSV = "table_csv"
 TABLE_PARQUET = "table_parquet"
+TRIPS_CSV = "trips_csv"  # plain, .gz or in .zip
+TRIPS_PARQUET = "trips_parquet"
 WEATHER_HDF5 = "weather_hdf5"
 WEATHER_CSV = "weather_csv"
 HOLIDAYS = "holidays"
 _FORMS = (
-    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables (.csv, .csv.gz, .parquet) or holidays (.txt)"
+    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables of flows or trips (.csv, .csv.gz, .parquet), "
+    "trips in .zip, or holidays (.txt)"
 )
 
 
@@ -38,11 +50,16 @@ class Reader(NamedTuple):
     units: int
 
 
-# A reader of raw trips joins here: a kind of its own, told apart in `_classify`.
 READERS = {
     FLOWS_HDF5: Reader(hdf5_reader.inspect_flows, hdf5_reader.read_flows, 240),  # frames
     TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # the file
     TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
+}
+
+# Raw trips have a data flow of their own, `trips_transform`: here is how a kind of them is inspected.
+TRIPS: dict[str, Callable[[str, Config], int]] = {
+    TRIPS_CSV: trip_files.inspect_csv,
+    TRIPS_PARQUET: trip_files.inspect_parquet,
 }
 
 
@@ -52,7 +69,7 @@ class Source:
 
     Attributes:
       path: where it is.
-      kind: one of `READERS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
+      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
       units: of records, see `Reader`; 0 for a side file.
     """
 
@@ -61,12 +78,15 @@ class Source:
     units: int = 0
 
 
-def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
+def inspect_sources(
+    paths: Sequence[str], config: Config, side_files_needed: bool = True
+) -> list[Source]:
     """Finds the input files and checks all that can be checked without reading the records.
 
     Args:
       paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
-      config: its sections grid, intervals and ingest are used.
+      config: its sections grid, intervals, ingest and trips are used.
+      side_files_needed: the configured side files must be there, and are checked.
 
     Returns:
       The files, sorted by path: the order by which the first of duplicates is kept.
@@ -79,10 +99,20 @@ def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
     sources = []
     for path in expand(paths):
         kind = _classify(path, config)
-        units = READERS[kind].inspect(path, config) if kind in READERS else 0
-        sources.append(Source(path, kind, units))
-    if not any(source.kind in READERS for source in sources):
+        inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
+        sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
+    trips = [source.path for source in sources if source.kind in TRIPS]
+    flows = [source.path for source in sources if source.kind in READERS]
+    if not trips and not flows:
         raise DataError(f"{', '.join(paths) or 'no paths'}: expected a file of flows, found none.")
+    if trips and flows:
+        raise DataError(
+            f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
+        )
+    if trips:
+        grids.edges(config.grid)  # the box must be there
+    if not side_files_needed:
+        return sources
     for kind, setting, words, wanted in _side_kinds(config):
         if wanted and not paths_of(sources, kind):
             raise DataError(
@@ -188,17 +218,31 @@ def _classify(path: str, config: Config) -> str:
     if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
-        return TABLE_PARQUET
+        names = trip_files.parquet_names(path)
+        return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
     if name.endswith((".csv", ".csv.gz")):
         columns = config.ingest.weather_columns
         if columns and weather_files.header_has(
             path, (config.ingest.weather_time_column, *columns)
         ):
             return WEATHER_CSV
-        return TABLE_CSV
+        names = trip_files.csv_header(path)
+        return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
+    if name.endswith(".zip"):
+        return TRIPS_CSV
     if name.endswith(".txt"):
         return HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
+
+
+def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
+    """Flow records or trips, by the names of the columns; neither is told as what it was taken for."""
+    if set(names) & set(table_rows.COLUMNS):
+        return flows
+    if trip_layouts.find_layout(names, config) is None:
+        known = ", ".join(table_rows.COLUMNS)
+        trip_layouts.require_layout(path, names, config, also=f"  flow records: {known}")
+    return trips
 
 
 def _classify_hdf5(path: str) -> str:

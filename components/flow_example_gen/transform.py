@@ -3,17 +3,23 @@
 import collections
 import dataclasses
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from tfx.dsl.io import fileio
 
 from components.errors import CrowdFlowError
-from components.flow_example_gen import side_files
+from components.flow_example_gen import side_files, trip_tally
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import assemble_day
-from components.flow_example_gen.sources import READERS, Source, read_side_files
+from components.flow_example_gen.sources import (
+    READERS,
+    TRIPS,
+    TRIPS_PARQUET,
+    Source,
+    read_side_files,
+)
+from components.flow_example_gen.trips_transform import Part, TripsToFrames
 from components.frames import FrameBlock, encode_frames
 from pipeline.config import Config
 from trainer import features
@@ -97,20 +103,23 @@ class EncodeFrames(beam.DoFn):
             yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(counts))
 
 
-class FlowsToExamples(beam.PTransform):
-    """Reads the sources as serialized frames, and writes the combined tally, pickled, to a file."""
+class FlowsToFrames(beam.PTransform):
+    """Reads the sources as frames.
 
-    def __init__(self, sources: Sequence[Source], config: Config, tally_path: str):
+    The result has `frames`, FrameBlocks without covariates, and `tally`, of Tally, or of TripTally for raw trips.
+    """
+
+    def __init__(self, sources: Sequence[Source], config: Config):
         super().__init__()
         self._sources = list(sources)
         self._config = config
-        self._tally_path = tally_path
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
-        """The frames, serialized."""
+    def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
+        """The frames and the tallies."""
+        if of_trips(self._sources):
+            return pipeline | "Trips" >> TripsToFrames(_parts(self._sources), self._config)
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))
-        encode = beam.ParDo(EncodeFrames(self._sources, self._config))
         records = (
             pipeline
             | "Chunks" >> beam.Create(chunks(self._sources))
@@ -122,16 +131,54 @@ class FlowsToExamples(beam.PTransform):
             | "ByDay" >> beam.GroupByKey()
             | "AssembleDay" >> assemble.with_outputs(_TALLY, main="frames")
         )
-        examples = frames.frames | "EncodeFrames" >> encode.with_outputs(_TALLY, main="examples")
+        tally = (records[_TALLY], frames[_TALLY]) | "Tallies" >> beam.Flatten()
+        return {"frames": frames.frames, "tally": tally}
+
+
+class FlowsToExamples(beam.PTransform):
+    """Reads the sources as serialized frames, and writes the combined tally, pickled, to a file."""
+
+    def __init__(self, sources: Sequence[Source], config: Config, tally_path: str):
+        super().__init__()
+        self._sources = list(sources)
+        self._config = config
+        self._tally_path = tally_path
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
+        """The frames, serialized."""
+        found = pipeline | "Frames" >> FlowsToFrames(self._sources, self._config)
+        encode = beam.ParDo(EncodeFrames(self._sources, self._config))
+        examples = found["frames"] | encode.with_outputs(_TALLY, main="examples")
         (
-            (records[_TALLY], frames[_TALLY], examples[_TALLY])
+            (found["tally"], examples[_TALLY])
             | "Tallies" >> beam.Flatten()
-            | "Merge" >> beam.CombineGlobally(tallies.merge)
+            | "Merge" >> beam.CombineGlobally(merge_of(self._sources))
             | "WriteTally" >> beam.Map(_write_tally, self._tally_path)
         )
         return examples.examples
 
 
+def of_trips(sources: Sequence[Source]) -> bool:
+    """Whether the sources are raw trips, not flow records."""
+    return any(source.kind in TRIPS for source in sources)
+
+
+def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], tallies.Tally]:
+    """What adds the tallies of these sources up."""
+    return trip_tally.merge if of_trips(sources) else tallies.merge
+
+
+def _parts(sources: Sequence[Source]) -> list[Part]:
+    return [
+        Part(index, source.path, unit, source.kind == TRIPS_PARQUET)
+        for index, source in enumerate(sources)
+        if source.kind in TRIPS
+        for unit in range(source.units)
+    ]
+
+
 def _write_tally(tally: tallies.Tally, path: str) -> None:
+    from tfx.dsl.io import fileio  # only a node of TFX comes here
+
     with fileio.open(path, "wb") as file:
         file.write(pickle.dumps(tally))

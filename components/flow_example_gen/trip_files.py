@@ -34,8 +34,8 @@ class Rows(NamedTuple):
       layout: which roles the columns have.
       columns: an array of `n` values for each role, in the layout's order; texts, or typed.
       numbers: of the rows, int64 `[n]`: lines from the slice's first, 0 (Parquet: rows).
-      malformed: lines with too many or too few fields, int64 `[m]`, and
-      texts: those lines.
+      malformed: lines that are no row: other numbers of fields, an open quote; int64 `[m]`.
+      faults: what is wrong with each of them, `m` texts.
       lines: how many lines (or rows) the block has, empty ones too.
     """
 
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
     columns: Sequence[pa.Array]
     numbers: np.ndarray
     malformed: np.ndarray
-    texts: Sequence[str]
+    faults: Sequence[str]
     lines: int
 
 
@@ -207,19 +207,20 @@ def _parse(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
         texts = block.split(b"\n")
         whole = [text.count(b'"') % 2 == 0 for text in texts]
         numbers = np.arange(left) if numbers is None else numbers
-        odd = [(n, t.decode(errors="replace")) for n, t, w in zip(numbers, texts, whole) if not w]
+        odd = [(int(n), "an open quote") for n, w in zip(numbers, whole) if not w]
         numbers = numbers[np.array(whole[:left], bool)]
         block = b"\n".join(text for text, w in zip(texts, whole) if w)
         table, malformed = _read_table(block, fields, layout)
     numbers = np.arange(table.num_rows + len(malformed)) if numbers is None else numbers
     wrong = np.array([row.number - 1 for row in malformed], np.int64)
-    bad = [*zip(numbers[wrong].tolist(), [row.text for row in malformed]), *odd]
+    faults = [f"{r.actual_columns} fields, not {r.expected_columns}" for r in malformed]
+    bad = [*zip(numbers[wrong].tolist(), faults), *odd]
     return Rows(
         layout,
         [table.column(role).combine_chunks() for role in layout.roles],
         np.delete(numbers, wrong) + first,
         np.array([number for number, _ in bad], np.int64) + first,
-        [text for _, text in bad],
+        [fault for _, fault in bad],
         lines,
     )
 
@@ -259,10 +260,9 @@ def _read_table(
                 ),
             )
             return table, malformed
-        except pa.ArrowInvalid:
-            if types is texts:
-                raise
-    raise AssertionError("unreachable")
+        except pa.ArrowInvalid as error:
+            unread = error
+    raise unread
 
 
 def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:

@@ -59,19 +59,18 @@ def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
     return None
 
 
-def require_layout(path: str, header: Sequence[str], config: Config) -> Layout:
-    """As `find_layout`.
+def require_layout(path: str, header: Sequence[str], config: Config, also: str = "") -> Layout:
+    """As `find_layout`; `also` is a line on what else a file could be.
 
     Raises:
       DataError: the header has no such layout; lists what was found and what is known.
     """
     layout = find_layout(header, config)
     if layout is None:
-        known = "\n".join(
-            f"  {name}: {', '.join(columns)}" for name, _, columns in _candidates(config)
-        )
+        known = [f"  {name}: {', '.join(columns)}" for name, _, columns in _candidates(config)]
+        known = "\n".join([*known, also] if also else known)
         raise DataError(
-            f"{path}: the header matches no layout of trips (trips.layout = {config.trips.layout}). "
+            f"{path}: the header matches no known layout (trips.layout = {config.trips.layout}). "
             f"Found: {', '.join(header)[:300] or 'no columns'}. Known:\n{known}\n"
             "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on."
         )

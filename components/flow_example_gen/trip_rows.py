@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components import intervals
+from components import grids, intervals
 from components.flow_example_gen import clock, trip_layouts
 from components.flow_example_gen.trip_files import Rows
-from pipeline.config import Config, GridConfig
+from pipeline.config import Config
 
 # Why a start, an end or a point is rejected; the first that applies, in this order.
 UNPARSABLE = (
@@ -35,11 +35,13 @@ class Side(NamedTuple):
       reasons: index into `REASONS`, or `OK`, uint8 `[n]`.
       starts: wall-clock minutes of the interval that holds it, int64 `[n]`; 0 where unparsable.
       cells: row * W + column, int64 `[n]`; -1 outside the grid.
+      dated: the time is one to go by, bool `[n]`, whatever the position: the files cover it.
     """
 
     reasons: np.ndarray
     starts: np.ndarray
     cells: np.ndarray
+    dated: np.ndarray
 
 
 class Points(NamedTuple):
@@ -54,28 +56,6 @@ class Points(NamedTuple):
     side: Side
     ids: np.ndarray
     elapsed: np.ndarray
-
-
-def find_cells(latitude: np.ndarray, longitude: np.ndarray, grid: GridConfig) -> np.ndarray:
-    """The cells of positions.
-
-    Row 0 is the northernmost, column 0 the westernmost. A position on a line between cells is in the one to the
-    south or east; on the box's own southern or eastern edge, in its last row or column.
-
-    Args:
-      latitude: degrees, float64 `[n]`.
-      longitude: degrees, float64 `[n]`.
-      grid: with its box.
-
-    Returns:
-      row * W + column, int64 `[n]`; -1 outside the box or where not a number.
-    """
-    down = (grid.north - latitude) / (grid.north - grid.south) * grid.rows
-    right = (longitude - grid.west) / (grid.east - grid.west) * grid.cols
-    inside = (down >= 0) & (down <= grid.rows) & (right >= 0) & (right <= grid.cols)
-    rows = np.minimum(np.where(inside, down, 0).astype(np.int64), grid.rows - 1)
-    cols = np.minimum(np.where(inside, right, 0).astype(np.int64), grid.cols - 1)
-    return np.where(inside, rows * grid.cols + cols, -1)
 
 
 def judge_trips(rows: Rows, config: Config) -> tuple[Side, Side]:
@@ -133,22 +113,24 @@ def _judge(
 ) -> Side:
     latitude, bad_latitude = _degrees(columns[names[0]])
     longitude, bad_longitude = _degrees(columns[names[1]])
-    cells = find_cells(latitude, longitude, config.grid)
+    row, col, inside = grids.cell_of(latitude, longitude, config.grid)
+    cells = np.where(inside, row * config.grid.cols + col, -1)
     placed = np.isfinite(latitude) & np.isfinite(longitude) & ((latitude != 0) | (longitude != 0))
     starts = times.local // (config.intervals.minutes * clock.MICROS_PER_MINUTE)
     starts *= config.intervals.minutes
     reasons = np.full(len(starts), OK, np.uint8)
+    beyond = _beyond(starts, config) if limit_days else np.zeros(len(starts), bool)
     wrong = (
         times.bad | bad_latitude | bad_longitude,
         ~placed,
         backwards,
         too_long,
         cells < 0,
-        _beyond(starts, config) if limit_days else np.zeros(len(starts), bool),
+        beyond,
     )
     for code in reversed(range(len(REASONS))):  # the first that applies is written last
         reasons[wrong[code]] = code
-    return Side(reasons, starts, cells)
+    return Side(reasons, starts, cells, ~(times.bad | backwards | beyond))
 
 
 def _beyond(starts: np.ndarray, config: Config) -> np.ndarray:

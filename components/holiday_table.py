@@ -2,6 +2,7 @@
 
 import datetime as dt
 import warnings
+
 from components.errors import ConfigError
 from components.intervals import minutes_to_date
 from pipeline.config import TransformConfig

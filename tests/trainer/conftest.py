@@ -64,6 +64,10 @@ def make_windows(split, config, count=None):
         features.WIND_SPEED: random.uniform(1, 9, count),
     }.items():
         columns[name] = np.where(known, values, 0).astype(np.float32)
+    width = len(config.ingest.weather_columns)
+    if width:
+        values = random.uniform(-5, high, (count, width)) * known[:, None]
+        columns[features.WEATHER_VALUES] = values.astype(np.float32)
     return columns
 
 
@@ -146,6 +150,20 @@ def make_world(folder, config):
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return make_world(tmp_path_factory.mktemp("world"), make_config())
+
+
+@pytest.fixture(scope="session")
+def table_world(tmp_path_factory):
+    """A world with a weather table of two columns, and New Jersey's holidays to the end of 2014."""
+    config = make_config(
+        ingest__holidays=False,
+        ingest__weather=False,
+        ingest__weather_columns=["rain", "heat"],
+        transform__holiday_country="US",
+        transform__holiday_subdivision="NJ",
+        transform__holidays_until="2014-12-31",
+    )
+    return make_world(tmp_path_factory.mktemp("table_world"), config)
 
 
 @pytest.fixture(scope="session")

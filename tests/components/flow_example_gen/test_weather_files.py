@@ -14,7 +14,12 @@ from components.intervals import date_to_minutes, from_datetime64
 
 SHARED = Path(__file__).parents[4] / "shared/data/weather"
 DAY = date_to_minutes(dt.date(2014, 4, 1))
-DAILY = '"DATE","NAME","TMAX","RAIN"\n"2014-04-02","a","50","0.5"\n\n"2014-04-01","a","40",""\n"2014-03-31","a","30","0"\n'
+DAILY = """"DATE","NAME","TMAX","RAIN"
+"2014-04-02","a","50","0.5"
+
+"2014-04-01","a","40",""
+"2014-03-31","a","30","0"
+"""
 
 
 def known(weather, starts, max_age_hours=24.0):

@@ -221,12 +221,11 @@ def _classify(path: str, config: Config) -> str:
         names = trip_files.parquet_names(path)
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
     if name.endswith((".csv", ".csv.gz")):
-        columns = config.ingest.weather_columns
-        if columns and weather_files.header_has(
-            path, (config.ingest.weather_time_column, *columns)
-        ):
+        names, ingest = trip_files.csv_header(path), config.ingest
+        if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
+            *names
+        }:
             return WEATHER_CSV
-        names = trip_files.csv_header(path)
         return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
     if name.endswith(".zip"):
         return TRIPS_CSV

@@ -114,7 +114,7 @@ class FlowsToFrames(beam.PTransform):
         self._sources = list(sources)
         self._config = config
 
-    def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
+    def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies."""
         if of_trips(self._sources):
             return pipeline | "Trips" >> TripsToFrames(_parts(self._sources), self._config)

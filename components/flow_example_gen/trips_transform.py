@@ -187,7 +187,7 @@ class TripsToFrames(beam.PTransform):
         self._parts = list(parts)
         self._config = config
 
-    def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
+    def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies."""
         paths = {part.path for part in self._parts}
         buckets = 1 + sum(map(os.path.getsize, paths)) // _BUCKET_BYTES

@@ -94,15 +94,6 @@ def read_table(
     return _in_order(known_from, {features.WEATHER_VALUES: values}, usable)
 
 
-def header_has(path: str, columns: Sequence[str]) -> bool:
-    """Whether a CSV file's header holds the columns.
-
-    Raises:
-      DataError: the file cannot be read.
-    """
-    return set(columns) <= set(_read_csv(path, lines=1).columns)
-
-
 def _in_order(known_from: np.ndarray, values: dict[str, np.ndarray], usable: np.ndarray) -> Weather:
     times, keep = np.unique(known_from[usable], return_index=True)
     index = np.flatnonzero(usable)[keep]
@@ -172,13 +163,12 @@ def _known_from(text: str, minutes: int, path: str, row: int) -> int:
     return -((_EPOCH - time) // dt.timedelta(minutes=1)) + covered  # a begun minute counts whole
 
 
-def _read_csv(path: str, lines: Optional[int] = None) -> pd.DataFrame:
+def _read_csv(path: str) -> pd.DataFrame:
     """A CSV file's fields as texts, in the columns of its header; row i is line i + 2."""
     try:
         table = pd.read_csv(
             path,
             header=None,  # so that a line with more fields than the header is refused
-            nrows=lines,
             dtype=str,
             keep_default_na=False,
             skip_blank_lines=False,

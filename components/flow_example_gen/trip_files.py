@@ -153,10 +153,10 @@ def inspect_parquet(path: str, config: Config) -> int:
     """
     schema, rows, groups = _parquet_schema(path)
     layout = require_layout(path, schema.names, config)
-    for role, place in zip(layout.roles, layout.columns):
-        _require_type(path, role, schema.field(place))
     if not rows:
         raise DataError(f"{path}: expected rows, received none.")
+    for role, place in zip(layout.roles, layout.columns):
+        _require_type(path, role, schema.field(place))
     return groups
 
 
@@ -290,7 +290,10 @@ def _read_header(path: str, unit: int) -> list[str]:
             line = _read_line(stream).decode("utf-8-sig", "replace")
     except _ERRORS as error:
         raise DataError(f"{unit_name(path, unit)}: cannot be read ({error}).") from None
-    return [name.strip() for name in next(csv.reader([line.strip()]), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([line.strip()]), [])]
+    except csv.Error as error:
+        raise DataError(f"{unit_name(path, unit)}: cannot be read as CSV ({error}).") from None
 
 
 def _read_line(stream: IO[bytes]) -> bytes:
@@ -324,7 +327,9 @@ def _parquet_schema(path: str) -> tuple[pa.Schema, int, int]:
 
 def _require_type(path: str, role: str, field: pa.Field) -> None:
     value = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    ok = pa.types.is_string(value) or pa.types.is_large_string(value)
+    ok = any(
+        kind(value) for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
+    )
     if role in TIMES:
         expected, fits = "a timestamp", pa.types.is_timestamp(value)
     elif role == "point_id":

@@ -288,11 +288,8 @@ def _read_header(path: str, unit: int) -> list[str]:
     try:
         with _open(path, unit) as stream:
             line = _read_line(stream).decode("utf-8-sig", "replace")
-    except _ERRORS as error:
-        raise DataError(f"{unit_name(path, unit)}: cannot be read ({error}).") from None
-    try:
         return [name.strip() for name in next(csv.reader([line.strip()]), [])]
-    except csv.Error as error:
+    except (*_ERRORS, csv.Error) as error:
         raise DataError(f"{unit_name(path, unit)}: cannot be read as CSV ({error}).") from None
 
 

@@ -8,6 +8,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.flow_example_gen import tally as tallies
+from components.flow_example_gen import trip_rows, trip_tally
 from components.window_gen import windows as window_plans
 from pipeline import presets
 from pipeline.config import Config
@@ -124,6 +125,14 @@ def test_every_counter_is_mentioned():
     summary = tallies.summarize(tallies.of_frames(np.array([0])), 60)
     plan = window_plans.WindowPlan({s: [] for s in window_plans.SPLITS}, {}, 0, 0, 0)
     missing = [n for n in (*summary, *plan.counters()) if f"`{n}`" not in text]
+    assert missing == []
+
+
+def test_reasons_and_counters_of_raw_trips_are_the_code_s():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| x", section("Raw trips"), re.MULTILINE)
+    assert rows == list(trip_rows.REASONS)
+    tally = trip_tally.of_day(np.array([0]), np.zeros((1, 1, 1, 2)), 0, "UTC")
+    missing = [n for n in trip_tally.summarize(tally, 60) if f"`{n}`" not in section("Counters")]
     assert missing == []
 
 

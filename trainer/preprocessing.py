@@ -11,6 +11,11 @@ from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes
 from pipeline.config import Config
 from trainer import features
 
+PAST_TABLE = (
+    "target_time is past {}, the last date of the table of holidays in the model: set "
+    "transform.holidays_until to a later date and train again"
+)
+
 
 def preprocessing_fn(
     inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
@@ -73,10 +78,7 @@ def _external(inputs: dict[str, tf.Tensor], config: Config, holidays: list[str])
 def _holiday(times: tf.Tensor, holidays: list[str], config: Config) -> tf.Tensor:
     """1 on a holiday, float32 `[batch]`; a time past the table's end fails, in every graph that has it."""
     last = dt.date.fromisoformat(config.transform.holidays_until)
-    message = (
-        f"target_time is past {last}, the last date of this model's table of holidays: set "
-        "transform.holidays_until to a later date and train again. Received wall-clock minutes:"
-    )
+    message = f"{PAST_TABLE.format(last)}. Received wall-clock minutes:"
     end = date_to_minutes(last + dt.timedelta(days=1))
     latest = tf.reduce_max(times)
     within = tf.debugging.Assert(latest < end, [message, latest])

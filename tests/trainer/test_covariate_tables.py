@@ -8,11 +8,12 @@ import pytest
 import tensorflow as tf
 
 from components import intervals
+from components.errors import DataError
 from components.flow_example_gen import side_files
 from components.frames import encode_columns
 from components.holiday_table import holiday_dates
 from pipeline.config import Config
-from trainer import features
+from trainer import features, input_fn
 from trainer.model import build_model
 from trainer.signatures import export, raw_inputs
 
@@ -98,6 +99,20 @@ def test_the_model_answers_to_the_last_minute_of_its_table_and_fails_past_it(
     message = f"past 2014-12-31, the last date .*holidays_until.*{LAST_MINUTE + 1}"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         ask([LAST_MINUTE, LAST_MINUTE + 1, LAST_MINUTE])
+
+
+def test_training_past_the_table_ends_with_one_message(table_world, tmp_path):
+    files = [path for pattern in table_world.files("test") for path in tf.io.gfile.glob(pattern)]
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(tmp_path / "late"), options) as writer:
+        for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+            example = tf.train.Example.FromString(record)
+            example.features.feature[features.TARGET_TIME].int64_list.value[:] = [LAST_MINUTE + 1]
+            writer.write(example.SerializeToString())
+    with pytest.raises(
+        DataError, match="^[^\n]*late: target_time is past 2014-12-31.*train again.$"
+    ):
+        input_fn.load_split([str(tmp_path / "late")], table_world.graph)
 
 
 def test_transform_is_keyed_by_the_dates():

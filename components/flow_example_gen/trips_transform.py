@@ -33,7 +33,7 @@ from pipeline.config import Config
 
 _TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
 _BUCKET_BYTES = 64 << 20  # of input files, whose points are sorted at once
-_ORDER_BITS = 40
+_FILE_BITS, _UNIT_BITS = 48, 33  # of a point's place in the order of files, units and lines
 _LOG = logging.getLogger("crowdflow.ingest")
 
 
@@ -118,7 +118,8 @@ class CountTrips(_Counting):
         points = trip_rows.judge_points(rows, self._config)
         found.append(trip_tally.of_points(rows, points.side, origin))
         good = points.side.reasons == trip_rows.OK
-        order = origin.rows(rows.numbers[good]) + (index << (_ORDER_BITS + 12))
+        unit = (index << _FILE_BITS) + (origin.unit << _UNIT_BITS)
+        order = rows.numbers[good] + unit
         side = points.side
         for bucket in by_bucket(
             points.ids[good],

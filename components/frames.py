@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ class FrameBlock:
     Attributes:
       starts: wall-clock minutes of each interval's start, int64 `[n]`.
       maps: flows in trips per interval, float32 `[n, H, W, 2]`, inflow then outflow.
-      covariates: what is known before each interval, int64 or float32 `[n]` by name, as
+      covariates: what is known before each interval, int64 or float32 `[n, ...]` by name, as
         `trainer.features.covariates` lists them.
     """
 
@@ -63,7 +64,7 @@ def encode_columns(columns: Mapping[str, np.ndarray]) -> list[bytes]:
 
 
 def decode_frames(
-    serialized: Sequence[bytes], rows: int, cols: int, covariate_names: Sequence[str]
+    serialized: Sequence[bytes], rows: int, cols: int, covariates: Sequence[features.Covariate]
 ) -> FrameBlock:
     """Reads the tf.Examples that `encode_frames` wrote, in their order.
 
@@ -71,10 +72,10 @@ def decode_frames(
       serialized: `n` serialized tf.Examples.
       rows: H.
       cols: W.
-      covariate_names: the covariates that every frame must carry.
+      covariates: those that every frame must carry.
 
     Returns:
-      The frames; a covariate keeps its kind, int64 or float32.
+      The frames; a covariate keeps its kind, int64 or float32, and its shape.
 
     Raises:
       DataError: a feature is absent from a frame, or holds another number of values.
@@ -95,13 +96,17 @@ def decode_frames(
 
     if not serialized:
         maps = np.zeros((0, rows, cols, len(features.CHANNELS)), np.float32)
-        return FrameBlock(np.zeros(0, np.int64), maps, {n: np.zeros(0) for n in covariate_names})
+        none = {known.name: np.zeros((0, *known.shape)) for known in covariates}
+        return FrameBlock(np.zeros(0, np.int64), maps, none)
     channels = [column(name, rows * cols) for name in features.CHANNELS]  # each [n, H * W]
     maps = np.stack(channels, axis=-1).reshape(-1, rows, cols, len(channels))
     return FrameBlock(
         column(features.INTERVAL_START, 1)[:, 0],
         maps,
-        {name: column(name, 1)[:, 0] for name in covariate_names},
+        {
+            known.name: column(known.name, math.prod(known.shape)).reshape(-1, *known.shape)
+            for known in covariates
+        },
     )
 
 

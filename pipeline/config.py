@@ -40,14 +40,26 @@ class GridConfig:
     Attributes:
       rows: H, row 0 is north.
       cols: W, column 0 is west.
+      south: southern edge of the grid in degrees, for raw trips; likewise west, north and east: all or none.
     """
 
     rows: int = 16
     cols: int = 8
+    south: Optional[float] = None
+    west: Optional[float] = None
+    north: Optional[float] = None
+    east: Optional[float] = None
 
     def __post_init__(self):
         _require(self.rows >= 1, "grid.rows", "at least 1", self.rows)
         _require(self.cols >= 1, "grid.cols", "at least 1", self.cols)
+        edges = {name: getattr(self, name) for name in ("south", "west", "north", "east")}
+        given = [name for name, value in edges.items() if value is not None]
+        _require(len(given) in (0, 4), "grid", "all of south, west, north and east, or none", given)
+        if given:
+            ok = -90 <= self.south < self.north <= 90 and -180 <= self.west < self.east <= 180
+            expected = "degrees with -90 <= south < north <= 90 and -180 <= west < east <= 180"
+            _require(ok, "grid", expected, edges)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +100,13 @@ class IngestConfig:
       max_reject_share: the run stops when more than this share of the records is rejected; 0 stops at
         the first. A dirty feed needs more; its rejects are counted and listed.
       holidays: a holidays file (one YYYYMMDD a line) comes with the data.
-      weather: a meteorology file of the TaxiBJ form comes with the data.
-      weather_max_age_hours: an observation older than this no longer counts as known.
+      weather: a meteorology file of the TaxiBJ form comes with the data; or
+      weather_columns: a CSV weather table does, and these are its columns to use, all numbers.
+      weather_time_column: the table's column of dates (a row is a day) or of times (a row is a slot).
+      weather_minutes: length of a slot of weather from its time on; null is intervals.minutes in a meteorology
+        file, an hour in a table. A slot is known when it has ended.
+      weather_max_age_hours: an observation that ended longer ago than this no longer counts as known.
+      missing_temperature: the Temperature that stands for none in a meteorology file.
       max_flow: upper bound of a flow, trips per interval, in the data contract.
     """
 
@@ -97,15 +114,86 @@ class IngestConfig:
     max_reject_share: float = 0.0
     holidays: bool = False
     weather: bool = False
+    weather_columns: tuple[str, ...] = ()
+    weather_time_column: str = "DATE"
+    weather_minutes: Optional[int] = None
     weather_max_age_hours: float = 24.0
+    missing_temperature: Optional[float] = None
     max_flow: float = 10_000.0
 
     def __post_init__(self):
         ok = 0 <= self.max_reject_share <= 1
         _require(ok, "ingest.max_reject_share", "a share within 0..1", self.max_reject_share)
+        names = (self.weather_time_column, *self.weather_columns)
+        ok = len(set(names)) == len(names)
+        expected = "columns that differ, and ingest.weather_time_column not among them"
+        _require(ok, "ingest.weather_columns", expected, list(self.weather_columns))
+        ok = not (self.weather and self.weather_columns)
+        _require(ok, "ingest", "one of weather and weather_columns", list(self.weather_columns))
+        slot = self.weather_minutes
+        ok = slot is None or (slot >= 1 and MINUTES_PER_DAY % slot == 0)
+        _require(ok, "ingest.weather_minutes", "a divisor of 1440, or null", slot)
         ok = self.weather_max_age_hours > 0
         _require(ok, "ingest.weather_max_age_hours", "above 0", self.weather_max_age_hours)
         _require(self.max_flow > 0, "ingest.max_flow", "above 0", self.max_flow)
+
+
+@dataclasses.dataclass(frozen=True)
+class TripsConfig:
+    """How raw trips, or the points of trajectories, become flows. The grid needs its box.
+
+    Attributes:
+      layout: `auto` tells the known headers apart, file by file (Citi Bike's three, the TLC's yellow taxis with
+        positions, and points); `citibike` or `tlc` takes that one alone; `columns`: a trip's columns have the
+        six names below; `trajectories`: a row is a point, with the names of `point_*`.
+      start_time: name of the column; likewise end_time and the four positions. For `columns`.
+      max_hours: the end of a trip that lasts longer is rejected; its start counts.
+      empty_days: a whole day in which no trip starts is `zero` flow or `missing`.
+      first_day: trips that start before this date, YYYY-MM-DD, are rejected; null takes all.
+      last_day: likewise after this date.
+      max_reject_share: the run stops when more than this share of starts and ends (or points) is rejected.
+      point_id: column of a trajectory's id; likewise point_time, point_lat and point_lon.
+      max_gap_minutes: two points of a trajectory further apart in time are no crossing.
+    """
+
+    layout: Literal["auto", "citibike", "tlc", "columns", "trajectories"] = "auto"
+    start_time: Optional[str] = None
+    end_time: Optional[str] = None
+    start_lat: Optional[str] = None
+    start_lon: Optional[str] = None
+    end_lat: Optional[str] = None
+    end_lon: Optional[str] = None
+    max_hours: float = 24.0
+    empty_days: Literal["zero", "missing"] = "zero"
+    first_day: Optional[str] = None
+    last_day: Optional[str] = None
+    max_reject_share: float = 0.05
+    point_id: str = "id"
+    point_time: str = "time"
+    point_lat: str = "latitude"
+    point_lon: str = "longitude"
+    max_gap_minutes: float = 15.0
+
+    def __post_init__(self):
+        names = ("start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon")
+        given = [name for name in names if getattr(self, name) is not None]
+        if self.layout == "columns":
+            _require(
+                len(given) == 6, "trips", f"with layout columns all of {', '.join(names)}", given
+            )
+        else:
+            expected = f"no column names with layout {self.layout}; layout columns takes them"
+            _require(not given, "trips", expected, given)
+        _require(self.max_hours > 0, "trips.max_hours", "above 0", self.max_hours)
+        _require_date("trips.first_day", self.first_day)
+        _require_date("trips.last_day", self.last_day)
+        if self.first_day and self.last_day:
+            ok = self.first_day <= self.last_day
+            _require(ok, "trips.last_day", f"{self.first_day} or later", self.last_day)
+        ok = 0 <= self.max_reject_share <= 1
+        _require(ok, "trips.max_reject_share", "a share within 0..1", self.max_reject_share)
+        ok = self.max_gap_minutes > 0
+        _require(ok, "trips.max_gap_minutes", "above 0", self.max_gap_minutes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,10 +262,23 @@ class TransformConfig:
     Attributes:
       day_of_week: day of the week one-hot (7) and a weekday flag.
       time_of_day: the slot of the day, one-hot (T).
+      holiday_country: public holidays of this country, by its ISO 3166 code such as `US`; null has none.
+      holiday_subdivision: and of this part of it, such as `NJ`.
+      holidays_until: the last date, YYYY-MM-DD, of the table of holidays that becomes part of the model; a
+        forecast past it fails.
     """
 
     day_of_week: bool = True
     time_of_day: bool = False
+    holiday_country: Optional[str] = None
+    holiday_subdivision: Optional[str] = None
+    holidays_until: str = "2035-12-31"
+
+    def __post_init__(self):
+        _require_date("transform.holidays_until", self.holidays_until)
+        ok = self.holiday_country is not None or self.holiday_subdivision is None
+        expected = "null without transform.holiday_country"
+        _require(ok, "transform.holiday_subdivision", expected, self.holiday_subdivision)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,6 +399,7 @@ class Config:
     grid: GridConfig = GridConfig()
     intervals: IntervalConfig = IntervalConfig()
     ingest: IngestConfig = IngestConfig()
+    trips: TripsConfig = TripsConfig()
     windows: WindowConfig = WindowConfig()
     split: SplitConfig = SplitConfig()
     transform: TransformConfig = TransformConfig()
@@ -311,23 +413,24 @@ class Config:
         limit = self.intervals.per_day * (1 if self.windows.period else 7)
         expected = f"at most {limit}: a lag must be known when the forecast is made"
         _require(self.windows.horizon <= limit, "windows.horizon", expected, self.windows.horizon)
+        ok = not (self.ingest.holidays and self.transform.holiday_country)
+        expected = "null where ingest.holidays gives a file of them"
+        _require(ok, "transform.holiday_country", expected, self.transform.holiday_country)
         if self.model.external:
-            sources = dataclasses.astuple(self.transform) + (
-                self.ingest.holidays,
-                self.ingest.weather,
-            )
-            _require(
-                any(sources),
-                "model.external",
-                "a source: transform.day_of_week, transform.time_of_day, ingest.holidays or "
-                "ingest.weather",
-                True,
-            )
+            fields = {
+                self.transform: ("day_of_week", "time_of_day", "holiday_country"),
+                self.ingest: ("holidays", "weather", "weather_columns"),
+            }
+            ok = any(getattr(part, name) for part, names in fields.items() for name in names)
+            names = [f"transform.{name}" for name in fields[self.transform]]
+            names += [f"ingest.{name}" for name in fields[self.ingest]]
+            _require(ok, "model.external", f"a source: one of {', '.join(names)}", True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dict; `from_dict` is its inverse."""
         out = dataclasses.asdict(self)
         out["paths"]["data"] = list(self.paths.data)
+        out["ingest"]["weather_columns"] = list(self.ingest.weather_columns)
         return out
 
     @classmethod

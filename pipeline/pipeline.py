@@ -10,6 +10,7 @@ from tfx import v1 as tfx
 from components.baseline.component import LastPushedModel
 from components.flow_example_gen.component import FlowExampleGen
 from components.flow_report.component import FlowReportGen
+from components.holiday_table import holiday_dates
 from components.pusher.component import Pusher
 from components.validation_gate.component import FlowSchema, ValidationGate
 from components.window_gen.component import WindowGen
@@ -51,7 +52,7 @@ def create_pipeline(
       metadata: connection to MLMD; None where the orchestrator has its own.
       beam_args: Beam options of the nodes that run on Beam.
     """
-    ingest = config.section("grid", "intervals", "ingest")
+    ingest = config.section("grid", "intervals", "ingest", "trips")
     example_gen = FlowExampleGen(
         paths=data,
         config=ingest,
@@ -91,6 +92,7 @@ def create_pipeline(
         disable_statistics=True,
         custom_config={
             "config": config.section("intervals", "ingest", "transform"),
+            "holidays": holiday_dates(config.transform),
             "code_fingerprint": fingerprint(preprocessing.__name__),
         },
     )

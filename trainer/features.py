@@ -4,6 +4,7 @@
 `[H, W, 2]`, inflow then outflow, in trips per interval. `schema/README.md` says it in words.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # Channels of a map.
@@ -15,12 +16,13 @@ INFLOW = "inflow"  # float [H, W], trips per interval
 OUTFLOW = "outflow"  # float [H, W]
 
 # Covariates of a frame, and so of a window: what is known before the interval starts.
-HOLIDAY = "holiday"  # int64, 1 where the interval's date is in the holidays file
+HOLIDAY = "holiday"  # int64, 1 where the interval's date is in a holidays file
 WEATHER = "weather"  # int64, 0..16, the last observed weather kind
 TEMPERATURE = "temperature"  # float, last observed, in the file's unit
 WIND_SPEED = "wind_speed"  # float, last observed, in the file's unit
+WEATHER_VALUES = "weather_values"  # float [k], last observed, the columns of a weather table
 WEATHER_KNOWN = (
-    "weather_known"  # int64, 0 where nothing recent enough was observed (the three above are 0)
+    "weather_known"  # int64, 0 where nothing recent enough was observed (the weather above is 0)
 )
 WEATHER_KINDS = 17
 
@@ -56,23 +58,33 @@ HISTORY_FILE = "history.json"
 
 
 class Covariate(NamedTuple):
-    """A covariate's name and whether it is an integer (else float)."""
+    """A covariate's name, whether it is an integer (else float), and its shape."""
 
     name: str
     is_integer: bool
+    shape: tuple[int, ...] = ()
 
 
-def covariates(holidays: bool, weather: bool) -> tuple[Covariate, ...]:
-    """The covariates that a configuration's frames and windows carry, in order."""
+def covariates(
+    holidays: bool, weather: bool, weather_columns: Sequence[str] = ()
+) -> tuple[Covariate, ...]:
+    """The covariates that a configuration's frames and windows carry, in order.
+
+    Args:
+      holidays: `ingest.holidays`.
+      weather: `ingest.weather`.
+      weather_columns: `ingest.weather_columns`, k of them.
+    """
     found = (Covariate(HOLIDAY, True),) if holidays else ()
     if weather:
         found += (
             Covariate(WEATHER, True),
             Covariate(TEMPERATURE, False),
             Covariate(WIND_SPEED, False),
-            Covariate(WEATHER_KNOWN, True),
         )
-    return found
+    if weather_columns:
+        found += (Covariate(WEATHER_VALUES, False, (len(weather_columns),)),)
+    return (*found, Covariate(WEATHER_KNOWN, True)) if weather or weather_columns else found
 
 
 def naive_feature(name: str) -> str:

@@ -1,5 +1,6 @@
 """Windows into memory once, and the batches of an epoch by index: no decoding and no copy inside the loop."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow_transform as tft
 
 from components.errors import DataError
 from trainer import features
+from trainer.preprocessing import PAST_TABLE
 
 _READ_BATCH = 512
 
@@ -23,7 +25,7 @@ def load_split(patterns: Sequence[str], graph: tft.TFTransformOutput) -> dict[st
       Transformed feature name -> array `[n, ...]`, in order of target time, whatever the order on disk.
 
     Raises:
-      DataError: there are no windows.
+      DataError: there are no windows, or one is past the end of the graph's table of holidays.
     """
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     spec = graph.raw_feature_spec()
@@ -34,7 +36,13 @@ def load_split(patterns: Sequence[str], graph: tft.TFTransformOutput) -> dict[st
         .map(lambda records: layer(tf.io.parse_example(records, spec)))
         .prefetch(1)
     )
-    parts = [{name: values.numpy() for name, values in batch.items()} for batch in dataset]
+    try:
+        parts = [{name: values.numpy() for name, values in batch.items()} for batch in dataset]
+    except tf.errors.InvalidArgumentError as error:
+        past_table = re.search(PAST_TABLE.format(".*"), str(error))
+        if past_table is None:
+            raise
+        raise DataError(f"{', '.join(patterns)}: {past_table[0]}.") from None
     if not parts:
         raise DataError(f"Expected windows in {', '.join(patterns)}, found none.")
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

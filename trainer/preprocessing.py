@@ -1,14 +1,20 @@
 """The Transform step: scaling by the train split, and calendar features derived from the target's time."""
 
+import datetime as dt
 import json
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
+from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
 from pipeline.config import Config
 from trainer import features
+
+PAST_TABLE = (
+    "target_time is past {}, the last date of the table of holidays in the model: set "
+    "transform.holidays_until to a later date and train again"
+)
 
 
 def preprocessing_fn(
@@ -18,7 +24,8 @@ def preprocessing_fn(
 
     Args:
       inputs: a batch of windows, as `schema/windows.pbtxt` has them.
-      custom_config: `config`, the JSON of the sections intervals, ingest and transform.
+      custom_config: `config`, the JSON of the sections intervals, ingest and transform, and `holidays`, the
+        dates YYYY-MM-DD of `transform.holiday_country`'s table.
 
     Returns:
       The lags and the target scaled to [-1, 1] by the smallest and largest flow of the train windows, float32
@@ -32,7 +39,7 @@ def preprocessing_fn(
     low, high = tft.min(flat), tft.max(flat)
     span = tf.maximum(high - low, 1e-6)
     out = {name: 2.0 * (inputs[name] - low) / span - 1.0 for name in maps}
-    external = _external(inputs, config)
+    external = _external(inputs, config, custom_config["holidays"])
     if external:
         out[features.EXTERNAL] = tf.concat(external, axis=1)
     times = inputs[features.TARGET_TIME]
@@ -42,7 +49,7 @@ def preprocessing_fn(
     return out
 
 
-def _external(inputs: dict[str, tf.Tensor], config: Config) -> list[tf.Tensor]:
+def _external(inputs: dict[str, tf.Tensor], config: Config, holidays: list[str]) -> list[tf.Tensor]:
     """The parts of the external vector, float32 `[batch, n]` each."""
     times = inputs[features.TARGET_TIME]
     parts = []
@@ -55,16 +62,35 @@ def _external(inputs: dict[str, tf.Tensor], config: Config) -> list[tf.Tensor]:
         parts.append(tf.one_hot(slot, config.intervals.per_day))
     if config.ingest.holidays:
         parts.append(tf.cast(inputs[features.HOLIDAY], tf.float32)[:, None])
-    if config.ingest.weather:
+    if config.transform.holiday_country:
+        parts.append(_holiday(times, holidays, config)[:, None])
+    if config.ingest.weather or config.ingest.weather_columns:
         known = tf.cast(inputs[features.WEATHER_KNOWN], tf.float32)[:, None]
+    if config.ingest.weather:
         parts.append(known * tf.one_hot(inputs[features.WEATHER], features.WEATHER_KINDS))
         for name in (features.TEMPERATURE, features.WIND_SPEED):
             parts.append(known * _unit_scale(inputs[name][:, None], known > 0))
+    if config.ingest.weather_columns:
+        parts.append(known * _unit_scale(inputs[features.WEATHER_VALUES], known > 0))
     return parts
 
 
+def _holiday(times: tf.Tensor, holidays: list[str], config: Config) -> tf.Tensor:
+    """1 on a holiday, float32 `[batch]`; a time past the table's end fails, in every graph that has it."""
+    last = dt.date.fromisoformat(config.transform.holidays_until)
+    message = f"{PAST_TABLE.format(last)}. Received wall-clock minutes:"
+    end = date_to_minutes(last + dt.timedelta(days=1))
+    latest = tf.reduce_max(times)
+    within = tf.debugging.Assert(latest < end, [message, latest])
+    dates = [date_to_minutes(dt.date.fromisoformat(date)) for date in holidays]
+    table = tf.constant(dates, tf.int64, [len(dates)])
+    with tf.control_dependencies([within]):
+        midnights = times - times % MINUTES_PER_DAY  # [batch]
+    return tf.cast(tf.reduce_any(midnights[:, None] == table, axis=1), tf.float32)
+
+
 def _unit_scale(values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-    """Scales to [0, 1] by the known values of the train split. `[batch, 1]`."""
-    low = tft.min(tf.where(known, values, values.dtype.max))
-    high = tft.max(tf.where(known, values, values.dtype.min))
+    """Scales each column to [0, 1] by the known values of the train split. `[batch, k]`; known `[batch, 1]`."""
+    low = tft.min(tf.where(known, values, values.dtype.max), reduce_instance_dims=False)
+    high = tft.max(tf.where(known, values, values.dtype.min), reduce_instance_dims=False)
     return tf.math.divide_no_nan(values - low, high - low)

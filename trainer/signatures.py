@@ -38,7 +38,7 @@ def raw_inputs(config: Config) -> list[str]:
     windows, ingest = config.windows, config.ingest
     lengths = (windows.closeness, windows.period, windows.trend)
     lags = [name for name, length in zip(features.LAGS, lengths, strict=True) if length]
-    known = features.covariates(ingest.holidays, ingest.weather)
+    known = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
     return [*lags, features.TARGET_TIME, *(covariate.name for covariate in known)]
 
 

@@ -1,7 +1,5 @@
 """FlowExampleGen's executor: frames into the split `all`, counters and rejects beside them."""
 
-import csv
-import io
 import json
 import logging
 import os
@@ -15,18 +13,14 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.flow_example_gen import tally as tallies
+from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
 from components.flow_example_gen.sources import (
-    Source,
     ignored_side_files,
     inspect_sources,
-    read_side_files,
 )
 from components.flow_example_gen.transform import FlowsToExamples
 from pipeline.config import Config
 
-COUNTERS_FILE = "counters.json"
-REJECTS_FILE = "rejects.csv"
 _TALLY_FILE = "tally.pickle"
 
 log = logging.getLogger("crowdflow.ingest")
@@ -61,27 +55,10 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
         fileio.remove(tally_path)
-        tallies.require_usable(tally, config.ingest.max_reject_share)
-        _write_counters(folder, tally, sources, ignored, config)
+        counters = account(tally, sources, config)
+        for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
+            io_utils.write_string_file(os.path.join(folder, name), text)
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """The data flow of this execution; `paths`, not the split's pattern, says what is read."""
         return lambda exec_properties, split_pattern: self._flows_to_examples
-
-
-def _write_counters(
-    folder: str, tally: tallies.Tally, sources: list[Source], ignored: list[str], config: Config
-) -> None:
-    weather = read_side_files(sources, config)["weather"]
-    counters = {
-        "files": len(sources),
-        "ignored_side_files": ignored,
-        "weather_observations_unused": weather.unused if weather else 0,
-        **tallies.summarize(tally, config.intervals.minutes),
-    }
-    io_utils.write_string_file(os.path.join(folder, COUNTERS_FILE), json.dumps(counters, indent=2))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(tallies.Reject._fields)
-    writer.writerows(tally.rejects)
-    io_utils.write_string_file(os.path.join(folder, REJECTS_FILE), text.getvalue())

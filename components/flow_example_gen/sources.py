@@ -7,8 +7,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from components import grids
 from components.errors import DataError, DataNotFoundError
-from components.flow_example_gen import hdf5_reader, side_files, table_reader
+from components.flow_example_gen import (
+    hdf5_reader,
+    side_files,
+    table_reader,
+    table_rows,
+    trip_files,
+    trip_layouts,
+    weather_files,
+)
 from components.flow_example_gen.records import Block
 from components.flow_example_gen.tally import Tally
 from pipeline.config import Config
@@ -16,10 +25,14 @@ from pipeline.config import Config
 FLOWS_HDF5 = "flows_hdf5"
 TABLE_CSV = "table_csv"
 TABLE_PARQUET = "table_parquet"
+TRIPS_CSV = "trips_csv"  # plain, .gz or in .zip
+TRIPS_PARQUET = "trips_parquet"
 WEATHER_HDF5 = "weather_hdf5"
+WEATHER_CSV = "weather_csv"
 HOLIDAYS = "holidays"
 _FORMS = (
-    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables (.csv, .csv.gz, .parquet) or holidays (.txt)"
+    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables of flows or trips (.csv, .csv.gz, .parquet), "
+    "trips in .zip, or holidays (.txt)"
 )
 
 
@@ -37,11 +50,16 @@ class Reader(NamedTuple):
     units: int
 
 
-# A reader of raw trips joins here: a kind of its own, told apart in `_classify`.
 READERS = {
     FLOWS_HDF5: Reader(hdf5_reader.inspect_flows, hdf5_reader.read_flows, 240),  # frames
     TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # the file
     TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
+}
+
+# Raw trips have a data flow of their own, `trips_transform`: here is how a kind of them is inspected.
+TRIPS: dict[str, Callable[[str, Config], int]] = {
+    TRIPS_CSV: trip_files.inspect_csv,
+    TRIPS_PARQUET: trip_files.inspect_parquet,
 }
 
 
@@ -51,7 +69,7 @@ class Source:
 
     Attributes:
       path: where it is.
-      kind: one of `READERS`, `WEATHER_HDF5` or `HOLIDAYS`.
+      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
       units: of records, see `Reader`; 0 for a side file.
     """
 
@@ -60,12 +78,15 @@ class Source:
     units: int = 0
 
 
-def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
+def inspect_sources(
+    paths: Sequence[str], config: Config, side_files_needed: bool = True
+) -> list[Source]:
     """Finds the input files and checks all that can be checked without reading the records.
 
     Args:
       paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
-      config: its sections grid, intervals and ingest are used.
+      config: its sections grid, intervals, ingest and trips are used.
+      side_files_needed: the configured side files must be there, and are checked.
 
     Returns:
       The files, sorted by path: the order by which the first of duplicates is kept.
@@ -76,16 +97,26 @@ def inspect_sources(paths: Sequence[str], config: Config) -> list[Source]:
         given; or a configured side file is not.
     """
     sources = []
-    for path in _expand(paths):
-        kind = _classify(path)
-        units = READERS[kind].inspect(path, config) if kind in READERS else 0
-        sources.append(Source(path, kind, units))
-    if not any(source.kind in READERS for source in sources):
+    for path in expand(paths):
+        kind = _classify(path, config)
+        inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
+        sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
+    trips = [source.path for source in sources if source.kind in TRIPS]
+    flows = [source.path for source in sources if source.kind in READERS]
+    if not trips and not flows:
         raise DataError(f"{', '.join(paths) or 'no paths'}: expected a file of flows, found none.")
-    for kind, setting, wanted in _side_kinds(config):
+    if trips and flows:
+        raise DataError(
+            f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
+        )
+    if trips:
+        grids.edges(config.grid)  # the box must be there
+    if not side_files_needed:
+        return sources
+    for kind, setting, words, wanted in _side_kinds(config):
         if wanted and not paths_of(sources, kind):
             raise DataError(
-                f"ingest.{setting} is set: expected a {setting} file among the inputs, found none "
+                f"ingest.{setting} is set: expected {words} among the inputs, found none "
                 f"in {', '.join(source.path for source in sources)}."
             )
     read_side_files(sources, config)
@@ -106,15 +137,26 @@ def read_side_files(sources: Sequence[Source], config: Config) -> dict:
     found: dict = {"holidays": None, "weather": None}
     if config.ingest.holidays:
         found["holidays"] = side_files.read_holidays(paths_of(sources, HOLIDAYS))
-    if config.ingest.weather:
-        weather = paths_of(sources, WEATHER_HDF5)
-        found["weather"] = side_files.read_weather(weather, config.intervals.minutes)
+    ingest = config.ingest
+    if ingest.weather:
+        found["weather"] = weather_files.read_meteorology(
+            paths_of(sources, WEATHER_HDF5),
+            ingest.weather_minutes or config.intervals.minutes,
+            ingest.missing_temperature,
+        )
+    if ingest.weather_columns:
+        found["weather"] = weather_files.read_table(
+            paths_of(sources, WEATHER_CSV),
+            ingest.weather_columns,
+            ingest.weather_time_column,
+            ingest.weather_minutes,
+        )
     return found
 
 
 def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
     """Side files that are given and that the configuration does not use."""
-    unwanted = [kind for kind, _, wanted in _side_kinds(config) if not wanted]
+    unwanted = [kind for kind, _, _, wanted in _side_kinds(config) if not wanted]
     return [source.path for source in sources if source.kind in unwanted]
 
 
@@ -130,15 +172,24 @@ def fingerprint(sources: Sequence[Source]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def _side_kinds(config: Config) -> tuple[tuple[str, str, bool], ...]:
-    """Kind, setting and whether it is set, of each side file."""
+def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
+    """Kind, setting, what it is in words and whether it is set, of each side file."""
+    ingest = config.ingest
+    columns = ", ".join((ingest.weather_time_column, *ingest.weather_columns))
+    table = f"a CSV file with the columns {columns}"
     return (
-        (WEATHER_HDF5, "weather", config.ingest.weather),
-        (HOLIDAYS, "holidays", config.ingest.holidays),
+        (WEATHER_HDF5, "weather", "a weather file", ingest.weather),
+        (WEATHER_CSV, "weather_columns", table, bool(ingest.weather_columns)),
+        (HOLIDAYS, "holidays", "a holidays file", ingest.holidays),
     )
 
 
-def _expand(paths: Sequence[str]) -> list[str]:
+def expand(paths: Sequence[str]) -> list[str]:
+    """The files that paths name, sorted, each once.
+
+    Raises:
+      DataNotFoundError: a path, or every match of a pattern, is not there.
+    """
     found: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):
@@ -154,8 +205,8 @@ def _expand(paths: Sequence[str]) -> list[str]:
     return sorted(found.values())
 
 
-def _classify(path: str) -> str:
-    """The kind of a file, by its first bytes, then its ending."""
+def _classify(path: str, config: Config) -> str:
+    """The kind of a file, by its first bytes, then its ending, then its header."""
     try:
         with open(path, "rb") as file:
             magic = file.read(8)
@@ -167,15 +218,33 @@ def _classify(path: str) -> str:
     if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
-        return TABLE_PARQUET
+        names = trip_files.parquet_names(path)
+        return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
     if name.endswith((".csv", ".csv.gz")):
-        return TABLE_CSV
+        names, ingest = trip_files.csv_header(path), config.ingest
+        if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
+            *names
+        }:
+            return WEATHER_CSV
+        return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
+    if name.endswith(".zip"):
+        return TRIPS_CSV
     if name.endswith(".txt"):
         return HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
 
 
+def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
+    """Flow records or trips, by the names of the columns; neither is told as what it was taken for."""
+    if set(names) & set(table_rows.COLUMNS):
+        return flows
+    if trip_layouts.find_layout(names, config) is None:
+        known = ", ".join(table_rows.COLUMNS)
+        trip_layouts.require_layout(path, names, config, also=f"  flow records: {known}")
+    return trips
+
+
 def _classify_hdf5(path: str) -> str:
     with hdf5_reader.open_hdf5(path) as file:
-        weather = set(side_files.WEATHER_DATA_SETS) - {"date"}
+        weather = set(weather_files.DATA_SETS) - {"date"}
         return WEATHER_HDF5 if "data" not in file and weather & set(file) else FLOWS_HDF5

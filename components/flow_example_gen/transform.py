@@ -1,19 +1,26 @@
 """FlowExampleGen's data flow: chunks of files -> records by day -> frames, and the tally beside."""
 
+import collections
 import dataclasses
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from tfx.dsl.io import fileio
 
 from components.errors import CrowdFlowError
-from components.flow_example_gen import side_files
+from components.flow_example_gen import side_files, trip_tally
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import assemble_day
-from components.flow_example_gen.sources import READERS, Source, read_side_files
-from components.frames import encode_frames
+from components.flow_example_gen.sources import (
+    READERS,
+    TRIPS,
+    TRIPS_PARQUET,
+    Source,
+    read_side_files,
+)
+from components.flow_example_gen.trips_transform import Part, TripsToFrames
+from components.frames import FrameBlock, encode_frames
 from pipeline.config import Config
 from trainer import features
 
@@ -59,39 +66,58 @@ class ReadChunk(beam.DoFn):
             yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(problems=[str(error)]))
 
 
-@beam.typehints.with_output_types(bytes)
+@beam.typehints.with_output_types(FrameBlock)
 class AssembleDay(beam.DoFn):
-    """Makes a day's frames, adds their covariates and serializes them."""
+    """Makes a day's frames of its blocks."""
 
     def __init__(self, sources: Sequence[Source], config: Config):
         self._files = [source.path for source in sources]
         self._config = config
-        self._side = read_side_files(sources, config)
 
     def process(self, day):
-        """Yields serialized frames, and a tally beside; `day` is (day, its blocks)."""
+        """Yields the frames, and a tally beside; `day` is (day, its blocks)."""
         grid, ingest = self._config.grid, self._config.ingest
         frames, tally = assemble_day(day[1], grid.rows, grid.cols, ingest.absent_cells, self._files)
-        known = side_files.covariates(
-            frames.starts, **self._side, max_age_hours=ingest.weather_max_age_hours
-        )
-        if ingest.weather:
-            tally.counts["weather_unknown"] = int((known[features.WEATHER_KNOWN] == 0).sum())
-        yield from encode_frames(dataclasses.replace(frames, covariates=known))
+        yield frames
         yield beam.pvalue.TaggedOutput(_TALLY, tally)
 
 
-class FlowsToExamples(beam.PTransform):
-    """Reads the sources as serialized frames, and writes the combined tally, pickled, to a file."""
+@beam.typehints.with_input_types(FrameBlock)
+@beam.typehints.with_output_types(bytes)
+class EncodeFrames(beam.DoFn):
+    """Adds their covariates to frames and serializes them."""
 
-    def __init__(self, sources: Sequence[Source], config: Config, tally_path: str):
+    def __init__(self, sources: Sequence[Source], config: Config):
+        self._ingest = config.ingest
+        self._side = read_side_files(sources, config)
+
+    def process(self, frames):
+        """Yields serialized frames, and a tally beside."""
+        known = side_files.covariates(
+            frames.starts, **self._side, max_age_hours=self._ingest.weather_max_age_hours
+        )
+        yield from encode_frames(dataclasses.replace(frames, covariates=known))
+        if features.WEATHER_KNOWN in known:
+            unknown = int((known[features.WEATHER_KNOWN] == 0).sum())
+            counts = collections.Counter(weather_unknown=unknown)
+            yield beam.pvalue.TaggedOutput(_TALLY, tallies.Tally(counts))
+
+
+class FlowsToFrames(beam.PTransform):
+    """Reads the sources as frames.
+
+    The result has `frames`, FrameBlocks without covariates, and `tally`, of Tally, or of TripTally for raw trips.
+    """
+
+    def __init__(self, sources: Sequence[Source], config: Config):
         super().__init__()
         self._sources = list(sources)
         self._config = config
-        self._tally_path = tally_path
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
-        """The frames, serialized."""
+    def expand(self, pipeline: beam.Pipeline):
+        """The frames and the tallies."""
+        if of_trips(self._sources):
+            return pipeline | "Trips" >> TripsToFrames(_parts(self._sources), self._config)
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))
         records = (
@@ -105,15 +131,54 @@ class FlowsToExamples(beam.PTransform):
             | "ByDay" >> beam.GroupByKey()
             | "AssembleDay" >> assemble.with_outputs(_TALLY, main="frames")
         )
+        tally = (records[_TALLY], frames[_TALLY]) | "Tallies" >> beam.Flatten()
+        return {"frames": frames.frames, "tally": tally}
+
+
+class FlowsToExamples(beam.PTransform):
+    """Reads the sources as serialized frames, and writes the combined tally, pickled, to a file."""
+
+    def __init__(self, sources: Sequence[Source], config: Config, tally_path: str):
+        super().__init__()
+        self._sources = list(sources)
+        self._config = config
+        self._tally_path = tally_path
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
+        """The frames, serialized."""
+        found = pipeline | "Frames" >> FlowsToFrames(self._sources, self._config)
+        encode = beam.ParDo(EncodeFrames(self._sources, self._config))
+        examples = found["frames"] | encode.with_outputs(_TALLY, main="examples")
         (
-            (records[_TALLY], frames[_TALLY])
+            (found["tally"], examples[_TALLY])
             | "Tallies" >> beam.Flatten()
-            | "Merge" >> beam.CombineGlobally(tallies.merge)
+            | "Merge" >> beam.CombineGlobally(merge_of(self._sources))
             | "WriteTally" >> beam.Map(_write_tally, self._tally_path)
         )
-        return frames.frames
+        return examples.examples
+
+
+def of_trips(sources: Sequence[Source]) -> bool:
+    """Whether the sources are raw trips, not flow records."""
+    return any(source.kind in TRIPS for source in sources)
+
+
+def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], tallies.Tally]:
+    """What adds the tallies of these sources up."""
+    return trip_tally.merge if of_trips(sources) else tallies.merge
+
+
+def _parts(sources: Sequence[Source]) -> list[Part]:
+    return [
+        Part(index, source.path, unit, source.kind == TRIPS_PARQUET)
+        for index, source in enumerate(sources)
+        if source.kind in TRIPS
+        for unit in range(source.units)
+    ]
 
 
 def _write_tally(tally: tallies.Tally, path: str) -> None:
+    from tfx.dsl.io import fileio  # only a node of TFX comes here
+
     with fileio.open(path, "wb") as file:
         file.write(pickle.dumps(tally))

@@ -192,13 +192,13 @@ class FramesToWindows(beam.PTransform):
         self._config = config
 
     def expand(self, serialized):
-        config = self._config
-        names = [c.name for c in features.covariates(config.ingest.holidays, config.ingest.weather)]
+        config, ingest = self._config, self._config.ingest
+        known = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
         days = (
             serialized
             | "Batch" >> beam.BatchElements(min_batch_size=256, max_batch_size=1024)
             | "Decode"
-            >> beam.Map(lambda e: decode_frames(e, config.grid.rows, config.grid.cols, names))
+            >> beam.Map(lambda e: decode_frames(e, config.grid.rows, config.grid.cols, known))
             | "SplitDays" >> beam.FlatMap(split_days)
             | "GroupDays" >> beam.GroupByKey()
             | "MergeDays" >> beam.MapTuple(lambda day, blocks: (day, merge_blocks(blocks)))

@@ -4,13 +4,24 @@ import tensorflow as tf
 
 from components.errors import DataError
 from components.frames import FrameBlock, decode_frames, encode_frames
+from trainer.features import Covariate
+
+COVARIATES = (
+    Covariate("holiday", True),
+    Covariate("temperature", False),
+    Covariate("weather_values", False, (2,)),
+)
 
 
 def some_frames():
     return FrameBlock(
         np.array([60, 0, 120]),
         np.random.default_rng(0).random((3, 4, 5, 2), np.float32),
-        {"holiday": np.array([0, 1, 0]), "temperature": np.array([1.5, -2, 3], np.float32)},
+        {
+            "holiday": np.array([0, 1, 0]),
+            "temperature": np.array([1.5, -2, 3], np.float32),
+            "weather_values": np.array([[1, 2], [3, 4], [5, 6]], np.float32),
+        },
     )
 
 
@@ -20,6 +31,7 @@ def test_frames_are_tf_examples_flattened_row_by_row():
     assert feature["interval_start"].int64_list.value[:] == [0]
     assert feature["holiday"].int64_list.value[:] == [1]
     assert feature["temperature"].float_list.value[:] == [-2]
+    assert feature["weather_values"].float_list.value[:] == [3, 4]
     outflow = feature["outflow"].float_list.value
     assert len(outflow) == 20
     assert outflow[3 * 5 + 2] == block.maps[1, 3, 2, 1]
@@ -27,7 +39,7 @@ def test_frames_are_tf_examples_flattened_row_by_row():
 
 def test_decode_inverts_encode():
     block = some_frames()
-    found = decode_frames(encode_frames(block), 4, 5, list(block.covariates))
+    found = decode_frames(encode_frames(block), 4, 5, COVARIATES)
     np.testing.assert_array_equal(found.starts, block.starts)
     np.testing.assert_array_equal(found.maps, block.maps)
     assert found.starts.dtype == np.int64 and found.maps.dtype == np.float32
@@ -59,7 +71,7 @@ def test_decode_says_what_does_not_fit():
     with pytest.raises(DataError, match=r"'inflow': expected 16 values .*received \[20\]"):
         decode_frames(serialized, 4, 4, [])
     with pytest.raises(DataError, match="'weather': expected 1 values in each of 3 frames"):
-        decode_frames(serialized, 4, 5, ["weather"])
+        decode_frames(serialized, 4, 5, [Covariate("weather", True)])
     bare = FrameBlock(np.array([0]), np.zeros((1, 4, 5, 2), np.float32))
     with pytest.raises(DataError, match="'holiday'.*1 frames without it"):
-        decode_frames(serialized + encode_frames(bare), 4, 5, ["holiday"])
+        decode_frames(serialized + encode_frames(bare), 4, 5, COVARIATES[:1])

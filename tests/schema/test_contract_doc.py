@@ -8,6 +8,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.flow_example_gen import tally as tallies
+from components.flow_example_gen import trip_rows, trip_tally
 from components.window_gen import windows as window_plans
 from pipeline import presets
 from pipeline.config import Config
@@ -17,7 +18,7 @@ from trainer import features
 README = resources.files("schema").joinpath("README.md").read_text(encoding="utf-8")
 MENTIONED = set(re.findall(r"`([^`]+)`", README))
 # No two of these letters have the same value, so no shape fits by chance.
-LETTERS = {"H": 5, "W": 7, "lc": 3, "lp": 2, "lq": 4, "h": 6, "ingest.max_flow": 123.0}
+LETTERS = {"H": 5, "W": 7, "lc": 3, "lp": 2, "lq": 4, "h": 6, "k": 9, "ingest.max_flow": 123.0}
 CONFIG = Config().replace(
     {
         "grid.rows": LETTERS["H"],
@@ -31,6 +32,7 @@ CONFIG = Config().replace(
         "ingest.weather": True,
     }
 )
+TABLE = CONFIG.replace({"ingest.weather": False, "ingest.weather_columns": list("abcdefghi")})
 TYPES = {"INT": "int64", "FLOAT": "float32"}
 
 
@@ -72,7 +74,8 @@ def fields(*titles: str) -> dict[str, tuple]:
 @pytest.mark.parametrize("name", ["frames", "windows"])
 def test_tables_say_what_the_schemas_say(name):
     schema = {}
-    for feature in parse(render(name, CONFIG)).feature:
+    found = [*parse(render(name, CONFIG)).feature, *parse(render(name, TABLE)).feature]
+    for feature in found:
         kind = TYPES[schema_pb2.FeatureType.Name(feature.type)]
         domain = feature.int_domain if kind == "int64" else feature.float_domain
         dims = [dim.size for dim in feature.shape.dim]
@@ -105,7 +108,7 @@ def test_signatures_are_described_with_every_input_and_output():
     served = section("The pushed model")
     rows = dict.fromkeys(re.findall(r"`(\w+)`", served))
     inputs = {*features.LAGS, features.TARGET_TIME}
-    inputs |= {covariate.name for covariate in features.covariates(True, True)}
+    inputs |= {covariate.name for covariate in features.covariates(True, True, ("a",))}
     signatures = {features.DENSE_SIGNATURE, features.EXAMPLES_SIGNATURE}
     assert inputs | signatures | {features.FLOW} <= rows.keys()
 
@@ -122,6 +125,14 @@ def test_every_counter_is_mentioned():
     summary = tallies.summarize(tallies.of_frames(np.array([0])), 60)
     plan = window_plans.WindowPlan({s: [] for s in window_plans.SPLITS}, {}, 0, 0, 0)
     missing = [n for n in (*summary, *plan.counters()) if f"`{n}`" not in text]
+    assert missing == []
+
+
+def test_reasons_and_counters_of_raw_trips_are_the_code_s():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| x", section("Raw trips"), re.MULTILINE)
+    assert rows == list(trip_rows.REASONS)
+    tally = trip_tally.of_day(np.array([0]), np.zeros((1, 1, 1, 2)), 0, "UTC")
+    missing = [n for n in trip_tally.summarize(tally, 60) if f"`{n}`" not in section("Counters")]
     assert missing == []
 
 

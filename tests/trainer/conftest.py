@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from components.frames import encode_columns
+from components.holiday_table import holiday_dates
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 from pipeline.config import Config
 from trainer import features
@@ -62,6 +63,10 @@ def make_windows(split, config):
         features.WIND_SPEED: random.uniform(1, 9, count),
     }.items():
         columns[name] = np.where(known, values, 0).astype(np.float32)
+    width = len(config.ingest.weather_columns)
+    if width:
+        values = random.uniform(-5, high, (count, width)) * known[:, None]
+        columns[features.WEATHER_VALUES] = values.astype(np.float32)
     return columns
 
 
@@ -112,7 +117,10 @@ def analyze(config, train, folder):
     import schema
     from trainer.preprocessing import preprocessing_fn
 
-    custom = {"config": config.section("intervals", "ingest", "transform")}
+    custom = {
+        "config": config.section("intervals", "ingest", "transform"),
+        "holidays": holiday_dates(config.transform),
+    }
     described = schema.parse(schema.render(schema.WINDOWS, config))
     source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
     with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
@@ -141,6 +149,20 @@ def make_world(folder, config):
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return make_world(tmp_path_factory.mktemp("world"), make_config())
+
+
+@pytest.fixture(scope="session")
+def table_world(tmp_path_factory):
+    """A world with a weather table of two columns, and New Jersey's holidays to the end of 2014."""
+    config = make_config(
+        ingest__holidays=False,
+        ingest__weather=False,
+        ingest__weather_columns=["rain", "heat"],
+        transform__holiday_country="US",
+        transform__holiday_subdivision="NJ",
+        transform__holidays_until="2014-12-31",
+    )
+    return make_world(tmp_path_factory.mktemp("table_world"), config)
 
 
 @pytest.fixture(scope="session")

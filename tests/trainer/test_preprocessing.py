@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.holiday_table import holiday_dates
 from trainer import features, input_fn
 from trainer.preprocessing import preprocessing_fn
 
@@ -105,7 +106,10 @@ def test_no_external_vector_without_a_source(world):
 
 def traced(config, raw):
     """The outputs of preprocessing_fn as symbolic tensors: its shapes need no fit."""
-    custom = {"config": config.section("intervals", "ingest", "transform")}
+    custom = {
+        "config": config.section("intervals", "ingest", "transform"),
+        "holidays": holiday_dates(config.transform),
+    }
     with tf.Graph().as_default():
         inputs = {
             name: tf.compat.v1.placeholder(values.dtype, [None, *values.shape[1:]])

@@ -106,8 +106,9 @@ class Ingest:
         files = tf.io.gfile.glob(examples.uri + "/Split-all/*.gz")
         records = tf.data.TFRecordDataset(files, "GZIP")
         serialized = sorted(records.as_numpy_iterator())
-        names = [c.name for c in features.covariates(config.ingest.holidays, config.ingest.weather)]
-        block = frames.decode_frames(serialized, config.grid.rows, config.grid.cols, names)
+        known = config.ingest
+        known = features.covariates(known.holidays, known.weather, known.weather_columns)
+        block = frames.decode_frames(serialized, config.grid.rows, config.grid.cols, known)
         written = sorted(p.name for p in (self.folder / f"counters{self.runs}").iterdir())
         assert written == ["counters.json", "rejects.csv"]
         folder = self.folder / f"counters{self.runs}"

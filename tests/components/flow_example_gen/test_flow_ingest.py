@@ -190,7 +190,7 @@ def test_covariates_are_written(tmp_path, city, ingest, weather_file):
     hour = (city.starts - city.starts[0]) // 60
     np.testing.assert_array_equal(found.covariates["holiday"], (hour >= 24) & (hour < 48))
     first = hour[10]
-    known = (hour > first) & (hour <= hour[19] + 3)
+    known = (hour > first) & (hour <= hour[19] + 1 + 3)
     np.testing.assert_array_equal(found.covariates["weather_known"], known)
     np.testing.assert_array_equal(found.covariates["weather"], 7 * known)
     expected = np.where(known, np.minimum(hour - first - 1, 9), 0)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components.errors import DataError, DataNotFoundError
-from components.flow_example_gen import side_files, sources
+from components.flow_example_gen import side_files, sources, weather_files
 from components.flow_example_gen.table_reader import read_csv
 from pipeline.config import Config
 
@@ -192,16 +192,16 @@ def test_weather_is_known_once_its_slot_has_ended(tmp_path, city, weather_file):
     path = weather_file(tmp_path / "w.h5", slots, [5, 3, 33, np.nan, 9], [2, 1, 1, 1, 1])
     with h5py.File(path, "r+") as file:
         file["Weather"][4, 7] = 1  # two kinds at once
-    weather = side_files.read_weather([path], 60)
+    weather = weather_files.read_meteorology([path], 60)
     assert weather.unused == 3
     hours = np.arange(12)
     starts = city.starts[0] + hours * 60
     found = side_files.covariates(starts, None, weather, max_age_hours=4)
-    # Slot 03 starts at 02:00 and slot 05 at 04:00; at 09:00 the latter is five hours old.
-    assert found["weather_known"].tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0]
-    assert found["weather"].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0]
-    assert found["temperature"].tolist() == [0, 0, 0, 3, 3, 5, 5, 5, 5, 0, 0, 0]
-    assert found["wind_speed"].tolist() == [0, 0, 0, 1.5, 1.5, 2.5, 2.5, 2.5, 2.5, 0, 0, 0]
+    # Slot 03 ends at 03:00 and slot 05 at 05:00; at 10:00 the latter is five hours old.
+    assert found["weather_known"].tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+    assert found["weather"].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 0, 0]
+    assert found["temperature"].tolist() == [0, 0, 0, 3, 3, 5, 5, 5, 5, 5, 0, 0]
+    assert found["wind_speed"].tolist() == [0, 0, 0, 1.5, 1.5, *[2.5] * 5, 0, 0]
     assert found["weather"].dtype == np.int64 and found["temperature"].dtype == np.float32
 
 
@@ -210,9 +210,9 @@ def test_changing_the_weather_of_an_interval_changes_no_earlier_covariate(
 ):
     slots = [city.slot(s) for s in city.starts]
     values = np.arange(len(slots), dtype=float)
-    before = side_files.read_weather([weather_file(tmp_path / "a.h5", slots, values)], 60)
+    before = weather_files.read_meteorology([weather_file(tmp_path / "a.h5", slots, values)], 60)
     values[20:] = -99
-    after = side_files.read_weather([weather_file(tmp_path / "b.h5", slots, values)], 60)
+    after = weather_files.read_meteorology([weather_file(tmp_path / "b.h5", slots, values)], 60)
     for name in ("temperature", "wind_speed"):
         same = [side_files.covariates(city.starts, None, w, 24.0)[name] for w in (before, after)]
         np.testing.assert_array_equal(same[0][:21], same[1][:21])

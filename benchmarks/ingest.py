@@ -1,0 +1,244 @@
+"""Ingesting trips: ours against a single-thread pandas group-by and DuckDB, trips per second, and our memory.
+
+    python benchmarks/ingest.py --trips 1000000 --trips 10000000
+
+The trips are simulated, in the 13 columns of Citi Bike's newer files, 500,000 a CSV file; everyone reads the same
+files and writes the same table, which is checked. Every measurement is a process of its own. Ours is
+`crowdflow ingest` on one worker, and on two (Beam's multi_processing mode); its fixed start-up, what a file with
+a thousand trips takes, is told apart and taken off. The peers' seconds are without their imports; they run in
+.venv-bench, made from benchmarks/requirements.txt. Memory is the resident size of the whole process tree, at its
+greatest, above that of the same process when it has imported everything. The last line is JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parent.parent
+PEERS = ROOT / ".venv-bench"
+GRID = {"rows": 16, "cols": 16, "minutes": 60}
+FILE_TRIPS, FILE_DAYS = 500_000, 28
+_CHILD = "--child"
+
+
+def write_trips(folder: Path, trips: int) -> list[str]:
+    """Writes files of simulated trips; each after the first is the first, some weeks later."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    from pipeline.simulated_city import CitySpec, simulate
+
+    spec = CitySpec(rows=GRID["rows"], cols=GRID["cols"], days=FILE_DAYS, demand=9.0)
+    GRID.update(south=spec.south, west=spec.west, north=spec.north, east=spec.east)
+    table = simulate(spec).trips.iloc[:FILE_TRIPS]
+    files = []
+    for first in range(0, trips, FILE_TRIPS):
+        part = table.iloc[: trips - first]
+        count = len(part)
+        later = np.timedelta64(first // FILE_TRIPS * FILE_DAYS, "D")
+        ids = pa.array(np.arange(first, first + count)).cast(pa.string())
+        times = [
+            pa.array((part[name].to_numpy() + later).astype("datetime64[s]"))
+            for name in ("start_time", "end_time")
+        ]
+        text = {name: pa.array([value] * count) for name, value in (("a", "classic_bike"),)}
+        columns = {
+            "ride_id": ids,
+            "rideable_type": text["a"],
+            "started_at": times[0],
+            "ended_at": times[1],
+            "start_station_name": pa.array(["Grove St PATH"] * count),
+            "start_station_id": pa.array(["JC005"] * count),
+            "end_station_name": pa.array(["Newport Pkwy"] * count),
+            "end_station_id": pa.array(["JC008"] * count),
+            "start_lat": pa.array(part["start_lat"].to_numpy()),
+            "start_lng": pa.array(part["start_lon"].to_numpy()),
+            "end_lat": pa.array(part["end_lat"].to_numpy()),
+            "end_lng": pa.array(part["end_lon"].to_numpy()),
+            "member_casual": pa.array(["member"] * count),
+        }
+        path = folder / f"trips-{first // FILE_TRIPS:03d}.csv"
+        pa_csv.write_csv(pa.table(columns), path)
+        files.append(str(path))
+    return files
+
+
+def tree_mib(pid: int) -> float:
+    """Resident MiB of a process and all below it."""
+    total, todo = 0, [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
+            for task in Path(f"/proc/{one}/task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+        except (OSError, ValueError):
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total / 2**20
+
+
+def measure(command: list[str]) -> dict:
+    """Runs a process: what its last line says, and the greatest size of its tree."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    peak, done = [0.0], threading.Event()
+
+    def watch():
+        while not done.wait(0.05):
+            peak[0] = max(peak[0], tree_mib(process.pid))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    output = process.communicate()[0]
+    done.set()
+    thread.join()
+    if process.returncode:
+        raise click.ClickException(f"{' '.join(command)[:300]} failed.\n{output}")
+    return {**json.loads(output.splitlines()[-1]), "peak_mib": peak[0]}
+
+
+def ours(files: list[str], workers: int, out: Path) -> dict:
+    """Seconds of an ingest without imports, and its memory above the idle process."""
+    found = measure(
+        [sys.executable, __file__, _CHILD, json.dumps([files, GRID, workers, str(out)])]
+    )
+    return {**found, "growth_mib": found["peak_mib"] - found["idle_mib"]}
+
+
+def child(text: str) -> None:
+    """The process that `ours` measures."""
+    files, grid, workers, out = json.loads(text)
+    from pipeline import ingest
+    from pipeline.config import Config
+
+    minutes = grid.pop("minutes")
+    config = Config.from_dict(
+        {"grid": grid, "intervals": {"minutes": minutes}, "paths": {"data": files}}
+    )
+    multi = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+    idle = tree_mib(os.getpid())
+    started = time.perf_counter()
+    counters = ingest.ingest(config, Path(out), (), multi if workers > 1 else [], lambda line: None)
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "idle_mib": idle, "trips": counters["trips_read"]}))
+
+
+def peer(name: str, files: list[str], out: Path) -> dict:
+    """Seconds of a peer without imports."""
+    python = str(PEERS / "bin/python")
+    script = str(Path(__file__).with_name("_ingest_peers.py"))
+    return measure([python, script, name, json.dumps(GRID), json.dumps(files), str(out)])
+
+
+def make_peers() -> None:
+    """Brings .venv-bench up to date with its lock."""
+    lock = Path(__file__).with_name("requirements.txt")
+    stamp = PEERS / "requirements.txt"
+    if stamp.is_file() and stamp.read_bytes() == lock.read_bytes():
+        return
+    uv = str(ROOT / "scripts/uv.sh")
+    python = sys.executable
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, str(PEERS)], check=True)
+    install = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python"]
+    subprocess.run([*install, str(PEERS / "bin/python"), str(lock)], check=True)
+    stamp.write_bytes(lock.read_bytes())
+
+
+def require_equal(mine: Path, other: Path) -> None:
+    """Checks that a peer counted the same within our span (ends after it are rejects of ours)."""
+    import pandas as pd
+
+    names = ["interval_start", "row", "col"]
+    tables = []
+    for path in (mine, other):
+        table = pd.read_parquet(path)
+        table["interval_start"] = table["interval_start"].astype("datetime64[ns]")
+        tables.append(table.set_index(names)[["inflow", "outflow"]].astype("float64").sort_index())
+    ours, theirs = tables
+    theirs = theirs[theirs.index.get_level_values(0) <= ours.index.get_level_values(0).max()]
+    ours = ours[ours.any(axis=1)]
+    if not ours.equals(theirs):
+        raise click.ClickException(f"{other} has other flows: {len(ours)} and {len(theirs)} rows.")
+
+
+@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
+@click.option(
+    "--trips", multiple=True, type=int, default=(1_000_000, 10_000_000), show_default=True
+)
+@click.option("--repeat", default=3, show_default=True, help="Runs of each; the fastest counts.")
+@click.option(_CHILD, hidden=True)
+def main(trips: tuple[int, ...], repeat: int, child: str | None) -> None:
+    """Measures and prints."""
+    if child:
+        return globals()["child"](child)
+    make_peers()
+    results = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_trips(folder, max(trips))
+        few = folder / "few.csv"
+        with open(files[0], encoding="utf-8") as file:
+            few.write_text("".join(next(file) for _ in range(1001)), encoding="utf-8")
+        start_up = {}
+        for workers in (1, 2):
+            runs = [ours([str(few)], workers, folder / "few") for _ in range(repeat)]
+            start_up[workers] = min(run["seconds"] for run in runs)
+            print(f"ours, {workers} workers: start-up {start_up[workers]:.2f} s", flush=True)
+        for count in trips:
+            results[count] = one_size(files[: -(-count // FILE_TRIPS)], start_up, repeat, folder)
+    large, small = results[max(trips)], results[min(trips)]
+    growth = large["ours_1"]["growth_mib"] - small["ours_1"]["growth_mib"]
+    print(
+        json.dumps(
+            {
+                "start_up_s": {f"ours_{k}": round(v, 2) for k, v in start_up.items()},
+                "results": results,
+                "share_of_pandas": {
+                    name: round(
+                        large[name]["trips_per_second"] / large["pandas"]["trips_per_second"], 2
+                    )
+                    for name in large
+                },
+                "memory_growth_mib": round(growth, 1),
+            }
+        )
+    )
+
+
+def one_size(files: list[str], start_up: dict[int, float], repeat: int, folder: Path) -> dict:
+    """Everyone on the same files."""
+    found = {}
+    mine, other = folder / "ours", folder / "peer.parquet"
+    for workers in start_up:
+        runs = [ours(files, workers, mine) for _ in range(repeat)]
+        best = min(runs, key=lambda run: run["seconds"])
+        found[f"ours_{workers}"] = {**best, "seconds": best["seconds"] - start_up[workers]}
+        found[f"ours_{workers}"]["growth_mib"] = max(run["growth_mib"] for run in runs)
+        say(f"ours_{workers}", found[f"ours_{workers}"], best["trips"])
+    for name in ("pandas", "duckdb1", "duckdb2"):
+        found[name] = min(
+            (peer(name, files, other) for _ in range(repeat)), key=lambda r: r["seconds"]
+        )
+        require_equal(mine / "flows.parquet", other)
+        say(name, found[name], best["trips"])
+    return found
+
+
+def say(name: str, result: dict, trips: int) -> None:
+    """Prints one result, and puts its trips per second in."""
+    result["trips_per_second"] = round(trips / result["seconds"])
+    for key in result:
+        result[key] = round(result[key], 2)
+    print(f"{trips:>12,} trips  {name:<8} {result}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from pipeline import presets
 from pipeline.config import Config, field_names
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
-COMMANDS = ("run", "simulate", "presets", "clean")
+COMMANDS = ("run", "ingest", "simulate", "grid", "presets", "clean")
 HEAVY = ("tensorflow", "tfx", "keras", "apache_beam", "pandas", "h5py")
 
 
@@ -130,7 +130,7 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
         (["--set", "training.epochs=-1"], "training.epochs: expected 0 or more. Received: -1"),
         (["--set", "seed"], "--set: expected KEY=VALUE, such as seed=7. Received: 'seed'"),
         (["--set", "seed=[1"], "--set seed: expected a YAML value. Received: '[1'"),
-        (["--preset", "nowhere"], "expected one of bikenyc, bikenyc-paper, taxibj, tiny-city"),
+        (["--preset", "nowhere"], f"expected one of {', '.join(presets.names())}. Received"),
         (["--preset", "bikenyc"], "preset bikenyc: expected --data PATH"),
         (["--config", "none.yaml"], "none.yaml: expected a saved configuration. No such file"),
         (["--config", "."], ".: expected a saved configuration. Is a directory"),
@@ -151,7 +151,9 @@ def test_a_configuration_that_is_no_text(refused, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["--nonsense"], ["presets", "--show", "nowhere"],
-                  ["simulate"], ["simulate", "out", "--rows", "0"], ["clean", "--root", "none"]],
+                  ["simulate"], ["simulate", "out", "--rows", "0"], ["clean", "--root", "none"],
+                  ["ingest", "--out", "out"], ["ingest", "--data", "none.csv", "--out", "out"],
+                  ["grid"], ["grid", "--data", "none.csv"]],
     ids=" ".join,
 )  # fmt: skip
 def test_no_error_has_the_exit_code_of_a_refused_model(refused, arguments):

@@ -42,6 +42,8 @@ def test_a_run_killed_in_every_node_ends_as_if_undisturbed(first, crowdflow, tmp
         else:
             text = kill_during(crowdflow, root, node, 0.3 * seconds[node])
             assert ("resumed: phase 2 " in text) == (node == "LastPushedModel")
+    [left] = json.loads((root / "summary.json").read_text())["reasons"]
+    assert "was killed" in left  # not the account of a run before
     run = crowdflow(root)
     assert run.code == 0
     assert run.summary["metrics"] == first.summary["metrics"]

@@ -84,3 +84,24 @@ def parse_slots(slots: np.ndarray, minutes: int, where: str) -> np.ndarray:
             ) from None
         starts[row] = date_to_minutes(date) + (slot - 1) * minutes
     return starts
+
+
+def require_whole_days(starts: np.ndarray, minutes: int, where: str) -> None:
+    """Notices slots of longer intervals: hourly ones are valid half-hourly ones, all of them in the morning.
+
+    Args:
+      starts: wall-clock minutes of a whole file's slots, int64 `[n]`.
+      minutes: length of an interval.
+      where: file (and data set) for the message.
+
+    Raises:
+      DataError: three days or more, and no slot in the second half of any of them.
+    """
+    days, per = np.unique(starts // MINUTES_PER_DAY), per_day(minutes)
+    last = int((starts % MINUTES_PER_DAY).max(initial=0)) // minutes + 1
+    if len(days) >= 3 and 2 * last <= per:
+        raise DataError(
+            f"{where}: expected slots 01..{per:02d} ({minutes}-minute intervals), received none above "
+            f"{last:02d} in {len(days)} days. Are the intervals longer? Set intervals.minutes (or "
+            "ingest.weather_minutes for a meteorology file)."
+        )

@@ -100,9 +100,8 @@ def run(
 def _load(path: Path) -> Config:
     try:
         return Config.load(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", "It is no text")
-        raise ConfigError(f"{path}: expected a saved configuration. {reason}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a saved configuration. {error.strerror}.") from None
 
 
 def _parse_setting(text: str) -> tuple[str, Any]:

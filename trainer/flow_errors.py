@@ -9,10 +9,12 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 from trainer import features
-from trainer.metrics import RMSE_ACTIVE, ErrorSums, names
+from trainer.metrics import RMSE_ACTIVE, ErrorSums, add_forecasts, names
 
 # The model's RMSE over the best naive forecast's: below 1, the model is better.
 RATIO_TO_NAIVE = f"{RMSE_ACTIVE}_to_best_naive"
+
+_NAIVE_FEATURES = [features.naive_feature(source) for source in features.NAIVE_FORECASTS]
 
 
 def source_metric(source: str, name: str) -> str:
@@ -44,8 +46,7 @@ def _computations(
     output_names: Optional[list[str]] = None,
     **_: Any,
 ) -> list[tfma.metrics.MetricComputation]:
-    wanted = [features.naive_feature(source) for source in features.NAIVE_FORECASTS]
-    wanted = dict.fromkeys([*wanted, features.ACTIVE_CELLS], {})
+    wanted = dict.fromkeys([*_NAIVE_FEATURES, features.ACTIVE_CELLS], {})
     computations = []
     for model in model_names or [""]:
         for output in output_names or [""]:
@@ -108,9 +109,9 @@ class _Combiner(beam.CombineFn):
         )
         given = element.features
         active = int(np.asarray(given[features.ACTIVE_CELLS]).reshape(-1)[0])
-        forecasts = {s: given[features.naive_feature(s)] for s in features.NAIVE_FORECASTS}
-        for source, forecast in {"": prediction, **forecasts}.items():
-            accumulator[source].add(label, np.reshape(forecast, label.shape), active)
+        forecasts = [prediction, *(given[name] for name in _NAIVE_FEATURES)]
+        forecasts = np.concatenate(forecasts).reshape(-1, *label.shape)
+        add_forecasts(list(accumulator.values()), label, forecasts, active)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[dict[str, ErrorSums]]):

@@ -1,6 +1,7 @@
 """Errors of forecasts in real units: sums over whole arrays, never means of batch means. Pure numpy."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -69,12 +70,15 @@ class ErrorSums:
                 f"Expected a forecast of shape {truth.shape}. Received: {forecast.shape}."
             )
         horizon, rows, cols, flows = truth.shape[-4:]
-        error = np.asarray(forecast, np.float64) - truth
+        error = np.subtract(forecast, truth, dtype=np.float64)
         error = error.reshape(-1, horizon, rows * cols, flows)
         self.squared = self.squared + np.einsum("nhcf,nhcf->hf", error, error)
         self.absolute = self.absolute + np.abs(error).sum(axis=(0, 2))
-        self.all_cells += len(error) * rows * cols
-        self.active_cells += len(error) * active
+        return self._count(len(error), rows * cols, active)
+
+    def _count(self, windows: int, cells: int, active: int) -> "ErrorSums":
+        self.all_cells += windows * cells
+        self.active_cells += windows * active
         return self
 
     def merge(self, other: "ErrorSums") -> "ErrorSums":
@@ -102,6 +106,26 @@ class ErrorSums:
                 total = self.squared[step].sum()
                 found[step_name(step + 1)] = _root(total, active // horizon)
         return found
+
+
+def add_forecasts(
+    sums: Sequence[ErrorSums], truth: np.ndarray, forecasts: np.ndarray, active: int
+) -> None:
+    """Adds one window's forecasts, each to its own sums, in one pass.
+
+    Args:
+      sums: one a forecast.
+      truth: float `[h, H, W, 2]`, trips per interval.
+      forecasts: float `[n, h, H, W, 2]`.
+      active: active cells of the grid.
+    """
+    error = np.subtract(forecasts, truth, dtype=np.float64)
+    squared = np.einsum("nhrcf,nhrcf->nhf", error, error)
+    absolute = np.abs(error).sum(axis=(2, 3))
+    for each, its_squared, its_absolute in zip(sums, squared, absolute, strict=True):
+        each.squared += its_squared
+        each.absolute += its_absolute
+        each._count(1, truth.shape[-3] * truth.shape[-2], active)
 
 
 def _mean(total: float, count: int) -> float:

@@ -93,7 +93,9 @@ def inspect_flows(path: str, config: Config) -> int:
             (count, len(CHANNELS), *grid),
             "as many frames as date has slots, inflow and outflow, grid.rows, grid.cols",
         )
-        intervals.parse_slots(file["date"][:], config.intervals.minutes, f"{path}, data set date")
+        minutes, where = config.intervals.minutes, f"{path}, data set date"
+        starts = intervals.parse_slots(file["date"][:], minutes, where)
+        intervals.require_whole_days(starts, minutes, where)
         return count
 
 

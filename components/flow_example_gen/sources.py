@@ -161,7 +161,7 @@ def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
 
 
 def fingerprint(sources: Sequence[Source]) -> str:
-    """SHA-256, in hex, over every file's kind, name and bytes; order and times do not matter."""
+    """SHA-256, in hex, over every file's kind, name and bytes, in the sources' order; times do not matter."""
     lines = []
     for source in sources:
         digest = hashlib.sha256()
@@ -169,7 +169,7 @@ def fingerprint(sources: Sequence[Source]) -> str:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
         lines.append(f"{source.kind} {os.path.basename(source.path)} {digest.hexdigest()}")
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:

@@ -115,6 +115,7 @@ def _read_meteorology_file(path: str, minutes: int) -> tuple[np.ndarray, ...]:
         temperature = file["Temperature"][:].astype(np.float32)
         wind = file["WindSpeed"][:].astype(np.float32)
     starts = intervals.parse_slots(slots, minutes, f"{path}, data set date")
+    intervals.require_whole_days(starts, minutes, f"{path}, data set date")
     usable = (np.isin(one_hot, (0, 1)).all(axis=1)) & (one_hot.sum(axis=1) == 1)
     usable &= np.isfinite(temperature) & np.isfinite(wind)
     return starts, one_hot.argmax(axis=1), temperature, wind, usable

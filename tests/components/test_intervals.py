@@ -71,3 +71,15 @@ def test_a_day_has_the_same_slots_when_the_clocks_change():
     assert intervals.per_day(60) == 24 and intervals.per_day(30) == 48
     slots = [f"20140309{hour:02d}" for hour in range(1, 25)]  # New York skips 02:00 that day
     assert set(np.diff(intervals.parse_slots(slots, 60, ""))) == {60}
+
+
+@pytest.mark.parametrize("days, refused", [(2, False), (3, True)])
+def test_hourly_slots_are_no_half_hourly_ones(days, refused):
+    slots = [f"201404{day:02d}{slot:02d}" for day in range(1, days + 1) for slot in range(1, 25)]
+    starts = intervals.parse_slots(slots, 30, "flows.h5")
+    intervals.require_whole_days(intervals.parse_slots(slots, 60, "flows.h5"), 60, "flows.h5")
+    if refused:
+        with pytest.raises(DataError, match=r"flows.h5: expected slots 01..48 .* none above 24"):
+            intervals.require_whole_days(starts, 30, "flows.h5")
+    else:
+        intervals.require_whole_days(starts, 30, "flows.h5")

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from pipeline.config import Config
+
 # A whole run or two: the imports alone take 20 s.
 pytestmark = pytest.mark.timeout(900)
 
@@ -27,9 +29,10 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
         "reasons", "pushed_model", "report",
     ]  # fmt: skip
     assert (account["preset"], account["seed"]) == ("tiny-city", 1)
-    assert account["config"]["grid"] == {"rows": 4, "cols": 4}
-    assert account["config"]["training"]["epochs"] == 25
-    assert account["config"]["paths"]["root"] == str(first.root)
+    config = Config.load(first.root / "config.yaml")
+    assert account["config"] == config.to_dict()
+    assert (config.grid.rows, config.grid.cols, config.training.epochs) == (4, 4, 25)
+    assert config.paths.root == str(first.root)
     for name in ("crowdflow", "tfx", "tensorflow", "keras", "apache-beam", "numpy"):
         assert account["versions"][name] == importlib.metadata.version(name)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.metrics import NAMES, ErrorSums, names
+from trainer.metrics import NAMES, ErrorSums, add_forecasts, names
 
 ACTIVE = 7
 
@@ -105,3 +105,16 @@ def test_merging_does_not_depend_on_order_or_grouping(parts, seed, random):
     np.testing.assert_allclose(sums[0].absolute, whole.absolute, rtol=1e-12)
     assert sums[0].all_cells == whole.all_cells == sum(parts) * 12
     assert sums[0].active_cells == whole.active_cells == sum(parts) * ACTIVE
+
+
+def test_forecasts_of_a_window_are_added_in_one_pass_as_one_by_one():
+    rng = np.random.default_rng(3)
+    truth = rng.poisson(5, (2, 3, 4, 2)).astype(np.float32)
+    forecasts = rng.poisson(5, (3, *truth.shape)).astype(np.float32)
+    together = [ErrorSums.zero(2) for _ in forecasts]
+    add_forecasts(together, truth, forecasts, active=7)
+    for sums, forecast in zip(together, forecasts, strict=True):
+        alone = ErrorSums.zero(2).add(truth, forecast, 7)
+        np.testing.assert_allclose(sums.squared, alone.squared)
+        np.testing.assert_allclose(sums.absolute, alone.absolute)
+        assert sums.metrics() == pytest.approx(alone.metrics())

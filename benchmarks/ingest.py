@@ -4,16 +4,11 @@
 
 The trips are simulated, in the 13 columns of Citi Bike's newer files, 500,000 a CSV file; everyone reads the
 same files and writes the same table, which is checked. Every measurement is a process of its own. Ours is
-<<<<<<< HEAD `crowdflow ingest` on one worker, and on two (Beam's multi_processing mode). Trips per second
-beyond the fixed start-up are the further trips of the larger size by the further seconds, for everyone; what a
-file with a thousand trips takes is printed too. Seconds are without imports. The peers run in .venv-bench, made
-from benchmarks/requirements.txt. Memory is the resident size of the whole process tree, at its greatest, above
-that of the same process when it has imported everything. The last line is JSON. ======= `crowdflow ingest` on
-one worker, and on two (Beam's multi_processing mode). Trips per second beyond the fixed start-up are the
-further trips of the larger size by the further seconds, for everyone; what a file with a thousand trips takes
-is printed too. Seconds are without imports. The peers run in .venv-bench, made from
+`crowdflow ingest` on one worker, and on two (Beam's multi_processing mode). Trips per second beyond the fixed
+start-up are the further trips of the larger size by the further seconds, for everyone; what a file with a
+thousand trips takes is printed too. Seconds are without imports. The peers run in .venv-bench, made from
 benchmarks/requirements.txt. Memory is the resident size of the whole process tree, at its greatest, above that
-of the same process when it has imported everything. The last line is JSON. >>>>>>> trips
+of the same process when it has imported everything. The last line is JSON.
 """
 
 import json
@@ -219,14 +214,10 @@ def main(trips: tuple[int, int], repeat: int, child: str | None) -> None:
         "start_up_s": {f"ours_{workers}": round(s, 2) for workers, s in start_up.items()},
         "results": results,
         "trips_per_second_beyond_start_up": {n: rate and round(rate) for n, rate in rates.items()},
-<<<<<<< HEAD
-        "times_pandas": {n: rate and round(rate / rates["pandas"], 2) for n, rate in rates.items()},
-=======
         "times_pandas": {
             n: round(rate / rates["pandas"], 2) if rate and rates["pandas"] else None
             for n, rate in rates.items()
         },
->>>>>>> trips
         "memory_growth_mib": round(growth, 1),
         "load_average": os.getloadavg(),
     }

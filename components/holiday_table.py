@@ -8,6 +8,11 @@ from components.intervals import minutes_to_date
 from pipeline.config import TransformConfig
 
 FIRST_DATE = minutes_to_date(0)  # the first that wall-clock minutes can say
+# What a model with a table of holidays answers to a later time.
+PAST_TABLE = (
+    "target_time is past {}, the last date of the table of holidays in the model: set "
+    "transform.holidays_until to a later date and train again"
+)
 
 
 def holiday_dates(config: TransformConfig) -> list[str]:

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.errors import DataError
+from components.holiday_table import PAST_TABLE
 from trainer import features
-from trainer.preprocessing import PAST_TABLE
 
 _READ_BATCH = 512
 

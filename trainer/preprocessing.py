@@ -7,14 +7,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.holiday_table import PAST_TABLE
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
 from pipeline.config import Config
 from trainer import features
-
-PAST_TABLE = (
-    "target_time is past {}, the last date of the table of holidays in the model: set "
-    "transform.holidays_until to a later date and train again"
-)
 
 
 def preprocessing_fn(

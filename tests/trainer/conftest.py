@@ -154,13 +154,15 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="session")
 def table_world(tmp_path_factory):
     """A world with a weather table of two columns, and New Jersey's holidays to the end of 2014."""
-    config = make_config(
-        ingest__holidays=False,
-        ingest__weather=False,
-        ingest__weather_columns=["rain", "heat"],
-        transform__holiday_country="US",
-        transform__holiday_subdivision="NJ",
-        transform__holidays_until="2014-12-31",
+    config = make_config().replace(
+        {
+            "ingest.holidays": False,
+            "ingest.weather": False,
+            "ingest.weather_columns": ["rain", "heat"],
+            "transform.holiday_country": "US",
+            "transform.holiday_subdivision": "NJ",
+            "transform.holidays_until": "2014-12-31",
+        }
     )
     return make_world(tmp_path_factory.mktemp("table_world"), config)
 

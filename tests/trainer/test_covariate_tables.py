@@ -42,7 +42,7 @@ def exported(table_world, tmp_path_factory):
     config = table_world.config
     model = build_model(config.model, config.windows, 4, 3, EXTERNAL)
     folder = tmp_path_factory.mktemp("export") / "model"
-    export(model, table_world.graph, 0.0, 10.0, config, str(folder))
+    export(model, table_world.graph, 0.0, 10.0, config, {}, str(folder))
     return tf.saved_model.load(str(folder)).signatures
 
 

@@ -18,7 +18,7 @@ def test_windows():
     """Columns of nine windows; `last_week` is the best naive forecast."""
     random = np.random.default_rng(4)
     truth = random.uniform(0, 20, (9, *SHAPE)).astype(np.float32)
-    columns = {features.TARGET: truth}
+    columns = {features.TARGET: truth, features.TARGET_TIME: np.arange(9) * 60}
     for name, noise in NOISE.items():
         forecast = truth + random.normal(0, noise, truth.shape)
         columns[features.naive_feature(name)] = forecast.astype(np.float32)

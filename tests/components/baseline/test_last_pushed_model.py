@@ -114,6 +114,7 @@ def test_a_horizon_that_only_short_intervals_allow(node):
     names = ["target", *map(features.naive_feature, features.NAIVE_FORECASTS)]
     columns = {name: np.zeros((2, 30, 1, 1, 2), np.float32) for name in names}
     columns["target"] += 1
+    columns[features.TARGET_TIME] = np.array([0, 30])
     columns[features.naive_feature("historical_average")] += 1
     config = {"grid": {"rows": 1, "cols": 1}, "windows": {"horizon": 30}}
     assert told(node(records=encode_columns(columns), config=config))[1] == "historical_average"

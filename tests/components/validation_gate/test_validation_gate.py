@@ -102,7 +102,8 @@ def nodes(tmp_path):
             for name in ("frame_schema", "window_schema")
         }
         texts = {"frame_text": render(FRAMES, CONFIG), "window_text": render(WINDOWS, CONFIG)}
-        FlowSchema.EXECUTOR_SPEC.executor_class().Do({}, schemas, texts)
+        parameters = {**texts, "code_fingerprint": ""}
+        FlowSchema.EXECUTOR_SPEC.executor_class().Do({}, schemas, parameters)
         anomalies = artifact(standard_artifacts.ExampleAnomalies, "anomalies")
         found = {"statistics": statistics, "schema": schemas["frame_schema"]}
         ExampleValidatorExecutor().Do(found, {"anomalies": anomalies}, {})

@@ -12,6 +12,20 @@ from components.errors import ConfigError, CrowdFlowError
 from pipeline import presets
 from pipeline.config import Config, field_names
 
+# Options of more than one command.
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A saved configuration instead.",
+)
+_DATA = click.option(
+    "--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns."
+)
+_SET = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
+)
+
 
 class _Commands(click.Group):
     """Turns every error into one message and exit code 1; click's own 2 says here that a model was refused."""
@@ -45,17 +59,10 @@ def main() -> None:
 @click.option(
     "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
 )
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="A saved configuration instead.",
-)
-@click.option("--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns.")
+@_CONFIG
+@_DATA
 @click.option("--root", help="Everything the run writes.  [default: runs/<preset>]")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
-)
+@_SET
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]")
 @click.pass_context
 def run(
@@ -116,17 +123,10 @@ def _parse_setting(text: str) -> tuple[str, Any]:
 
 @main.command("ingest")
 @click.option("--preset", help="Where the settings start.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="A saved configuration instead.",
-)
-@click.option("--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns.")
+@_CONFIG
+@_DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
-)
+@_SET
 @click.option(
     "--format",
     "formats",

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from components.errors import ConfigError
+from components.geodesy import extent_metres, shape_for
 from pipeline.config import GridConfig
 
 # How a grid is proposed.
@@ -16,8 +17,6 @@ BOX_STEP = 0.001  # degrees, some 100 m
 CELL_METRES = (250, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000)
 ACTIVE_SHARE = 0.4
 MOST_CELLS = 32  # rows or columns; the paper's larger grid is 32 x 32
-
-_ELLIPSOID = "WGS84"
 
 
 def edges(grid: GridConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -98,35 +97,6 @@ def cell_metres(grid: GridConfig) -> tuple[float, float]:
     edges(grid)
     height, width = extent_metres(grid.south, grid.west, grid.north, grid.east)
     return height / grid.rows, width / grid.cols
-
-
-def extent_metres(south: float, west: float, north: float, east: float) -> tuple[float, float]:
-    """Height and width of a box along the geodesics through its middle, on the WGS 84 ellipsoid.
-
-    Args:
-      south: degrees north, as `north`.
-      west: degrees east, as `east`.
-      north: above `south`.
-      east: above `west`; the box does not cross the antimeridian.
-
-    Returns:
-      Metres from south to north, and from west to east at the middle latitude.
-    """
-    import pyproj  # only where metres are asked for
-
-    geod = pyproj.Geod(ellps=_ELLIPSOID)
-    latitude, longitude = (south + north) / 2, (west + east) / 2
-    height = geod.inv(longitude, south, longitude, north)[2]
-    width = geod.inv(west, latitude, east, latitude)[2]
-    return height, width
-
-
-def shape_for(
-    south: float, west: float, north: float, east: float, metres: float
-) -> tuple[int, int]:
-    """Rows and columns, at least 1 each, that make the cells of a box closest to squares of `metres`."""
-    height, width = extent_metres(south, west, north, east)
-    return max(1, round(height / metres)), max(1, round(width / metres))
 
 
 def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> tuple[float, float]:

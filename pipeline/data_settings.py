@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal, Optional
 from zoneinfo import ZoneInfo
 
+from components.geodesy import shape_for
 from components.intervals import MINUTES_PER_DAY
 from pipeline.checks import require, require_date
 
@@ -16,6 +17,8 @@ class GridConfig:
       rows: H, row 0 is north.
       cols: W, column 0 is west.
       south: southern edge of the grid in degrees, for raw trips; likewise west, north and east: all or none.
+      cell_metres: side of a cell in metres, with a box: rows and cols are then those that come closest to it,
+        whatever they were.
     """
 
     rows: int = 16
@@ -24,6 +27,7 @@ class GridConfig:
     west: Optional[float] = None
     north: Optional[float] = None
     east: Optional[float] = None
+    cell_metres: Optional[float] = None
 
     def __post_init__(self):
         require(self.rows >= 1, "grid.rows", "at least 1", self.rows)
@@ -35,6 +39,13 @@ class GridConfig:
             ok = -90 <= self.south < self.north <= 90 and -180 <= self.west < self.east <= 180
             expected = "degrees with -90 <= south < north <= 90 and -180 <= west < east <= 180"
             require(ok, "grid", expected, edges)
+        if self.cell_metres is not None:
+            require(self.cell_metres > 0, "grid.cell_metres", "above 0", self.cell_metres)
+            expected = "null, or a box: grid.south, west, north and east"
+            require(bool(given), "grid.cell_metres", expected, self.cell_metres)
+            rows, cols = shape_for(*edges.values(), self.cell_metres)
+            object.__setattr__(self, "rows", rows)  # derived, in a frozen class
+            object.__setattr__(self, "cols", cols)
 
 
 @dataclasses.dataclass(frozen=True)

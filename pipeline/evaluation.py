@@ -1,8 +1,10 @@
 """What the Evaluator measures, and when a model is approved."""
 
 import json
+from typing import Optional
 
 import tensorflow_model_analysis as tfma
+from tfx import v1 as tfx
 
 from pipeline.config import Config
 from trainer import features
@@ -10,6 +12,9 @@ from trainer.flow_errors import RATIO_TO_NAIVE
 from trainer.metrics import RMSE_ACTIVE
 
 CANDIDATE, BASELINE = "candidate", "baseline"
+
+SERVING_TAG = "2.16.1"  # of tensorflow/serving, here and in deploy/
+_INFRA_WINDOWS = 3
 
 # A threshold is inclusive; a model that only equals the naive forecast is not better.
 _STRICTLY = 1e-9
@@ -76,4 +81,28 @@ def _overall(**threshold) -> tfma.PerSliceMetricThresholds:
                 slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
             )
         ]
+    )
+
+
+def infra_validator(
+    config: Config, model: tfx.types.BaseChannel, windows: tfx.types.BaseChannel
+) -> Optional[tfx.components.InfraValidator]:
+    """The node that asks a real TensorFlow Serving, or None where it is off (`evaluation.infra_validator`)."""
+    where = config.evaluation.infra_validator
+    if where == "off":
+        return None
+    spec = tfx.proto.ServingSpec(tensorflow_serving=tfx.proto.TensorFlowServing(tags=[SERVING_TAG]))
+    if where == "docker":
+        spec.local_docker.SetInParent()
+    else:
+        spec.kubernetes.SetInParent()
+    requests = tfx.proto.RequestSpec(
+        tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
+            signature_names=[features.EXAMPLES_SIGNATURE]
+        ),
+        split_name="test",
+        num_examples=_INFRA_WINDOWS,
+    )
+    return tfx.components.InfraValidator(
+        model=model, serving_spec=spec, examples=windows, request_spec=requests
     )

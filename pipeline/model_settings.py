@@ -114,10 +114,13 @@ class EvaluationConfig:
     Attributes:
       naive_margin: the model's RMSE must be below (1 - margin) times the best naive forecast's.
       pushed_tolerance: and at most (1 + tolerance) times the last pushed model's.
+      infra_validator: and TensorFlow Serving itself must load it and answer a few windows, in a container that
+        TFX's InfraValidator starts on this machine (`docker`) or in the cluster that runs it (`kubernetes`).
     """
 
     naive_margin: float = 0.0
     pushed_tolerance: float = 0.02
+    infra_validator: Literal["off", "docker", "kubernetes"] = "off"
 
     def __post_init__(self):
         ok = 0 <= self.naive_margin < 1

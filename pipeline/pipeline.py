@@ -15,7 +15,7 @@ from components.pusher.component import Pusher
 from components.validation_gate.component import FlowSchema, ValidationGate
 from components.window_gen.component import WindowGen
 from pipeline.config import Config
-from pipeline.evaluation import eval_config
+from pipeline.evaluation import eval_config, infra_validator
 from pipeline.fingerprint import fingerprint
 from schema import FRAMES, WINDOWS, render
 
@@ -110,6 +110,7 @@ def create_pipeline(
                 "grid",
                 "intervals",
                 "ingest",
+                "trips",
                 "windows",
                 "split",
                 "transform",
@@ -136,9 +137,11 @@ def create_pipeline(
         eval_config=eval_config(config, fingerprint("trainer.flow_errors")),
         example_splits=["test"],  # unset, it would be the split of early stopping
     )
+    infra = infra_validator(config, model, windows)
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra.outputs["blessing"] if infra else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
         ),
@@ -171,6 +174,7 @@ def create_pipeline(
             trainer,
             last_pushed,
             evaluator,
+            *([infra] if infra else []),
             pusher,
             report,
         ],

@@ -12,6 +12,9 @@ from pipeline.config import Config
 from pipeline.root import Root
 
 REPORT_NODE = "FlowReportGen"
+NOT_SERVED = (
+    "InfraValidator: TensorFlow Serving did not load the model or did not answer; see logs/"
+)
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "executed",
     metadata_store_pb2.Execution.CACHED: "cached",
@@ -80,6 +83,9 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
     root.report.mkdir(parents=True, exist_ok=True)
     page = root.report / "index.html"
     shutil.copyfile(folder / page.name, page)
+    reasons = account["reasons"]
+    if account["blessed"] and not summary["pushed_model"]:
+        reasons = [*reasons, NOT_SERVED]
     return {
         **summary,
         "versions": account["versions"],
@@ -87,7 +93,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "windows": account["counters"]["windows"]["windows"],
         "metrics": account["metrics"],
         "blessed": account["blessed"],
-        "reasons": account["reasons"],
+        "reasons": reasons,
         "report": page.relative_to(root.path).as_posix(),
     }
 

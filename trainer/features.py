@@ -4,8 +4,11 @@
 `[H, W, 2]`, inflow then outflow, in trips per interval. `schema/README.md` says it in words.
 """
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from pipeline.config import Config
 
 # Channels of a map.
 CHANNELS = ("inflow", "outflow")
@@ -52,6 +55,14 @@ FLOW_MAX = "flow_max"  # float, the flow that scales to 1
 FLOW = "flow"
 DENSE_SIGNATURE = "serving_default"
 EXAMPLES_SIGNATURE = "serving_examples"
+EXAMPLES = "examples"  # string [batch], what the second one takes
+MAX_BATCH = 1024  # windows in a request to the first one; more are refused
+
+# The model's account of itself: a third signature, and a file beside the model. JSON, with `config` and:
+ACCOUNT_SIGNATURE = "account"
+QUERY, ACCOUNT = "query", "account"  # string [batch] in, whatever it says, and string [batch] out
+ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
+TRAINED_UNTIL = "trained_until"  # the last target interval it was trained on, wall-clock minutes
 
 # The training's account, in the model run's folder.
 HISTORY_FILE = "history.json"
@@ -85,6 +96,15 @@ def covariates(
     if weather_columns:
         found += (Covariate(WEATHER_VALUES, False, (len(weather_columns),)),)
     return (*found, Covariate(WEATHER_KNOWN, True)) if weather or weather_columns else found
+
+
+def raw_inputs(config: Config) -> list[str]:
+    """Names of what a caller of the model gives: lags, target time and covariates, in order."""
+    windows, ingest = config.windows, config.ingest
+    lengths = (windows.closeness, windows.period, windows.trend)
+    lags = [name for name, length in zip(LAGS, lengths, strict=True) if length]
+    known = covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
+    return [*lags, TARGET_TIME, *(covariate.name for covariate in known)]
 
 
 def naive_feature(name: str) -> str:

@@ -27,15 +27,8 @@ def load_split(patterns: Sequence[str], graph: tft.TFTransformOutput) -> dict[st
     Raises:
       DataError: there are no windows, or one is past the end of the graph's table of holidays.
     """
-    files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    spec = graph.raw_feature_spec()
     layer = graph.transform_features_layer()
-    dataset = (
-        tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=1)
-        .batch(_READ_BATCH)
-        .map(lambda records: layer(tf.io.parse_example(records, spec)))
-        .prefetch(1)
-    )
+    dataset = _raw_windows(patterns, graph).map(layer).prefetch(1)
     try:
         parts = [{name: values.numpy() for name, values in batch.items()} for batch in dataset]
     except tf.errors.InvalidArgumentError as error:
@@ -48,6 +41,30 @@ def load_split(patterns: Sequence[str], graph: tft.TFTransformOutput) -> dict[st
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(arrays[features.TARGET_TIME], kind="stable")
     return {name: values[order] for name, values in arrays.items()}
+
+
+def load_some(
+    patterns: Sequence[str], graph: tft.TFTransformOutput, count: int
+) -> dict[str, np.ndarray]:
+    """The first windows of a split as they are, raw: `[n, ...]` by name, at most `count`, by target time."""
+    found: dict[str, np.ndarray] = {}
+    for batch in _raw_windows(patterns, graph):
+        raw = {name: values.numpy() for name, values in batch.items()}
+        both = join(found, raw) if found else raw
+        first = np.argsort(both[features.TARGET_TIME], kind="stable")[:count]
+        found = {name: values[first] for name, values in both.items()}
+    return found
+
+
+def _raw_windows(patterns: Sequence[str], graph: tft.TFTransformOutput) -> tf.data.Dataset:
+    """Batches of windows as they are on disk, in the files' order."""
+    files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    spec = graph.raw_feature_spec()
+    return (
+        tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=1)
+        .batch(_READ_BATCH)
+        .map(lambda records: tf.io.parse_example(records, spec))
+    )
 
 
 def join(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

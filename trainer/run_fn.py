@@ -15,8 +15,9 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from pipeline.config import Config
 from trainer import device, features, input_fn
 from trainer.model import build_model
-from trainer.signatures import TRAINED_UNTIL, export
+from trainer.signatures import export
 from trainer.training import Checkpoint, Trainer
+from trainer.warmup import BATCH_SIZES
 
 log = logging.getLogger("crowdflow.training")
 
@@ -25,8 +26,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains ST-ResNet on the `train` and `eval` windows and writes the SavedModel.
 
     Args:
-      fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, windows,
-        transform, model and training), `code_fingerprint`, and `checkpoints`, the folder under which
+      fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, trips, windows,
+        split, transform, model and training), `code_fingerprint`, and `checkpoints`, the folder under which
         interrupted trainings are found again. The model run's folder gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
@@ -64,8 +65,9 @@ def run_fn(fn_args: FnArgs) -> None:
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
     last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
     last += (config.windows.horizon - 1) * config.intervals.minutes
-    beside = {"config": json.loads(custom["config"]), TRAINED_UNTIL: last}
-    export(final, graph, low, high, config, beside, fn_args.serving_model_dir)
+    beside = {"config": json.loads(custom["config"]), features.TRAINED_UNTIL: last}
+    warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
+    export(final, graph, low, high, config, beside, fn_args.serving_model_dir, warmup)
     account = {
         "device": device.describe(),
         "precision": precision,

@@ -2,44 +2,75 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import Config
 from trainer import features
-
-ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
-# Of the account: the last target interval that the model was trained on, wall-clock minutes.
-TRAINED_UNTIL = "trained_until"
+from trainer.warmup import write_warmup
 
 
 class _Served(tf.Module):
     """Transform graph, model and the way back to trips."""
 
-    def __init__(self, model: keras.Model, graph: tft.TFTransformOutput, low: float, high: float):
+    def __init__(
+        self,
+        model: keras.Model,
+        graph: tft.TFTransformOutput,
+        low: float,
+        high: float,
+        config: Config,
+    ):
         super().__init__()
         self._model = model
         self._variables = [v.value for v in model.variables]  # a tf.Module tracks no Keras layer
         self._transform = graph.transform_features_layer()
         self._low, self._high = low, high
+        self._minutes = config.intervals.minutes
+        schema = graph.raw_metadata.schema
+        self._contract = {feature.name: feature for feature in schema.feature}
 
     def __call__(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        checks = [_in_range(self._contract[name], values) for name, values in raw.items()]
+        checks.append(_on_raster(raw[features.TARGET_TIME], self._minutes))
+        with tf.control_dependencies(checks):
+            raw = {name: tf.identity(values) for name, values in raw.items()}
         scaled = self._transform(raw)
         out = self._model({name: scaled[name] for name in self._model.input}, training=False)
         flow = (out + 1.0) / 2.0 * (self._high - self._low) + self._low
         return {features.FLOW: tf.maximum(flow, 0.0)}
 
 
-def raw_inputs(config: Config) -> list[str]:
-    """Names of what a caller gives: lags, target time and covariates, in order."""
-    windows, ingest = config.windows, config.ingest
-    lengths = (windows.closeness, windows.period, windows.trend)
-    lags = [name for name, length in zip(features.LAGS, lengths, strict=True) if length]
-    known = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
-    return [*lags, features.TARGET_TIME, *(covariate.name for covariate in known)]
+def _in_range(contract: schema_pb2.Feature, values: tf.Tensor) -> tf.Operation:
+    """Fails where a value is not finite or outside the data contract's bounds."""
+    domain = getattr(contract, contract.WhichOneof("domain_info"))
+    low, high = (tf.constant(bound, values.dtype) for bound in (domain.min, domain.max))
+    good = (values >= low) & (values <= high)  # NaN is neither
+    first = tf.boolean_mask(values, ~good)[:1]
+    message = (
+        f"{contract.name}: expected finite values within {domain.min:g}..{domain.max:g}. Received"
+    )
+    return tf.debugging.Assert(tf.reduce_all(good), [message, first])
+
+
+def _on_raster(times: tf.Tensor, minutes: int) -> tf.Operation:
+    """Fails where a time starts no interval."""
+    beside = tf.reduce_max(times % minutes)
+    message = f"{features.TARGET_TIME}: expected starts of {minutes}-minute intervals. Received one off by"
+    return tf.debugging.Assert(beside == 0, [message, beside, "minutes"])
+
+
+def _few_enough(values: tf.Tensor) -> tf.Operation:
+    """Fails where a request has more windows than a server should hold at once."""
+    count = tf.shape(values)[0]
+    message = f"expected at most {features.MAX_BATCH} windows in a request. Received"
+    return tf.debugging.Assert(count <= features.MAX_BATCH, [message, count])
 
 
 def export(
@@ -50,11 +81,14 @@ def export(
     config: Config,
     account: dict[str, Any],
     folder: str,
+    warmup: Mapping[str, np.ndarray],
 ) -> None:
     """Writes the SavedModel.
 
     `serving_default` takes dense raw windows by name, `serving_examples` serialized tf.Examples. Both answer
-    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero.
+    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero, and fail
+    with an InvalidArgument that names the input where a value is outside the data contract. `account` answers
+    what the model says of itself, to any query.
 
     Args:
       model: in float32, with its final weights.
@@ -62,12 +96,14 @@ def export(
       low: the flow that scales to -1.
       high: the flow that scales to 1.
       config: for the inputs' names.
-      account: saved beside the model as JSON: what it was trained with and on.
+      account: saved in and beside the model as JSON: what it was trained with and on.
       folder: where to.
+      warmup: raw windows, `[n, ...]` by name: a server answers them before it takes requests.
     """
-    served = _Served(model, graph, low, high)
+    served = _Served(model, graph, low, high, config)
     raw = graph.raw_feature_spec()
-    spec = {name: raw[name] for name in raw_inputs(config)}
+    spec = {name: raw[name] for name in features.raw_inputs(config)}
+    text = json.dumps(account, indent=2)
 
     @tf.function(
         input_signature=[
@@ -75,15 +111,25 @@ def export(
         ]
     )
     def dense(inputs):
-        return served(inputs)
+        with tf.control_dependencies([_few_enough(inputs[features.TARGET_TIME])]):
+            return served({name: tf.identity(values) for name, values in inputs.items()})
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES)])
     def examples(serialized):
         return served(tf.io.parse_example(serialized, spec))
 
-    signatures = {features.DENSE_SIGNATURE: dense, features.EXAMPLES_SIGNATURE: examples}
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.QUERY)])
+    def about(query):
+        return {features.ACCOUNT: tf.fill(tf.shape(query), text)}
+
+    signatures = {
+        features.DENSE_SIGNATURE: dense,
+        features.EXAMPLES_SIGNATURE: examples,
+        features.ACCOUNT_SIGNATURE: about,
+    }
     tf.saved_model.save(served, folder, signatures=signatures)
-    path = os.path.join(folder, ACCOUNT_FILE)
+    path = os.path.join(folder, features.ACCOUNT_FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(account, indent=2))
+        file.write(text)
+    write_warmup({name: warmup[name] for name in spec}, folder)

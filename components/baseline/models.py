@@ -10,7 +10,6 @@ import tensorflow as tf
 from components.intervals import format_start
 from trainer import features
 from trainer.metrics import RMSE_ACTIVE, ErrorSums
-from trainer.signatures import ACCOUNT_FILE, TRAINED_UNTIL
 
 
 def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
@@ -65,8 +64,8 @@ def misfit(folder: Path, serialized: bytes, shape: Sequence[int], test_start: in
     Whatever stands in a serving folder must not stop a run: any failure to load or answer is a misfit.
     """
     try:
-        account = folder / ACCOUNT_FILE
-        until = json.loads(account.read_text())[TRAINED_UNTIL] if account.exists() else -1
+        account = folder / features.ACCOUNT_FILE
+        until = json.loads(account.read_text())[features.TRAINED_UNTIL] if account.exists() else -1
         if until >= test_start:
             return f"it was trained on targets up to {format_start(until)}, in the test period"
         model = tf.saved_model.load(str(folder))

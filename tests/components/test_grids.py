@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import grids
+from components import geodesy, grids
 from components.errors import ConfigError
 from pipeline.config import GridConfig
 
@@ -77,12 +77,12 @@ def test_a_position_is_within_the_bounds_of_its_cell(grid, seed):
 
 def test_metres_are_those_of_the_ellipsoid():
     # A minute of latitude is a nautical mile, within half a percent; a degree of longitude shrinks.
-    height, width = grids.extent_metres(40.0, -74.0, 41.0, -73.0)
+    height, width = geodesy.extent_metres(40.0, -74.0, 41.0, -73.0)
     assert height == pytest.approx(60 * 1852, rel=5e-3)
     assert width == pytest.approx(111_320 * np.cos(np.radians(40.5)), rel=5e-3)
     assert grids.cell_metres(GRID) == pytest.approx((height / 4, width / 2))
-    assert grids.shape_for(40.0, -74.0, 41.0, -73.0, 1000) == (111, 85)
-    assert grids.shape_for(40.0, -74.0, 41.0, -73.0, 1e6) == (1, 1)
+    assert geodesy.shape_for(40.0, -74.0, 41.0, -73.0, 1000) == (111, 85)
+    assert geodesy.shape_for(40.0, -74.0, 41.0, -73.0, 1e6) == (1, 1)
 
 
 def test_a_grid_without_a_box_says_so():

@@ -28,6 +28,8 @@ def said(settings):
     [
         ("grid.rows", 0, "at least 1"),
         ("grid.cols", -2, "at least 1"),
+        ("grid.cell_metres", -5.0, "above 0"),
+        ("grid.cell_metres", 500.0, "null, or a box: grid.south, west, north and east"),
         ("intervals.minutes", 7, "a divisor of 1440"),
         ("intervals.minutes", 0, "a divisor of 1440"),
         ("intervals.minutes", 2880, "a divisor of 1440"),
@@ -299,3 +301,14 @@ def test_a_section_says_what_it_names_and_nothing_else():
     assert Config().section("windows") == (
         '{"windows": {"closeness": 3, "horizon": 1, "period": 1, "trend": 1}}'
     )
+
+
+def test_a_cell_size_in_metres_makes_rows_and_columns_of_the_box():
+    box = {"south": 40.70, "west": -74.02, "north": 40.78, "east": -73.94}
+    config = Config().replace({f"grid.{name}": value for name, value in box.items()})
+    assert (config.grid.rows, config.grid.cols) == (16, 8)
+    sized = config.replace({"grid.cell_metres": 500})
+    # A degree of latitude is about 111 km here, one of longitude 84.5 km.
+    assert (sized.grid.rows, sized.grid.cols) == (18, 14)
+    assert Config.from_dict(sized.to_dict()) == sized
+    assert sized.replace({"grid.rows": 3}).grid.rows == 18

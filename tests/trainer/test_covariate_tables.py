@@ -14,8 +14,9 @@ from components.frames import encode_columns
 from components.holiday_table import holiday_dates
 from pipeline.config import Config
 from trainer import features, input_fn
+from trainer.features import raw_inputs
 from trainer.model import build_model
-from trainer.signatures import export, raw_inputs
+from trainer.signatures import export
 
 CALENDAR = 7 + 1 + 24
 EXTERNAL = CALENDAR + 1 + 2  # weekday, slot, holiday, two columns of weather
@@ -42,7 +43,8 @@ def exported(table_world, tmp_path_factory):
     config = table_world.config
     model = build_model(config.model, config.windows, 4, 3, EXTERNAL)
     folder = tmp_path_factory.mktemp("export") / "model"
-    export(model, table_world.graph, 0.0, 10.0, config, {}, str(folder))
+    warmup = table_world.raw["eval"]
+    export(model, table_world.graph, 0.0, 10.0, config, {}, str(folder), warmup)
     return tf.saved_model.load(str(folder)).signatures
 
 
@@ -83,7 +85,7 @@ def test_a_caller_gives_no_holiday_and_all_of_the_weather(table_world):
 
 
 @pytest.mark.parametrize("signature", [features.DENSE_SIGNATURE, features.EXAMPLES_SIGNATURE])
-def test_the_model_answers_to_the_last_minute_of_its_table_and_fails_past_it(
+def test_the_model_answers_to_the_last_interval_of_its_table_and_fails_past_it(
     table_world, exported, signature
 ):
     raw = {name: table_world.raw["test"][name][:3] for name in raw_inputs(table_world.config)}
@@ -94,11 +96,12 @@ def test_the_model_answers_to_the_last_minute_of_its_table_and_fails_past_it(
             return exported[signature](examples=tf.constant(encode_columns(given)))["flow"]
         return exported[signature](**{n: tf.constant(v) for n, v in given.items()})["flow"]
 
-    inside = [LAST_MINUTE - 60, LAST_MINUTE, LAST_MINUTE - 525_600]
+    last = LAST_MINUTE - 59
+    inside = [last - 60, last, last - 525_600]
     assert ask(inside).shape == (3, 2, 4, 3, 2)
-    message = f"past 2014-12-31, the last date .*holidays_until.*{LAST_MINUTE + 1}"
+    message = f"past 2014-12-31, the last date .*holidays_until.*{last + 60}"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        ask([LAST_MINUTE, LAST_MINUTE + 1, LAST_MINUTE])
+        ask([last, last + 60, last])
 
 
 def test_training_past_the_table_ends_with_one_message(table_world, tmp_path):

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from components.frames import encode_columns
 from trainer import features
+from trainer.features import ACCOUNT_FILE, raw_inputs
 from trainer.model import build_model
-from trainer.signatures import ACCOUNT_FILE, export, raw_inputs
+from trainer.signatures import export
 
 SHAPE = (2, 4, 3, 2)  # [h, H, W, 2] of the tiny world
 LOW, HIGH = 2.0, 40.0  # of its train part
@@ -61,7 +63,7 @@ def model(world):
 @pytest.fixture(scope="module")
 def exported(world, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "Format-Serving"
-    export(model, world.graph, LOW, HIGH, world.config, {"seed": 7}, str(folder))
+    export(model, world.graph, LOW, HIGH, world.config, {"seed": 7}, str(folder), world.raw["eval"])
     return folder
 
 
@@ -144,6 +146,8 @@ def test_names_types_and_shapes_of_the_signatures(exported):
         "weather_known": ("int64", [-1]),
     }
     assert described(signatures["serving_examples"].inputs) == {"examples": ("string", [-1])}
+    assert described(signatures["account"].inputs) == {"query": ("string", [-1])}
+    assert described(signatures["account"].outputs) == {"account": ("string", [-1])}
     for name in ("serving_default", "serving_examples"):
         assert described(signatures[name].outputs) == flow
         assert signatures[name].method_name == "tensorflow/serving/predict"
@@ -163,10 +167,83 @@ def test_the_account_is_beside_the_model(exported):
     assert json.loads((exported / ACCOUNT_FILE).read_text()) == {"seed": 7}
 
 
+def test_the_model_says_the_same_of_itself_to_any_query(exported):
+    ask = tf.saved_model.load(str(exported)).signatures["account"]
+    texts = ask(query=tf.constant(["", "who are you?"]))["account"].numpy()
+    assert [json.loads(text) for text in texts] == [{"seed": 7}] * 2
+
+
+BAD_VALUES = {
+    "closeness": [np.nan, np.inf, -1.0, 10_001.0],
+    "period": [np.nan, -0.5],
+    "trend": [-np.inf, 1e9],
+    "target_time": [-60, 90, 2**40],
+    "holiday": [-1, 2],
+    "weather": [-1, 17],
+    "temperature": [np.nan, -101.0, 201.0],
+    "wind_speed": [-0.1, np.inf],
+    "weather_known": [2],
+}
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "serving_examples"])
+def test_a_value_outside_the_data_contract_is_refused_by_name(world, exported, signature):
+    answer = tf.saved_model.load(str(exported)).signatures[signature]
+
+    def ask(given):
+        if signature == "serving_examples":
+            return answer(examples=tf.constant(encode_columns(given)))["flow"]
+        return answer(**{name: tf.constant(values) for name, values in given.items()})["flow"]
+
+    good = {name: world.raw["test"][name] for name in raw_inputs(world.config)}
+    assert set(BAD_VALUES) == set(good)
+    assert np.isfinite(ask(good)).all()
+    for name, values in BAD_VALUES.items():
+        for value in values:
+            given = good | {name: good[name].copy()}
+            given[name].reshape(-1)[-1] = value
+            with pytest.raises(
+                tf.errors.InvalidArgumentError, match=f"{name}: expected .*Received"
+            ):
+                ask(given)
+
+
+def test_more_windows_than_a_server_should_hold_are_refused(world, exported):
+    answer = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    one = {name: world.raw["test"][name][:1] for name in raw_inputs(world.config)}
+
+    def ask(count):
+        return answer(**{n: tf.constant(np.repeat(v, count, axis=0)) for n, v in one.items()})
+
+    assert ask(features.MAX_BATCH)["flow"].shape[0] == features.MAX_BATCH
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 1024 windows.*1025"):
+        ask(features.MAX_BATCH + 1)
+
+
+def test_warm_up_requests_are_windows_that_the_model_answers(world, exported):
+    [path] = (exported / "assets.extra").glob("tf_serving_warmup_requests")
+    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    answer = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    sizes = []
+    for record in records:
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        assert request.model_spec.name == "crowdflow"
+        assert request.model_spec.signature_name == "serving_default"
+        given = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        assert {name: values.dtype for name, values in given.items()} == {
+            name: world.raw["eval"][name].dtype for name in raw_inputs(world.config)
+        }
+        flow = answer(**{name: tf.constant(values) for name, values in given.items()})["flow"]
+        sizes.append(len(flow))
+    assert sizes == [1, 16]
+
+
 def test_a_training_accounts_for_its_settings_and_its_last_target(world, trained):
     account = json.loads((trained / "Format-Serving" / ACCOUNT_FILE).read_text())
     assert account["config"]["training"]["precision"] == "mixed_bfloat16"
     assert account["config"]["windows"] == world.config.to_dict()["windows"]
+    served = tf.saved_model.load(str(trained / "Format-Serving")).signatures["account"]
+    assert json.loads(served(query=tf.constant([""]))["account"].numpy()[0]) == account
     times = np.concatenate([world.raw[split]["target_time"] for split in ("train", "eval")])
     steps = (world.config.windows.horizon - 1) * world.config.intervals.minutes
     assert account["trained_until"] == max(times) + steps

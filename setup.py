@@ -16,7 +16,9 @@ PACKAGES = [
     "components.validation_gate",
     "components.window_gen",
     "pipeline",
+    "pipeline.cli",
     "schema",
+    "serving",
     "trainer",
 ]
 

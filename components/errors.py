@@ -23,3 +23,7 @@ class ValidationError(CrowdFlowError, ValueError):
 
 class RootBusyError(CrowdFlowError, RuntimeError):
     """Another run holds the root folder."""
+
+
+class ServingError(CrowdFlowError, RuntimeError):
+    """A pushed model that is not there, does not answer or refuses; the message has what it said."""

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,21 @@ class FrameBlock:
     starts: np.ndarray
     maps: np.ndarray
     covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def merge_blocks(blocks: Iterable[FrameBlock]) -> FrameBlock:
+    """One block of many, in order of time."""
+    blocks = list(blocks)
+    starts = np.concatenate([block.starts for block in blocks])
+    order = np.argsort(starts)
+    return FrameBlock(
+        starts=starts[order],
+        maps=np.concatenate([block.maps for block in blocks])[order],
+        covariates={
+            name: np.concatenate([block.covariates[name] for block in blocks])[order]
+            for name in blocks[0].covariates
+        },
+    )
 
 
 def encode_frames(block: FrameBlock) -> list[bytes]:

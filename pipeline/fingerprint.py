@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-OUR_PACKAGES = ("components", "pipeline", "schema", "trainer")
+OUR_PACKAGES = ("components", "pipeline", "schema", "serving", "trainer")
 
 
 def fingerprint(*modules: str) -> str:

@@ -19,9 +19,10 @@ from components import intervals
 from components.beam_errors import clear_errors
 from components.errors import DataError
 from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
+from components.flow_example_gen.chunks import merge_of
 from components.flow_example_gen.sources import Source, inspect_sources
 from components.flow_example_gen.tally import Tally
-from components.flow_example_gen.transform import FlowsToFrames, merge_of
+from components.flow_example_gen.transform import FlowsToFrames
 from components.frames import FrameBlock
 from pipeline import libcity
 from pipeline.config import Config
@@ -74,7 +75,13 @@ def ingest(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        tally = _run(sources, config, partial, beam_args)
+        tally = run_flows(
+            sources,
+            config,
+            partial,
+            beam_args,
+            lambda frames: frames | "WriteDay" >> beam.Map(_write_day, str(partial)),
+        )
         counters = _account(tally, sources, config, out)
         days = sorted(partial.glob("*.parquet"))
         written = [_join(days, partial / FLOWS_FILE)]
@@ -106,19 +113,32 @@ def log_to(say: Callable[[str], None]) -> None:
     logging.getLogger().setLevel(logging.ERROR)
 
 
-def _run(
-    sources: Sequence[Source], config: Config, partial: Path, beam_args: Sequence[str]
+def run_flows(
+    sources: Sequence[Source],
+    config: Config,
+    folder: Path,
+    beam_args: Sequence[str],
+    then: Callable[[beam.PCollection[FrameBlock]], object],
 ) -> Tally:
+    """Runs the data flow from files to frames, and what comes after.
+
+    Args:
+      sources: what to read.
+      config: of the ingest.
+      folder: for the tally, on its way out of the data flow.
+      beam_args: Beam options.
+      then: takes the frames, a block a day without covariates, and makes the rest of the data flow.
+    """
     options = PipelineOptions([*beam_args])
     with clear_errors(), beam.Pipeline(options=options) as pipeline:
         found = pipeline | FlowsToFrames(sources, config)
-        found["frames"] | "WriteDay" >> beam.Map(_write_day, str(partial))
+        then(found["frames"])
         (
             found["tally"]
             | "Merge" >> beam.CombineGlobally(merge_of(sources))
-            | "WriteTally" >> beam.Map(_write_tally, str(partial / _TALLY_FILE))
+            | "WriteTally" >> beam.Map(_write_tally, str(folder / _TALLY_FILE))
         )
-    return pickle.loads((partial / _TALLY_FILE).read_bytes())
+    return pickle.loads((folder / _TALLY_FILE).read_bytes())
 
 
 def _account(tally: Tally, sources: Sequence[Source], config: Config, out: Path) -> str:

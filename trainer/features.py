@@ -8,8 +8,6 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.config import Config
-
 # Channels of a map.
 CHANNELS = ("inflow", "outflow")
 
@@ -96,15 +94,6 @@ def covariates(
     if weather_columns:
         found += (Covariate(WEATHER_VALUES, False, (len(weather_columns),)),)
     return (*found, Covariate(WEATHER_KNOWN, True)) if weather or weather_columns else found
-
-
-def raw_inputs(config: Config) -> list[str]:
-    """Names of what a caller of the model gives: lags, target time and covariates, in order."""
-    windows, ingest = config.windows, config.ingest
-    lengths = (windows.closeness, windows.period, windows.trend)
-    lags = [name for name, length in zip(LAGS, lengths, strict=True) if length]
-    known = covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
-    return [*lags, TARGET_TIME, *(covariate.name for covariate in known)]
 
 
 def naive_feature(name: str) -> str:

@@ -13,6 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import Config
 from trainer import features
+from trainer.inputs import raw_inputs
 from trainer.warmup import write_warmup
 
 
@@ -102,7 +103,7 @@ def export(
     """
     served = _Served(model, graph, low, high, config)
     raw = graph.raw_feature_spec()
-    spec = {name: raw[name] for name in features.raw_inputs(config)}
+    spec = {name: raw[name] for name in raw_inputs(config)}
     text = json.dumps(account, indent=2)
 
     @tf.function(

@@ -3,47 +3,27 @@
 import collections
 import dataclasses
 import pickle
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 
 from components.errors import CrowdFlowError
-from components.flow_example_gen import side_files, trip_tally
+from components.flow_example_gen import side_files
 from components.flow_example_gen import tally as tallies
+from components.flow_example_gen.chunks import Chunk, chunks, merge_of, of_trips, parts
 from components.flow_example_gen.records import assemble_day
 from components.flow_example_gen.sources import (
     READERS,
-    TRIPS,
-    TRIPS_PARQUET,
     Source,
     read_side_files,
 )
-from components.flow_example_gen.trips_transform import Part, TripsToFrames
+from components.flow_example_gen.trips_transform import TripsToFrames
 from components.frames import FrameBlock, encode_frames
 from pipeline.config import Config
 from trainer import features
 
 _TALLY = "tally"
-
-
-class Chunk(NamedTuple):
-    """Units `begin` to `end` of the source with that index."""
-
-    index: int
-    begin: int
-    end: int
-
-
-def chunks(sources: Sequence[Source]) -> list[Chunk]:
-    """Cuts the sources of records into pieces to read."""
-    found = []
-    for index, source in enumerate(sources):
-        if source.kind in READERS:
-            size = READERS[source.kind].units
-            for begin in range(0, source.units, size):
-                found.append(Chunk(index, begin, min(begin + size, source.units)))
-    return found
 
 
 @beam.typehints.with_input_types(Chunk)
@@ -117,7 +97,7 @@ class FlowsToFrames(beam.PTransform):
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies."""
         if of_trips(self._sources):
-            return pipeline | "Trips" >> TripsToFrames(_parts(self._sources), self._config)
+            return pipeline | "Trips" >> TripsToFrames(parts(self._sources), self._config)
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))
         records = (
@@ -156,25 +136,6 @@ class FlowsToExamples(beam.PTransform):
             | "WriteTally" >> beam.Map(_write_tally, self._tally_path)
         )
         return examples.examples
-
-
-def of_trips(sources: Sequence[Source]) -> bool:
-    """Whether the sources are raw trips, not flow records."""
-    return any(source.kind in TRIPS for source in sources)
-
-
-def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], tallies.Tally]:
-    """What adds the tallies of these sources up."""
-    return trip_tally.merge if of_trips(sources) else tallies.merge
-
-
-def _parts(sources: Sequence[Source]) -> list[Part]:
-    return [
-        Part(index, source.path, unit, source.kind == TRIPS_PARQUET)
-        for index, source in enumerate(sources)
-        if source.kind in TRIPS
-        for unit in range(source.units)
-    ]
 
 
 def _write_tally(tally: tallies.Tally, path: str) -> None:

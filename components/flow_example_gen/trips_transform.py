@@ -7,7 +7,7 @@ duplicates that holds for flow records, and what is passed on is one packed arra
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -16,41 +16,22 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
 from components.errors import CrowdFlowError
-from components.flow_example_gen import trip_files, trip_rows, trip_tally
-from components.flow_example_gen.day_counts import (
-    INFLOW,
-    OUTFLOW,
-    Coverage,
-    DayCounts,
-    assemble,
-    merge_coverage,
+from components.flow_example_gen import trip_tally
+from components.flow_example_gen.day_counts import Coverage, DayCounts, merge_coverage
+from components.flow_example_gen.trip_counts import (
+    Part,
+    count_crossings,
+    count_rows,
+    read_part,
+    trip_day,
 )
-from components.flow_example_gen.trajectories import by_bucket, find_crossings
-from components.flow_example_gen.trip_layouts import POINT_ROLES
-from components.flow_example_gen.trip_tally import Origin, TripTally
+from components.flow_example_gen.trip_tally import TripTally
 from components.frames import FrameBlock
 from pipeline.config import Config
 
 _TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
 _BUCKET_BYTES = 64 << 20  # of input files, whose points are sorted at once
-_FILE_BITS, _UNIT_BITS = 48, 33  # of a point's place in the order of files, units and lines
 _LOG = logging.getLogger("crowdflow.ingest")
-
-
-class Part(NamedTuple):
-    """A part of a file of trips.
-
-    Attributes:
-      index: of the file among the inputs.
-      path: of the file.
-      unit: slice, member or row group.
-      parquet: whether it is Parquet, not CSV.
-    """
-
-    index: int
-    path: str
-    unit: int
-    parquet: bool
 
 
 class _Counting(beam.DoFn):
@@ -85,15 +66,15 @@ class CountTrips(_Counting):
 
     def process(self, part):
         """Yields the counts; what goes wrong becomes a problem in the tally."""
-        read = trip_files.read_parquet if part.parquet else trip_files.read_csv
         found = []
         try:
-            name = part.path if part.parquet else trip_files.unit_name(part.path, part.unit)
-            origin = Origin(name, part.unit, 0 if part.parquet else 2)
-            for rows in read(part.path, part.unit, self._config):
-                points = rows.layout.roles == POINT_ROLES
-                count = self._points if points else self._trips
-                yield from count(rows, part.index, origin, found)
+            for rows, origin in read_part(part, self._config):
+                counted = count_rows(rows, part.index, origin, self._config, self._buckets)
+                for events in counted.events:
+                    yield from self._add(*events)
+                for bucket in counted.points:
+                    yield beam.pvalue.TaggedOutput(_POINTS, bucket)
+                found.append(counted.tally)
                 if len(found) > 1:
                     found = [trip_tally.merge(found)]
         except CrowdFlowError as error:
@@ -107,30 +88,6 @@ class CountTrips(_Counting):
         yield beam.pvalue.TaggedOutput(_COVERAGE, tally.coverage)
         yield beam.pvalue.TaggedOutput(_TALLY, tally)
 
-    def _trips(self, rows, index, origin, found):
-        starts, ends = trip_rows.judge_trips(rows, self._config)
-        found.append(trip_tally.of_trips(rows, starts, ends, origin))
-        for side, channel in ((starts, OUTFLOW), (ends, INFLOW)):
-            good = side.reasons == trip_rows.OK
-            yield from self._add(side.starts[good], side.cells[good], channel)
-
-    def _points(self, rows, index, origin, found):
-        points = trip_rows.judge_points(rows, self._config)
-        found.append(trip_tally.of_points(rows, points.side, origin))
-        good = points.side.reasons == trip_rows.OK
-        unit = (index << _FILE_BITS) + (origin.unit << _UNIT_BITS)
-        order = rows.numbers[good] + unit
-        side = points.side
-        for bucket in by_bucket(
-            points.ids[good],
-            points.elapsed[good],
-            order,
-            side.starts[good],
-            side.cells[good],
-            self._buckets,
-        ):
-            yield beam.pvalue.TaggedOutput(_POINTS, bucket)
-
 
 @beam.typehints.with_output_types(tuple[int, Any])
 class CountCrossings(_Counting):
@@ -138,17 +95,10 @@ class CountCrossings(_Counting):
 
     def process(self, bucket):
         """Yields (day, packed counts), and a tally beside."""
-        crossings = find_crossings(bucket[1], self._config.trips.max_gap_minutes)
-        tally = TripTally()
-        tally.counts["gaps"] = crossings.gaps
-        for cells, channel, name in (
-            (crossings.entered, INFLOW, "crossings_in"),
-            (crossings.left, OUTFLOW, "crossings_out"),
-        ):
-            inside = cells >= 0
-            tally.counts[name] = int(inside.sum())
-            yield from self._add(crossings.starts[inside], cells[inside], channel)
-        yield beam.pvalue.TaggedOutput(_TALLY, tally)
+        counted = count_crossings(bucket[1], self._config.trips.max_gap_minutes)
+        for events in counted.events:
+            yield from self._add(*events)
+        yield beam.pvalue.TaggedOutput(_TALLY, counted.tally)
 
 
 @beam.typehints.with_output_types(FrameBlock)
@@ -160,18 +110,8 @@ class AssembleTripDay(beam.DoFn):
 
     def process(self, day, coverage: Coverage):
         """Yields the frames, and a tally beside; `day` is (day, packed counts)."""
-        config, grid = self._config, self._config.grid
         parts = (part for part in day[1] if part)
-        frames, outside = assemble(
-            day[0],
-            parts,
-            coverage,
-            (grid.rows, grid.cols),
-            config.intervals.minutes,
-            config.trips.empty_days,
-        )
-        zone = config.intervals.timezone
-        tally = trip_tally.of_day(frames.starts, frames.maps, outside, zone)
+        frames, tally = trip_day(day[0], parts, coverage, self._config)
         if len(frames.starts):
             yield frames
         yield beam.pvalue.TaggedOutput(_TALLY, tally)

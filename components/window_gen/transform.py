@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import numpy as np
 
-from components.frames import FrameBlock, decode_frames, encode_columns
+from components.frames import FrameBlock, decode_frames, encode_columns, merge_blocks
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 from components.window_gen import windows as pure
 from pipeline.config import Config
@@ -18,21 +18,6 @@ _FRAMES, _AVERAGES = "frames", "averages"
 
 def _days(starts: np.ndarray) -> np.ndarray:
     return np.unique(np.asarray(starts) // MINUTES_PER_DAY)
-
-
-def merge_blocks(blocks: Iterable[FrameBlock]) -> FrameBlock:
-    """One block of many, in order of time."""
-    blocks = list(blocks)
-    starts = np.concatenate([block.starts for block in blocks])
-    order = np.argsort(starts)
-    return FrameBlock(
-        starts=starts[order],
-        maps=np.concatenate([block.maps for block in blocks])[order],
-        covariates={
-            name: np.concatenate([block.covariates[name] for block in blocks])[order]
-            for name in blocks[0].covariates
-        },
-    )
 
 
 def take(block: FrameBlock, rows: np.ndarray) -> FrameBlock:
@@ -206,7 +191,7 @@ class FramesToWindows(beam.PTransform):
         routes = (
             days
             | "Starts" >> beam.MapTuple(lambda day, block: block.starts)
-            | "AllStarts" >> beam.CombineGlobally(_Concatenate())
+            | "AllStarts" >> beam.CombineGlobally(Concatenate())
             | "Plan" >> beam.Map(make_routes, config)
         )
         side = beam.pvalue.AsSingleton(routes)
@@ -240,7 +225,7 @@ class FramesToWindows(beam.PTransform):
         return found | {"counters": counters, "active": active}
 
 
-class _Concatenate(beam.CombineFn):
+class Concatenate(beam.CombineFn):
     """All int64 arrays as one."""
 
     def create_accumulator(self):
@@ -253,4 +238,4 @@ class _Concatenate(beam.CombineFn):
         return [array for accumulator in accumulators for array in accumulator]
 
     def extract_output(self, accumulator):
-        return np.concatenate(accumulator) if accumulator else np.empty(0, np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *accumulator])

@@ -95,6 +95,34 @@ def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[
     return starts[alive], dropped
 
 
+def missing_lags(
+    starts: np.ndarray, targets: np.ndarray, windows: WindowConfig, minutes: int
+) -> list[tuple[int, str, int]]:
+    """What forecasts miss: for each that misses a lag, the first one.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`.
+      targets: first target intervals, int64 `[m]`.
+      windows: lags and horizon.
+      minutes: length of an interval.
+
+    Returns:
+      (target, lag such as `period-1`, the lag's time) of those that miss one, in the targets' order.
+    """
+    targets, first = np.asarray(targets, np.int64), {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        if name == features.TARGET:
+            continue
+        for position, offset in enumerate(offsets):
+            label, times = (
+                _offset_label(name, position, windows.horizon),
+                targets + offset * minutes,
+            )
+            for at in np.flatnonzero(~np.isin(times, starts)):
+                first.setdefault(int(at), (int(targets[at]), label, int(times[at])))
+    return [first[at] for at in sorted(first)]
+
+
 def _first_minute(days: Optional[int], date: Optional[str], before: int) -> int:
     """Start of a period that ends at minute `before` (a midnight) and is given in days or by date."""
     if date is not None:

@@ -21,7 +21,7 @@ def sources(tmp_path_factory) -> Path:
     """A copy of the installed packages, whose files can be edited."""
     folder = tmp_path_factory.mktemp("sources")
     installed = Path(pipeline.__file__).parents[1]
-    for name in ("components", "pipeline", "schema", "trainer"):
+    for name in ("components", "pipeline", "schema", "serving", "trainer"):
         skip = shutil.ignore_patterns("__pycache__")
         shutil.copytree(installed / name, folder / name, ignore=skip)
     return folder

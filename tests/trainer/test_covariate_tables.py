@@ -14,7 +14,7 @@ from components.frames import encode_columns
 from components.holiday_table import holiday_dates
 from pipeline.config import Config
 from trainer import features, input_fn
-from trainer.features import raw_inputs
+from trainer.inputs import raw_inputs
 from trainer.model import build_model
 from trainer.signatures import export
 

@@ -14,7 +14,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from components.frames import encode_columns
 from trainer import features
-from trainer.features import ACCOUNT_FILE, raw_inputs
+from trainer.features import ACCOUNT_FILE
+from trainer.inputs import raw_inputs
 from trainer.model import build_model
 from trainer.signatures import export
 
@@ -27,7 +28,7 @@ import importlib.abc, json, sys
 
 class Wall(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("components", "pipeline", "schema", "trainer", "crowdflow"):
+        if name.split(".")[0] in ("components", "pipeline", "schema", "serving", "trainer", "crowdflow"):
             raise ImportError(f"{name} must not be needed")
 
 sys.meta_path.insert(0, Wall())

@@ -1,0 +1,65 @@
+"""Options of more than one command, and how they are read."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from components.errors import ConfigError
+from pipeline.config import Config
+
+CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A saved configuration instead.",
+)
+DATA = click.option(
+    "--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns."
+)
+SET = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
+)
+MORE = click.argument(
+    "more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]"
+)
+
+
+def load(path: Path) -> Config:
+    """Reads a saved configuration.
+
+    Raises:
+      ConfigError: there is none, or as `Config.load`.
+    """
+    try:
+        return Config.load(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a saved configuration. {error.strerror}.") from None
+
+
+def parse(settings: Sequence[str]) -> dict[str, Any]:
+    """Reads `KEY=VALUE` texts; values are YAML.
+
+    Raises:
+      ConfigError: one is no such text.
+    """
+    return dict(map(_parse, settings))
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set: expected KEY=VALUE, such as seed=7. Received: {text!r}.")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {name}: expected a YAML value. Received: {value!r}.") from None
+
+
+def split(more: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The paths and the Beam options of `MORE`."""
+    paths = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
+    return paths, list(more[len(paths) :])

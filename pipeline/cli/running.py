@@ -1,0 +1,108 @@
+"""`crowdflow run`, and what goes with it: presets and clean."""
+
+from pathlib import Path
+from typing import Optional
+
+import click
+import yaml
+
+from pipeline import presets
+from pipeline.cli import options
+from pipeline.config import Config, field_names
+
+
+@click.command()
+@click.option(
+    "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
+)
+@options.CONFIG
+@options.DATA
+@click.option("--root", help="Everything the run writes.  [default: runs/<preset>]")
+@options.SET
+@options.MORE
+@click.pass_context
+def run(
+    context: click.Context,
+    preset: str,
+    config_file: Optional[Path],
+    data: tuple[str, ...],
+    root: Optional[str],
+    settings: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Runs the whole pipeline: ingest, validate, window, transform, train, evaluate, push, report.
+
+    What has not changed is taken from cache, and a run that was killed goes on where it was.
+
+    \b
+    Examples:
+      crowdflow run
+      crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
+      crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
+      crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
+
+    \b
+    Under the root: report/index.html to look at, summary.json to read by program,
+    serving/crowdflow/<version> for TensorFlow Serving, logs/.
+
+    \b
+    Exit codes: 0 a model was pushed, 2 the run completed and the model was refused,
+    1 the run failed.
+    """
+    config = options.load(config_file) if config_file else presets.load(preset)
+    config = config.replace(options.parse(settings))
+    paths = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
+    more_data, beam_args = options.split(more)
+    if data or more_data:
+        paths["paths.data"] = [*data, *more_data]
+    from pipeline import local_runner
+
+    context.exit(local_runner.run(config.replace(paths), beam_args))
+
+
+@click.command("presets")
+@click.option("--show", metavar="NAME", help="One preset's whole configuration, as YAML.")
+@click.option("--fields", is_flag=True, help="Every name that --set takes.")
+def list_presets(show: Optional[str], fields: bool) -> None:
+    """Lists the presets.
+
+    \b
+    Example, a configuration of your own:
+      crowdflow presets --show bikenyc > mine.yaml
+      crowdflow run --config mine.yaml --data flows.parquet
+    """
+    if fields:
+        values = Config().to_dict()
+        for name in field_names():
+            section, _, field = name.partition(".")
+            click.echo(f"{name} = {values[section][field] if field else values[section]}")
+    elif show:
+        click.echo(yaml.safe_dump(presets.load(show).to_dict(), sort_keys=False), nl=False)
+    else:
+        for name in presets.names():
+            click.echo(f"{name:<14} {presets.describe(name)}")
+
+
+@click.command()
+@click.option(
+    "--root", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--keep",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Runs and versions to keep.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def clean(root: Path, keep: int, dry_run: bool) -> None:
+    """Removes old artifacts, versions, checkpoints and logs, keeping those of the last runs.
+
+    \b
+    Example:
+      crowdflow clean --root runs/bikenyc --keep 5
+    """
+    from pipeline import cleanup
+
+    for path, size in cleanup.clean(root, keep, dry_run):
+        click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({size / 2**20:.1f} MiB)")

@@ -1,0 +1,244 @@
+"""Forecasts of many windows with Beam and a pushed model, to Parquet."""
+
+import collections
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from components.errors import DataError
+from components.flow_example_gen.account import COUNTERS_FILE, account
+from components.flow_example_gen.in_process import History
+from components.flow_example_gen.sources import inspect_sources, read_side_files
+from components.frames import FrameBlock, merge_blocks
+from components.intervals import MINUTES_PER_DAY
+from components.window_gen.transform import Concatenate
+from components.window_gen.windows import missing_lags, window_offsets
+from pipeline.config import Config
+from pipeline.ingest import log_to, run_flows
+from serving import ranges, request
+from serving.folder import ModelFolder, find_model
+from serving.forecaster import Forecast, settings_of
+from trainer import features
+
+_PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
+_SCHEMA = pa.schema(
+    [
+        ("forecast_start", pa.timestamp("ns")),
+        ("step", pa.int64()),
+        ("interval_start", pa.timestamp("ns")),
+        ("row", pa.int64()),
+        ("col", pa.int64()),
+        ("inflow", pa.float32()),
+        ("outflow", pa.float32()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The forecasts of a range, and where each day of frames has to go.
+
+    Attributes:
+      targets: those with every lag, wall-clock minutes, int64 `[m]`.
+      left_out: the others, by the first interval that they miss.
+      routes: source day (since 1970-01-01) -> the days whose forecasts look at it.
+    """
+
+    targets: np.ndarray
+    left_out: Mapping[str, int]
+    routes: Mapping[int, list[int]]
+
+
+def make_plan(starts: np.ndarray, first: str | None, last: str | None, config: Config) -> Plan:
+    """Plans the forecasts of a range.
+
+    Args:
+      starts: of all frames, wall-clock minutes, int64 `[n]`.
+      first: as in `ranges.between`.
+      last: likewise.
+      config: of the model.
+
+    Raises:
+      ConfigError: as `ranges.between`.
+      DataError: no forecast has every lag.
+    """
+    starts, minutes = np.sort(starts), config.intervals.minutes
+    wanted = ranges.between(first, last, starts, minutes)
+    lost = missing_lags(starts, wanted, config.windows, minutes)
+    targets = np.setdiff1d(wanted, [target for target, _, _ in lost])
+    left_out = collections.Counter(label for _, label, _ in lost)
+    if not len(targets):
+        raise DataError(
+            f"No forecast can be made of {len(wanted):,}: all miss an interval. {dict(left_out)}"
+        )
+    offsets = window_offsets(config.windows, config.intervals.per_day)
+    offsets.pop(features.TARGET)
+    needed = (targets[:, None] + np.concatenate(list(offsets.values())) * minutes).reshape(-1)
+    days = np.repeat(targets // MINUTES_PER_DAY, len(needed) // len(targets))
+    pairs = np.unique(np.stack([needed // MINUTES_PER_DAY, days]), axis=1)
+    routes = collections.defaultdict(list)
+    for source, day in pairs.T.tolist():
+        routes[source].append(day)
+    return Plan(targets, dict(left_out), dict(routes))
+
+
+def _send(block: FrameBlock, plan: Plan) -> list[tuple[int, FrameBlock]]:
+    day = int(block.starts[0]) // MINUTES_PER_DAY
+    return [(to, block) for to in plan.routes.get(day, [])]
+
+
+class _BuildRequests(beam.DoFn):
+    """`(day, frames)` to that day's windows: (targets, inputs)."""
+
+    def __init__(self, config: Config, side: Mapping[str, Any]):
+        self._config, self._side = config, side
+
+    def process(self, element, plan: Plan):
+        day, blocks = element
+        targets = plan.targets[plan.targets // MINUTES_PER_DAY == day]
+        history = History(merge_blocks(blocks), dict(self._side), {})
+        yield targets, request.build(history, targets, self._config)
+
+
+class _Model(ModelHandler[tuple, tuple, ModelFolder]):
+    """The pushed model, loaded once a process; an element is a day's windows."""
+
+    def __init__(self, folder: str):
+        super().__init__()
+        self._folder = folder
+
+    def load_model(self) -> ModelFolder:
+        return ModelFolder(Path(self._folder))
+
+    def run_inference(
+        self, batch: Sequence[tuple], model: ModelFolder, inference_args: Any = None
+    ) -> Iterable[tuple]:
+        for targets, inputs in batch:
+            yield targets, model.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+
+    def batch_elements_kwargs(self) -> Mapping[str, Any]:
+        return {"min_batch_size": 1, "max_batch_size": 1}
+
+
+def _as_table(answer: tuple[np.ndarray, np.ndarray], minutes: int) -> pa.Table:
+    targets, flows = answer
+    steps = np.arange(flows.shape[1]) * minutes
+    table = Forecast(targets[:, None] + steps, flows).table()
+    return pa.Table.from_pandas(table, _SCHEMA, preserve_index=False)
+
+
+class FramesToForecasts(beam.PTransform):
+    """Frames, a block a day, to Parquet files of forecasts, and the plan's counts beside them."""
+
+    def __init__(
+        self,
+        config: Config,
+        side: Mapping[str, Any],
+        model: Path,
+        span: tuple[str | None, str | None],
+        folder: Path,
+    ):
+        super().__init__()
+        self._config, self._side, self._span = config, side, span
+        self._model, self._folder = str(model), str(folder)
+
+    def expand(self, frames):
+        plan = (
+            frames
+            | "Starts" >> beam.Map(lambda block: block.starts)
+            | "AllStarts" >> beam.CombineGlobally(Concatenate())
+            | "Plan" >> beam.Map(make_plan, *self._span, self._config)
+        )
+        side = beam.pvalue.AsSingleton(plan)
+        plan | "WritePlan" >> beam.Map(_write_plan, os.path.join(self._folder, _PLAN_FILE))
+        return (
+            frames
+            | "Route" >> beam.FlatMap(_send, side)
+            | "ByTargetDay" >> beam.GroupByKey()
+            | "Requests" >> beam.ParDo(_BuildRequests(self._config, self._side), side)
+            | "Ask" >> RunInference(_Model(self._model))
+            | "Table" >> beam.Map(_as_table, self._config.intervals.minutes)
+            | "Write"
+            >> beam.io.WriteToParquetBatched(
+                os.path.join(self._folder, _PREFIX), _SCHEMA, file_name_suffix=".parquet"
+            )
+        )
+
+
+def _write_plan(plan: Plan, path: str) -> None:
+    counts = {"forecasts": len(plan.targets), "left_out": plan.left_out}
+    Path(path).write_text(json.dumps(counts), encoding="utf-8")
+
+
+def run(
+    model: str,
+    version: int | None,
+    data: Sequence[str],
+    first: str | None,
+    last: str | None,
+    out: Path,
+    beam_args: Sequence[str],
+    say: Callable[[str], None],
+) -> dict:
+    """Forecasts a range of dates.
+
+    Args:
+      model: folder of a SavedModel, or of version folders.
+      version: which of them; None is the newest.
+      data: files, folders and patterns.
+      first: as in `ranges.between`.
+      last: likewise.
+      out: the folder; forecasts that an earlier call left in it are replaced at the end.
+      beam_args: Beam options.
+      say: prints a line.
+
+    Returns:
+      The counters.
+
+    Raises:
+      CrowdFlowError: there is no model, the data cannot be used, or no forecast can be made.
+    """
+    log_to(say)
+    folder = find_model(Path(model), version)
+    try:
+        config = settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
+    sources = inspect_sources(data, config)
+    partial = (out / _PARTIAL).absolute()
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        forecasts = FramesToForecasts(
+            config, read_side_files(sources, config), folder.absolute(), (first, last), partial
+        )
+        tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
+        ingested = json.loads(account(tally, sources, config))
+        counters = {**json.loads((partial / _PLAN_FILE).read_text()), "frames": ingested}
+        (partial / COUNTERS_FILE).write_text(json.dumps(counters, indent=2), encoding="utf-8")
+        for path in out.glob(f"{_PREFIX}-*.parquet"):
+            path.unlink()
+        for path in _written(partial):
+            path.replace(out / path.name)
+            say(f"wrote {out / path.name}")
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    left_out = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
+    say(
+        f"{counters['forecasts']:,} forecasts; left out for a missing interval: {left_out or 'none'}"
+    )
+    return counters
+
+
+def _written(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.glob(f"{_PREFIX}-*.parquet"))
+    yield folder / COUNTERS_FILE

@@ -1,0 +1,76 @@
+"""A pushed model in a folder, answered in this process."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from components.baseline.versions import SAVED_MODEL, complete_versions
+from components.errors import ServingError
+
+
+class ModelFolder:
+    """A transport to a SavedModel; see `serving.transport`."""
+
+    def __init__(self, folder: Path, version: int | None = None):
+        """Loads the model.
+
+        Args:
+          folder: of a SavedModel, or of version folders.
+          version: which of them; None is the newest whole one.
+
+        Raises:
+          ServingError: there is none, or it cannot be loaded.
+        """
+        import tensorflow as tf  # takes seconds
+
+        self.path = find_model(folder, version)
+        try:
+            model = tf.saved_model.load(str(self.path))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise ServingError(
+                f"{self.path}: expected a SavedModel. {_first_line(error)}"
+            ) from None
+        self._signatures = model.signatures
+        self._tf = tf
+        self._model = model  # its variables go with it
+
+    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+        """See `Transport`."""
+        if signature not in self._signatures:
+            known = ", ".join(self._signatures)
+            raise ServingError(f"{self.path}: expected the signature {signature}, found {known}.")
+        tensors = {name: self._tf.constant(values) for name, values in inputs.items()}
+        try:
+            answer = self._signatures[signature](**tensors)
+        except (TypeError, ValueError, self._tf.errors.OpError) as error:
+            raise ServingError(f"{self.path}: {_message(error)}") from None
+        return answer[output].numpy()
+
+
+def find_model(folder: Path, version: int | None) -> Path:
+    """The SavedModel's folder; see `ModelFolder`.
+
+    Raises:
+      ServingError: there is none; lists the versions that there are.
+    """
+    if version is None and (folder / SAVED_MODEL).is_file():
+        return folder
+    found = complete_versions(folder)
+    wanted = [path for path in found if version in (None, int(path.name))]
+    if not wanted:
+        names = ", ".join(path.name for path in found) or "none"
+        what = "a pushed model" if version is None else f"version {version}"
+        raise ServingError(f"{folder}: expected {what} ({SAVED_MODEL}). Versions found: {names}.")
+    return wanted[-1]
+
+
+def _message(error: Exception) -> str:
+    """What an assertion in the graph says, without the graph's account of itself."""
+    text = getattr(error, "message", None) or str(error)
+    lines = [line for line in text.splitlines() if "assertion failed" in line]
+    return (lines or text.splitlines() or [type(error).__name__])[0]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

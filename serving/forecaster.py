@@ -1,0 +1,133 @@
+"""Forecasts of a model from recent flows."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from components.errors import ServingError
+from components.flow_example_gen.in_process import History, read_history
+from components.intervals import to_datetime64
+from pipeline.config import Config
+from serving import request
+from serving.transport import Transport
+from trainer import features
+
+BATCH = 64  # windows a request
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Forecasts, one a target.
+
+    Attributes:
+      starts: wall-clock minutes of each step's interval, int64 `[m, h]`.
+      flows: inflow and outflow, trips per interval, float32 `[m, h, H, W, 2]`.
+    """
+
+    starts: np.ndarray
+    flows: np.ndarray
+
+    def table(self) -> pd.DataFrame:
+        """One row a step and cell: forecast_start, step, interval_start, row, col, inflow, outflow.
+
+        Times are local and without a zone; `step` counts from 1.
+        """
+        index = np.indices(self.flows.shape[:-1]).reshape(4, -1)
+        forecast, step, row, col = index
+        return pd.DataFrame(
+            {
+                "forecast_start": to_datetime64(self.starts[forecast, 0]).astype("datetime64[ns]"),
+                "step": step + 1,
+                "interval_start": to_datetime64(self.starts[forecast, step]).astype(
+                    "datetime64[ns]"
+                ),
+                "row": row,
+                "col": col,
+                "inflow": self.flows[..., 0].reshape(-1),
+                "outflow": self.flows[..., 1].reshape(-1),
+            }
+        )
+
+
+class Forecaster:
+    """Asks a model for forecasts. The settings that make its windows are the model's own.
+
+    Attributes:
+      config: of the model.
+    """
+
+    def __init__(self, transport: Transport, config: Config | None = None):
+        """Asks the model for its settings.
+
+        Args:
+          transport: see `serving.connect`.
+          config: settings to use instead.
+
+        Raises:
+          ServingError: the model does not answer, or tells no settings.
+        """
+        self._transport = transport
+        if config is None:
+            query = {features.QUERY: np.array([""], object)}
+            found = transport.predict(query, features.ACCOUNT_SIGNATURE, features.ACCOUNT)
+            config = settings_of(found[0])
+        self.config = config
+
+    def read(self, paths: Sequence[str]) -> History:
+        """Reads recent flows: trips, trajectories or flow records, with the side files that the model needs.
+
+        Raises:
+          DataNotFoundError: an input is not there.
+          DataError: an input cannot be used, or too many of its records are rejected.
+        """
+        return read_history(paths, self.config)
+
+    def next_target(self, history: History) -> int:
+        """The interval after the last one, wall-clock minutes."""
+        return int(history.frames.starts[-1]) + self.config.intervals.minutes
+
+    def forecast(self, history: History, targets: np.ndarray | None = None) -> Forecast:
+        """Forecasts of some targets.
+
+        Args:
+          history: frames up to then.
+          targets: starts of the first target intervals, wall-clock minutes, int64 `[m]`; None is the
+            interval after the last frame.
+
+        Raises:
+          DataError: a target starts no interval or misses a lag; names it.
+          ServingError: the model refused, or does not answer.
+        """
+        if targets is None:
+            targets = np.array([self.next_target(history)])
+        parts = [flows for _, flows in self.in_batches(history, targets)]
+        windows, grid = self.config.windows, self.config.grid
+        empty = np.zeros((0, windows.horizon, grid.rows, grid.cols, 2), np.float32)
+        steps = np.arange(windows.horizon) * self.config.intervals.minutes
+        return Forecast(np.asarray(targets)[:, None] + steps, np.concatenate([empty, *parts]))
+
+    def in_batches(
+        self, history: History, targets: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same, request by request: targets int64 `[b]`, and their flows `[b, h, H, W, 2]`."""
+        for first in range(0, len(targets), BATCH):
+            batch = targets[first : first + BATCH]
+            inputs = request.build(history, batch, self.config)
+            yield batch, self._transport.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+
+
+def settings_of(account: str | bytes) -> Config:
+    """The settings that a model tells of itself.
+
+    Raises:
+      ServingError: it is no such text, or they are those of another version of this project.
+    """
+    try:
+        return Config.from_dict(json.loads(account)["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServingError(
+            f"Expected the model's settings as JSON. Received {account[:200]!r} ({error})."
+        ) from None

@@ -1,0 +1,83 @@
+"""Forecasts for people: lines, tables and maps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from components.errors import ConfigError
+from components.intervals import format_start, to_datetime64
+from serving.forecaster import Forecast
+from trainer.features import CHANNELS
+
+_SHOWN = 24
+_COLORS = "viridis"  # perceptually uniform
+_MOST_STEPS = 6
+
+
+def require_formats(out: Path | None, picture: Path | None) -> None:
+    """Raises ConfigError where a file's name has another ending than it can be written as."""
+    for path, endings in ((out, (".csv", ".parquet")), (picture, (".png", ".svg", ".pdf"))):
+        if path and path.suffix.lower() not in endings:
+            raise ConfigError(f"{path}: expected a name that ends in {' or '.join(endings)}.")
+
+
+def describe(forecast: Forecast) -> Iterator[str]:
+    """A line an interval: sums over the city, and the busiest cell."""
+    cells = forecast.flows.shape[3]
+    flat = [
+        (start, maps)
+        for starts, steps in zip(forecast.starts, forecast.flows)
+        for start, maps in zip(starts, steps)
+    ]
+    for start, maps in flat[:_SHOWN]:
+        inflow, outflow = maps.sum(axis=(0, 1), dtype=np.float64)
+        row, col = divmod(int(maps.sum(axis=2).argmax()), cells)
+        busiest = f"busiest cell row {row}, col {col}: {maps[row, col, 0]:.1f} in, {maps[row, col, 1]:.1f} out"
+        yield f"{format_start(start)}  inflow {inflow:,.1f}, outflow {outflow:,.1f}; {busiest}"
+    if len(flat) > _SHOWN:
+        yield f"... and {len(flat) - _SHOWN:,} more"
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes CSV or Parquet, by the name's ending; whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".csv":
+        table.to_csv(partial, index=False, float_format="%.4f", date_format="%Y-%m-%d %H:%M")
+    else:
+        table.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def draw(forecast: Forecast, path: Path) -> None:
+    """Draws the maps of the first forecast: inflow and outflow, a column a step; row 0 is north."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    maps = forecast.flows[0][:_MOST_STEPS]  # [h, H, W, 2]
+    steps, rows, cols, _ = maps.shape
+    scale = min(3.2 / cols, 4.0 / rows)
+    size = (steps * (cols * scale + 0.3) + 1.4, 2 * (rows * scale + 0.45) + 0.3)
+    figure = Figure(figsize=size, layout="compressed")
+    axes = figure.subplots(2, steps, squeeze=False)
+    for channel, name in enumerate(CHANNELS):
+        top = max(float(maps[..., channel].max()), 1.0)
+        for step in range(steps):
+            axis = axes[channel, step]
+            image = axis.imshow(maps[step, ..., channel], cmap=_COLORS, vmin=0, vmax=top)
+            axis.set_xticks([0, cols - 1])
+            axis.set_yticks([0, rows - 1])
+            axis.tick_params(length=2, labelsize=7)
+            if not channel:
+                time = to_datetime64(forecast.starts[0, step]).item()
+                axis.set_title(f"{time:%a %Y-%m-%d %H:%M}", fontsize=9)
+        bar = figure.colorbar(image, ax=axes[channel], aspect=20, fraction=0.32 / steps)
+        bar.set_label(f"{name}, trips", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+        axes[channel, 0].set_ylabel(name, fontsize=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)

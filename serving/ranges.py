@@ -1,0 +1,81 @@
+"""Which intervals to forecast."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+
+from components.errors import ConfigError, DataError
+from components.flow_example_gen.in_process import History
+from components.intervals import MINUTES_PER_DAY, format_start
+from components.window_gen.windows import missing_lags
+from serving.forecaster import Forecaster
+
+_EPOCH = dt.datetime(1970, 1, 1)
+_SHOWN = 5
+
+
+def parse(text: str) -> int:
+    """Wall-clock minutes of a local time, `2014-09-21 08:00`, or of a date's midnight.
+
+    Raises:
+      ConfigError: it is no such text, or has seconds or a zone.
+    """
+    try:
+        time = dt.datetime.fromisoformat(text.strip())
+        if time.tzinfo or time.second or time.microsecond:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"Expected a local time such as '2014-09-21 08:00', or a date. Received: {text!r}."
+        ) from None
+    return int((time - _EPOCH).total_seconds()) // 60
+
+
+def between(first: str | None, last: str | None, starts: np.ndarray, minutes: int) -> np.ndarray:
+    """The intervals of a range, wall-clock minutes, int64 `[n]`.
+
+    Args:
+      first: time or date; None is the first frame's.
+      last: time, or date, which is its last interval; None is the interval after the last frame.
+      starts: of the frames, int64, ascending.
+      minutes: length of an interval.
+
+    Raises:
+      ConfigError: a text is no time, or the range is empty.
+    """
+    begin = parse(first) if first else int(starts[0])
+    end = parse(last) if last else int(starts[-1]) + minutes
+    if last and len(last.strip()) == len("2014-09-21"):
+        end += MINUTES_PER_DAY - minutes
+    found = np.arange(-(-begin // minutes) * minutes, end + 1, minutes)
+    if not len(found):
+        raise ConfigError(
+            f"Expected --from before --to. Received: {format_start(begin)} to {format_start(end)}."
+        )
+    return found
+
+
+def keep_possible(
+    forecaster: Forecaster, history: History, wanted: np.ndarray, say: Callable[[str], None]
+) -> np.ndarray:
+    """Those of the wanted intervals that have every lag; the others are told.
+
+    Raises:
+      DataError: none has.
+    """
+    windows, minutes = forecaster.config.windows, forecaster.config.intervals.minutes
+    lost = missing_lags(history.frames.starts, wanted, windows, minutes)
+    lines = [
+        f"{format_start(target)} needs {format_start(time)} ({label})"
+        for target, label, time in lost[:_SHOWN]
+    ]
+    told = (
+        f"left out {len(lost):,} of {len(wanted):,} forecasts for a missing interval: "
+        + "; ".join([*lines, "..."] if len(lost) > _SHOWN else lines)
+    )
+    if len(lost) == len(wanted):
+        raise DataError(f"No forecast can be made: {told}.")
+    if lost:
+        say(told)
+    return np.setdiff1d(wanted, [target for target, _, _ in lost])

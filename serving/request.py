@@ -1,0 +1,43 @@
+"""Windows of recent flows as a request, by the definition that training has."""
+
+import numpy as np
+
+from components.errors import DataError
+from components.flow_example_gen.in_process import History
+from components.intervals import format_start
+from components.window_gen import windows as pure
+from pipeline.config import Config
+from trainer import features
+from trainer.inputs import raw_inputs
+
+
+def build(history: History, targets: np.ndarray, config: Config) -> dict[str, np.ndarray]:
+    """The inputs of `serving_default`.
+
+    Args:
+      history: frames up to the forecasts' times; later ones are not looked at.
+      targets: starts of the first target intervals, wall-clock minutes, int64 `[m]`.
+      config: of the model: intervals, ingest and windows are used.
+
+    Returns:
+      Arrays `[m, ...]` by name, as `trainer.inputs.raw_inputs` lists them.
+
+    Raises:
+      DataError: a time starts no interval, or a lag has no frame; names the forecast, the lag and its time.
+    """
+    targets = np.asarray(targets, np.int64)
+    minutes, windows = config.intervals.minutes, config.windows
+    for target in targets[targets % minutes != 0]:
+        raise DataError(
+            f"{format_start(target)}: expected the start of a {minutes}-minute interval."
+        )
+    starts = history.frames.starts
+    for target, label, time in pure.missing_lags(starts, targets, windows, minutes):
+        raise DataError(
+            f"Forecast of {format_start(target)}: expected a frame at {format_start(time)} ({label}), found "
+            f"none. Frames: {len(starts):,} from {format_start(starts[0])} to {format_start(starts[-1])}."
+        )
+    found = pure.gather(starts, history.frames.maps, targets, windows, minutes, with_target=False)
+    found |= history.covariates(targets, config)
+    found[features.TARGET_TIME] = targets
+    return {name: found[name] for name in raw_inputs(config)}

@@ -1,0 +1,85 @@
+"""TensorFlow Serving's REST API. No TensorFlow is needed to ask.
+
+https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from components.errors import ServingError
+from pipeline.root import MODEL_NAME
+
+_NOT_READY = (429, 502, 503, 504)
+_FIRST_WAIT = 0.2  # seconds; doubled with every retry
+
+
+class RestServer:
+    """A transport over HTTP; see `serving.transport`."""
+
+    def __init__(
+        self,
+        address: str,
+        name: str = MODEL_NAME,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 4,
+    ):
+        """Asks nothing yet. See `serving.transport.connect`."""
+        which = (
+            f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
+        )
+        self._url = f"{address.rstrip('/')}/v1/models/{name}{which}:predict"
+        self._timeout = timeout
+        self._session = requests.Session()
+        retry = Retry(
+            total=retries,
+            backoff_factor=_FIRST_WAIT,
+            status_forcelist=_NOT_READY,
+            allowed_methods=["POST"],  # a forecast changes nothing, so asking twice does no harm
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+        """See `Transport`."""
+        columns = {name: _plain(values) for name, values in inputs.items()}
+        body = {"signature_name": signature, "inputs": columns}
+        try:
+            answer = self._session.post(
+                self._url,
+                data=orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY),
+                headers={"Content-Type": "application/json"},
+                timeout=self._timeout,
+            )
+        except requests.RequestException as error:
+            raise ServingError(f"{self._url}: no answer. {error}") from None
+        if answer.status_code != requests.codes.ok:
+            raise ServingError(f"{self._url}: {answer.status_code} {_said(answer)}")
+        try:
+            found = orjson.loads(answer.content)["outputs"]
+        except (ValueError, KeyError, TypeError):
+            raise ServingError(
+                f"{self._url}: expected JSON with `outputs`. Received: {answer.text[:200]!r}."
+            ) from None
+        if isinstance(found, dict):  # a signature with several outputs names them
+            found = found[output]
+        texts = bool(found) and isinstance(found[0], str)
+        return np.array(found, object if texts else np.float32)
+
+
+def _plain(values: np.ndarray) -> np.ndarray | list:
+    return values.tolist() if values.dtype == object else np.ascontiguousarray(values)
+
+
+def _said(answer: requests.Response) -> str:
+    try:
+        return str(orjson.loads(answer.content)["error"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:500]

@@ -1,0 +1,75 @@
+"""What a model that answers is, whether a folder or a server."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from components.errors import ServingError
+from pipeline.root import MODEL_NAME
+
+
+class Transport(Protocol):
+    """Takes a request to a model."""
+
+    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+        """Asks once.
+
+        Args:
+          inputs: int64, float32 or object (texts) arrays `[batch, ...]` by name.
+          signature: its name.
+          output: the name of the answer wanted.
+
+        Returns:
+          float32 `[batch, ...]`, or object (texts) `[batch]`.
+
+        Raises:
+          ServingError: the model refused, or does not answer; says what it said.
+        """
+
+
+def connect(
+    address: str,
+    name: str = MODEL_NAME,
+    version: int | None = None,
+    label: str | None = None,
+    timeout: float = 30.0,
+    retries: int = 4,
+) -> Transport:
+    """The model at an address.
+
+    Args:
+      address: a folder (a SavedModel, or version folders of which the newest whole one is taken),
+        `http://host:8501` (REST) or `grpc://host:8500`.
+      name: of the model on a server.
+      version: of the model, or None for the one that the server prefers.
+      label: of a version on a server, such as `canary`, instead.
+      timeout: seconds a request may take.
+      retries: how often a request that finds no server, or one that is not ready, is repeated.
+
+    Raises:
+      ServingError: no model is there, or the address is of no known kind.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        from serving.folder import ModelFolder
+
+        if label is not None:
+            raise ServingError(
+                f"{address}: expected a server's address with a label, not a folder."
+            )
+        return ModelFolder(Path(address), version)
+    if version is not None and label is not None:
+        raise ServingError(f"{address}: expected a version or a label. Received both.")
+    if scheme in ("http", "https"):
+        from serving.rest import RestServer
+
+        return RestServer(address, name, version, label, timeout, retries)
+    if scheme == "grpc":
+        from serving.grpc_server import GrpcServer
+
+        return GrpcServer(rest, name, version, label, timeout, retries)
+    raise ServingError(
+        f"{address}: expected a folder, http://host:8501 (REST) or grpc://host:8500. Received {scheme}://."
+    )

@@ -1,0 +1,168 @@
+"""Prometheus and Grafana: only metrics and labels that the server exports, panels that fit the page."""
+
+import re
+import shutil
+import subprocess
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+OURS = {"up": {"job", "instance"}}  # what Prometheus itself adds
+FUNCTIONS = {"sum", "rate", "vector", "clamp_min", "histogram_quantile"}
+WORDS = {"or", "offset"}
+
+
+@pytest.fixture(scope="module")
+def known(listed):
+    """The labels of every series that the server exports, by its name in Prometheus."""
+    series = dict(OURS)
+    for line in listed("tf_serving_metrics.txt"):
+        name, kind, *labels = line.split()
+        assert kind in ("counter", "gauge", "histogram")
+        labels = {*labels, "job", "instance"}
+        if kind == "histogram":
+            series[f"{name}_bucket"] = labels | {"le"}
+            series |= {f"{name}_sum": labels, f"{name}_count": labels}
+        else:
+            series[name] = labels
+    return series
+
+
+def selectors(expression):
+    """The series of an expression with the labels that it matches, and the labels that it groups by.
+
+    Raises:
+      ValueError: there is a word that is neither a series nor one of the known functions and words.
+    """
+    grouped = set(re.findall(r"\w+", " ".join(re.findall(r"\bby \(([^)]*)\)", expression))))
+    rest = re.sub(r"\bby \([^)]*\)", " ", re.sub(r"\[[^\]]*\]", "", expression))
+    rest = re.sub(r"\b\d[\w.]*(-\d+)?", " ", rest)  # numbers and durations
+    found = []
+    for name, opened, matchers in re.findall(r"([A-Za-z_:][\w:]*)\s*(\(?)(\{[^}]*\})?", rest):
+        labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', '""', matchers)))
+        if opened and name in FUNCTIONS or name in WORDS:
+            continue
+        if opened:
+            raise ValueError(f"not a known function: {name}")
+        found.append((name, labels))
+    return found, grouped
+
+
+def unknown(expression, known):
+    """What an expression names and the server does not export."""
+    found, grouped = selectors(expression)
+    wrong = [name for name, _ in found if name not in known]
+    for name, labels in found:
+        wrong += sorted((labels | grouped) - known.get(name, labels | grouped))
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def rules(read):
+    (group,) = read("prometheus/alerts.yml")["groups"]
+    return {rule["alert"]: rule for rule in group["rules"]}
+
+
+@pytest.fixture(scope="module")
+def panels(read):
+    return read("grafana/dashboards/serving.json")["panels"]
+
+
+def test_alerts_use_what_the_server_exports(rules, known):
+    for name, rule in rules.items():
+        assert unknown(rule["expr"], known) == [], name
+        assert selectors(rule["expr"])[0], name
+
+
+def test_panels_use_what_the_server_exports(panels, known):
+    for panel in panels:
+        for target in panel["targets"]:
+            assert unknown(target["expr"], known) == [], panel["title"]
+            assert selectors(target["expr"])[0], panel["title"]
+
+
+@pytest.mark.parametrize(
+    "expression, wrong",
+    [
+        ("rate(:tensorflow:serving:requests[5m])", [":tensorflow:serving:requests"]),
+        ("sum(:tensorflow:serving:request_latency)", [":tensorflow:serving:request_latency"]),
+        (':tensorflow:serving:request_count{model="a"}', ["model"]),
+        ("sum by (le) (:tensorflow:serving:request_count)", ["le"]),
+        ("process_cpu_seconds_total", ["process_cpu_seconds_total"]),
+        (':tensorflow:serving:request_count{status="x{job=1}"}', []),
+        ("up offset 1h > 1e-6", []),
+    ],
+)
+def test_unknown_metrics_and_labels_are_found(expression, wrong, known):
+    assert unknown(expression, known) == wrong
+
+
+def test_an_unknown_function_is_refused():
+    with pytest.raises(ValueError, match="increase"):
+        selectors("increase(up[1h])")
+
+
+def test_braces_and_brackets_are_closed(rules, panels):
+    expressions = [rule["expr"] for rule in rules.values()]
+    expressions += [target["expr"] for panel in panels for target in panel["targets"]]
+    for expression in expressions:
+        for pair in ("()", "{}", "[]"):
+            assert expression.count(pair[0]) == expression.count(pair[1]), expression
+
+
+def test_alerts_look_at_the_job_that_is_scraped(rules, panels, read):
+    (job,) = read("prometheus/prometheus.yml")["scrape_configs"]
+    expressions = [rule["expr"] for rule in rules.values()]
+    expressions += [target["expr"] for panel in panels for target in panel["targets"]]
+    jobs = {found for text in expressions for found in re.findall(r'job="([^"]*)"', text)}
+    assert jobs == {job["job_name"]}
+
+
+def test_prometheus_scrapes_the_servers_rest_port(read, compose):
+    (job,) = read("prometheus/prometheus.yml")["scrape_configs"]
+    ((target,),) = [static["targets"] for static in job["static_configs"]]
+    host, port = target.split(":")
+    for name in ("serving-cpu", "serving-gpu"):
+        service = compose["services"][name]
+        assert host in service["networks"]["default"]["aliases"]
+        assert f"--rest_api_port={port}" in service["command"]
+
+
+def test_grafana_asks_prometheus(read, panels, compose):
+    (source,) = read("grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert "prometheus" in compose["services"]
+    wanted = {"type": source["type"], "uid": source["uid"]}
+    for panel in panels:
+        assert panel["datasource"] == wanted
+        assert [t for t in panel["targets"] if t["datasource"] != wanted] == []
+
+
+def test_panels_have_ids_of_their_own_and_do_not_overlap(panels):
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [panel["gridPos"] for panel in panels]
+    assert max(place["x"] + place["w"] for place in places) <= 24
+    for a, b in combinations(places, 2):
+        beside = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        below = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        assert beside or below
+
+
+def test_docs_say_what_to_do_on_every_alert(rules):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(CrowdFlow\w+)` \|", text, re.MULTILINE)) == rules.keys()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool comes with Prometheus")
+def test_alerts_fire_when_they_should(serving, tmp_path):
+    for path in (serving / "prometheus" / "alerts.yml", DATA / "alerts.test.yaml"):
+        shutil.copy(path, tmp_path)
+    done = subprocess.run(
+        ["promtool", "test", "rules", "alerts.test.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -126,7 +126,7 @@ def create_pipeline(
         model=model,
         windows=windows,
         serving_folder=serving_folder,
-        config=config.section("grid", "windows"),
+        config=config.section("grid", "intervals", "ingest", "windows"),
         code_fingerprint=fingerprint("components.baseline.executor"),
     )
     evaluator = tfx.components.Evaluator(

@@ -36,7 +36,7 @@ class LastPushedModel(base_component.BaseComponent):
           model=trainer.outputs["model"],
           windows=window_gen.outputs["windows"],
           serving_folder="runs/bikenyc/serving",
-          config=config.section("grid", "windows"),
+          config=config.section("grid", "intervals", "ingest", "windows"),
           code_fingerprint=fingerprint("components.baseline.executor"),
       )
       ```
@@ -60,7 +60,7 @@ class LastPushedModel(base_component.BaseComponent):
           model: the candidate.
           windows: WindowGen's output; the fallback is chosen on its `test` split.
           serving_folder: where the Pusher puts versions.
-          config: JSON of the sections grid and windows.
+          config: JSON of the sections grid, intervals, ingest and windows.
           code_fingerprint: of the executor's code.
         """
         super().__init__(

@@ -15,7 +15,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.baseline import models, versions
 from components.stable_output import STATE, StableOutputDriver
-from pipeline.config import GridConfig, WindowConfig
+from pipeline.config import Config
 from trainer import features
 
 log = logging.getLogger("crowdflow.baseline")
@@ -36,8 +36,10 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """See the component."""
-        settings = json.loads(exec_properties["config"])
-        grid, windows = GridConfig(**settings["grid"]), WindowConfig(**settings["windows"])
+        # The network does not matter here; its default would insist on a source for `external`.
+        settings = json.loads(exec_properties["config"]) | {"model": {"external": False}}
+        config = Config.from_dict(settings)
+        grid, windows = config.grid, config.windows
         shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
         serving = Path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
@@ -52,7 +54,7 @@ class Executor(base_executor.BaseExecutor):
 
         passed_over, found = [], None
         for version in versions.pushed_before(serving, candidate):
-            reason = models.misfit(version, examples[0], shape, test_start)
+            reason = models.misfit(version, examples, shape, test_start, config)
             if reason is None:
                 found = version
                 break

@@ -8,8 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from components.intervals import format_start
+from pipeline.config import Config
 from trainer import features
 from trainer.metrics import RMSE_ACTIVE, ErrorSums
+
+_BATCH = 256
+# Settings in which two models must agree to forecast the same flows from the same windows; () is all of a section.
+_SAME = {
+    "grid": (),
+    "intervals": (),
+    "ingest": ("holidays", "weather", "weather_columns"),
+}
 
 
 def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
@@ -51,30 +60,52 @@ def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
     tf.saved_model.save(tf.Module(), folder, signatures=signatures)
 
 
-def misfit(folder: Path, serialized: bytes, shape: Sequence[int], test_start: int) -> str | None:
+def misfit(
+    folder: Path, serialized: Sequence[bytes], shape: Sequence[int], test_start: int, config: Config
+) -> str | None:
     """Why a pushed model cannot be compared on today's windows, or None where it can.
 
     Args:
       folder: the version.
-      serialized: a test window as tf.Example.
+      serialized: all test windows as tf.Examples.
       shape: of an answer, `[h, H, W, 2]`.
       test_start: the first test window's target, wall-clock minutes. A model that was trained on any of the
         test period knows the answers.
+      config: of today's windows: grid, intervals and ingest.
 
     Whatever stands in a serving folder must not stop a run: any failure to load or answer is a misfit.
     """
     try:
         account = folder / features.ACCOUNT_FILE
-        until = json.loads(account.read_text())[features.TRAINED_UNTIL] if account.exists() else -1
+        told = json.loads(account.read_text()) if account.exists() else {}
+        until = told.get(features.TRAINED_UNTIL, -1)
         if until >= test_start:
             return f"it was trained on targets up to {format_start(until)}, in the test period"
-        model = tf.saved_model.load(str(folder))
-        answer = model.signatures[features.EXAMPLES_SIGNATURE](tf.constant([serialized]))
-        flow = answer[features.FLOW].numpy()
+        difference = _difference(told.get("config", {}), config)
+        if difference:
+            return difference
+        answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
+        for first in range(0, len(serialized), _BATCH):
+            batch = serialized[first : first + _BATCH]
+            flow = answer(tf.constant(batch))[features.FLOW].numpy()
+            if flow.shape != (len(batch), *shape):
+                return f"expected an answer of shape {(len(batch), *shape)}, received {flow.shape}"
+            if not np.all(np.isfinite(flow)):
+                return "its answer is not finite"
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
-    if flow.shape != (1, *shape):
-        return f"expected an answer of shape {(1, *shape)}, received {flow.shape}"
-    if not np.all(np.isfinite(flow)):
-        return "its answer is not finite"
+        lines = str(error).splitlines() or [""]
+        said = next((line for line in lines if "assertion failed" in line), lines[0])
+        return f"{type(error).__name__}: {said}"[:300]
+    return None
+
+
+def _difference(told: dict, config: Config) -> str | None:
+    """What a model's settings say of its flows, where that is not what today's windows hold."""
+    if not told:
+        return None
+    own, today = Config.from_dict(told).to_dict(), config.to_dict()
+    for section, names in _SAME.items():
+        for name in names or today[section]:
+            if own[section][name] != today[section][name]:
+                return f"its {section}.{name} is {own[section][name]}, here it is {today[section][name]}"
     return None

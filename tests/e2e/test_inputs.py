@@ -67,7 +67,11 @@ def test_every_form_of_the_same_flows_gives_the_same_model(
     for split in SPLITS:
         assert windows(run, split) == windows(first, split)
     assert_same_training(run, first)
-    assert run.summary["metrics"] == first.summary["metrics"]
+    found, expected = run.summary["metrics"], first.summary["metrics"]
+    assert found.keys() == expected.keys()
+    for source, values in expected.items():
+        # Workers of Beam add their sums up in an order of their own: the last bits may differ.
+        assert found[source] == pytest.approx(values, rel=1e-12)
 
 
 def test_noise_in_the_test_days_changes_nothing_before_them(

@@ -88,7 +88,7 @@ def test_the_newest_version_that_answers_is_the_one_to_beat(
     version, naive, passed_over = told(baseline)
     assert (version, naive) == ("9", "")
     assert [reason.split(":")[0] for reason in passed_over] == ["version 11", "version 10"]
-    assert "expected an answer of shape (1, 2, 3, 2, 2)" in passed_over[1]
+    assert "expected an answer of shape (9, 2, 3, 2, 2)" in passed_over[1]
     np.testing.assert_allclose(answer(baseline, serialized), test_windows["target"] + 2, rtol=1e-6)
     assert model_digest(tmp_path / "baseline" / "Format-Serving") == before
 
@@ -110,11 +110,15 @@ def test_with_incompatible_versions_alone_the_naive_forecast_stands_in(node, tmp
 
 
 def test_a_horizon_that_only_short_intervals_allow(node):
-    """30 steps are within a day of half hours; the node is told of grid and windows alone."""
+    """30 steps are within a day of half hours."""
     names = ["target", *map(features.naive_feature, features.NAIVE_FORECASTS)]
     columns = {name: np.zeros((2, 30, 1, 1, 2), np.float32) for name in names}
     columns["target"] += 1
     columns[features.TARGET_TIME] = np.array([0, 30])
     columns[features.naive_feature("historical_average")] += 1
-    config = {"grid": {"rows": 1, "cols": 1}, "windows": {"horizon": 30}}
+    config = {
+        "grid": {"rows": 1, "cols": 1},
+        "intervals": {"minutes": 30},
+        "windows": {"horizon": 30},
+    }
     assert told(node(records=encode_columns(columns), config=config))[1] == "historical_average"

@@ -209,7 +209,8 @@ def _describe(counters: dict, seconds: float) -> Iterator[str]:
             if found:
                 yield f"{side}s rejected: " + ", ".join(f"{r} {n:,}" for r, n in found.items())
         if counters["missing_months"]:
-            yield f"months without trips, missing: {', '.join(_spans(counters['missing_months']))}"
+            months = ", ".join(_spans(counters["missing_months"]))
+            yield f"months with no or few days of trips, missing: {months}"
         if counters["empty_days"]:
             listed = ", ".join(counters["empty_days_listed"])
             yield f"days without trips: {counters['empty_days']:,} ({listed})"

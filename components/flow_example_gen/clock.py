@@ -41,7 +41,7 @@ def read_times(column: pa.Array, zone: str) -> Times:
       zone: IANA name.
     """
     if pa.types.is_dictionary(column.type):
-        column = column.dictionarydecode()
+        column = column.dictionary_decode()
     if pa.types.is_timestamp(column.type):
         aware = column.type.tz is not None
         micros, absent = _micros(pc.cast(column, pa.timestamp("us", column.type.tz), safe=False))

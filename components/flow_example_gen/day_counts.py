@@ -13,6 +13,7 @@ from components.frames import FrameBlock
 
 INFLOW, OUTFLOW = 0, 1
 _HELD_BYTES = 48 << 20  # of counts, before they are handed on
+COVERED_SHARE = 0.25  # of a month's days within the span: with starts on fewer, no file covers it
 _DENSE = 4 << 20  # counters at once; above, distinct ones are found by sorting
 
 
@@ -95,26 +96,35 @@ class Coverage:
         return cls(int(starts.min()), int(starts.max()), frozenset(days))
 
     def covered_days(self) -> np.ndarray:
-        """The days from the first to the last of every month that has a start, int64 `[n]`, sorted."""
+        """The days of covered months from the first start to the last, and all that have one.
+
+        Returns:
+          Days since 1970-01-01, int64 `[n]`, sorted.
+        """
         if self.first is None:
             return np.zeros(0, np.int64)
-        every = np.arange(min(self.days), max(self.days) + 1)
-        months = every.astype("datetime64[D]").astype("datetime64[M]")
-        held = np.array(sorted(self.days)).astype("datetime64[D]").astype("datetime64[M]")
-        return every[np.isin(months, held)]
+        every, months, covered = self._by_month()
+        return every[covered[months] | np.isin(every, list(self.days))]
 
     def empty_days(self) -> np.ndarray:
         """The covered days without a start, int64 `[n]`, sorted."""
         return np.setdiff1d(self.covered_days(), list(self.days))
 
     def missing_months(self) -> list[str]:
-        """The months between the first and the last start that have none, such as `2017-04`."""
+        """The months between the first and the last start that are not covered, such as `2017-04`."""
         if self.first is None:
             return []
-        ends = np.array([min(self.days), max(self.days)]).astype("datetime64[D]")
-        first, last = ends.astype("datetime64[M]")
-        held = np.array(sorted(self.days)).astype("datetime64[D]").astype("datetime64[M]")
-        return np.setdiff1d(np.arange(first, last + 1), held).astype(str).tolist()
+        every, _, covered = self._by_month()
+        first = every[:1].astype("datetime64[D]").astype("datetime64[M]")
+        return (first + np.flatnonzero(~covered)).astype(str).tolist()
+
+    def _by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The span's days `[n]`, the month of each from the first on, and which are covered `[m]`."""
+        every = np.arange(min(self.days), max(self.days) + 1)
+        months = every.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        months -= months[0]
+        held = np.isin(every, list(self.days))
+        return every, months, np.bincount(months, held) >= COVERED_SHARE * np.bincount(months)
 
     def holds(self, starts: np.ndarray, empty_days: str) -> np.ndarray:
         """Which intervals have a frame, bool `[n]`.

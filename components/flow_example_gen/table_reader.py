@@ -1,8 +1,9 @@
 """Tables of flow records, CSV and Parquet: one row a cell and interval, in any order."""
 
 import csv
+import io
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from components.errors import DataError
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import Block
 from components.flow_example_gen.table_rows import COLUMNS, parse_rows
+from components.flow_example_gen.trip_lines import ends_in_quotes
 from pipeline.config import Config
 
 _CSV_BLOCK_BYTES = 8 << 20
@@ -132,7 +134,7 @@ def read_parquet(
 
 def _csv_lines(path: str) -> Iterator[_Lines]:
     """Yields a CSV file's lines as text; empty lines are no records."""
-    header, empty = _csv_header(path), _empty_lines(path)
+    header, (empty, lines) = _csv_header(path), _count_lines(path)
     malformed: list[pa_csv.InvalidRow] = []  # grows while the reader below goes on
 
     def keep(row: pa_csv.InvalidRow) -> str:
@@ -144,12 +146,13 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         include_columns=list(COLUMNS), column_types={name: pa.string() for name in COLUMNS}
     )
     read = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
-    line = 2
+    line, rows = 2, 1  # the header is a row
     wrong: set[int] = set()
     try:
         with pa.input_stream(path, compression="detect") as stream:
             for batch in pa_csv.open_csv(stream, read, parse, convert):
                 wrong.update(row.number for row in malformed)
+                rows += batch.num_rows + len(malformed)
                 numbers = _line_numbers(line, batch.num_rows, wrong)
                 line = int(numbers[-1]) + 1 if len(numbers) else line
                 filled = ~np.isin(numbers, empty)
@@ -162,11 +165,23 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         place = f"{path}, after line {line - 1}"
         raise DataError(f"{place}: cannot be read as CSV ({error}).") from None
     if malformed:
+        rows += len(malformed)
         yield _malformed_lines(malformed, header)
+    if rows != lines:
+        _raise_joined(path, lines, rows)
 
 
-def _empty_lines(path: str) -> np.ndarray:
-    """The numbers of a CSV file's empty lines, int64 `[k]`.
+def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:
+    """Names the line whose quoted field went on over its end, though its quotes are even."""
+    with pa.input_stream(path, compression="detect") as stream:
+        for number, text in enumerate(io.BufferedReader(stream), 1):
+            if ends_in_quotes(text.rstrip(b"\r\n")):
+                raise DataError(f"{path}, line {number}: {_OPEN_QUOTE}")
+    raise DataError(f"{path}: expected a row a line, received {lines:,} lines, {rows:,} rows.")
+
+
+def _count_lines(path: str) -> tuple[np.ndarray, int]:
+    """The numbers of a CSV file's empty lines, int64 `[k]`, and how many lines it has.
 
     Raises:
       DataError: a quoted field goes on over a line's end. A parser would take the lines up to the next quote
@@ -178,8 +193,9 @@ def _empty_lines(path: str) -> np.ndarray:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
 
 
-def _scan_lines(path: str) -> np.ndarray:
+def _scan_lines(path: str) -> tuple[np.ndarray, int]:
     empty, line, open_quote, last = [], 1, 0, 10
+    returns, end = 0, b"\n"  # carriage returns that end a line by themselves
     with pa.input_stream(path, compression="detect") as stream:
         while block := stream.read(_CSV_BLOCK_BYTES):
             data = np.frombuffer(block, np.uint8)
@@ -190,6 +206,8 @@ def _scan_lines(path: str) -> np.ndarray:
                 if len(odd):
                     raise DataError(f"{path}, line {line + odd[0]}: {_OPEN_QUOTE}")
                 open_quote = int(quotes[-1])
+            returns += block.count(b"\r") - (end + block).count(b"\r\n")
+            end = block[-1:]
             text = data[data != 13] if b"\r" in block else data
             ends = np.flatnonzero(text == 10)
             before = np.concatenate([[last], text])[ends]  # the byte in front of each line's end
@@ -197,7 +215,8 @@ def _scan_lines(path: str) -> np.ndarray:
             line, last = line + len(breaks), text[-1] if len(text) else last
     if open_quote:
         raise DataError(f"{path}, line {line}: {_OPEN_QUOTE}")
-    return np.concatenate(empty) if empty else np.empty(0, np.int64)
+    lines = line - 1 + returns + (end not in (b"\n", b"\r"))
+    return np.concatenate(empty) if empty else np.empty(0, np.int64), lines
 
 
 def _csv_header(path: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Lines of CSV as columns, with the number of every line."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ import pyarrow.csv as pa_csv
 from components.flow_example_gen.trip_layouts import TIMES, Layout
 
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
+# A quote opens a field only at its start; a double one inside is a quote, any other ends the quoting.
+_FIELD = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^,]*|[^",][^,]*|)'
+_CLOSED = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD), re.DOTALL)
 
 
 class Rows(NamedTuple):
@@ -42,6 +46,9 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
       fields: in each of them, as in the header.
       layout: which columns are read.
       first: number of the first line.
+
+    Raises:
+      pyarrow.ArrowInvalid: the lines cannot be told apart.
     """
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -56,13 +63,18 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
     odd: list[tuple[int, str]] = []
     if table.num_rows + len(malformed) != left:  # a quote went on over a line end
         texts = block.split(b"\n")
-        whole = [text.count(b'"') % 2 == 0 for text in texts]
+        whole = [not ends_in_quotes(text) for text in texts]
         numbers = np.arange(left) if numbers is None else numbers
         odd = [(int(n), "an open quote") for n, w in zip(numbers, whole) if not w]
         numbers = numbers[np.array(whole[:left], bool)]
         block = b"\n".join(text for text, w in zip(texts, whole) if w)
         table, malformed = _read_table(block, fields, layout)
-    numbers = np.arange(table.num_rows + len(malformed)) if numbers is None else numbers
+    numbers = np.arange(left) if numbers is None else numbers
+    if table.num_rows + len(malformed) != len(numbers):
+        raise pa.ArrowInvalid(
+            f"lines {first + 1:,} to {first + lines:,} below: {len(numbers):,} lines are "
+            f"{table.num_rows + len(malformed):,} rows"
+        )
     wrong = np.array([row.number - 1 for row in malformed], np.int64)
     faults = [f"{r.actual_columns} fields, not {r.expected_columns}" for r in malformed]
     bad = [*zip(numbers[wrong].tolist(), faults), *odd]
@@ -74,6 +86,11 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
         [fault for _, fault in bad],
         lines,
     )
+
+
+def ends_in_quotes(line: bytes) -> bool:
+    """Whether a quoted field of a line, given without its end, is still open at the end."""
+    return b'"' in line and _CLOSED.fullmatch(line) is None
 
 
 def _read_table(

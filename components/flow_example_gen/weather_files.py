@@ -85,10 +85,10 @@ def read_table(
 
     Raises:
       DataError: a file cannot be read, lacks a column or has no row, or a field is neither empty nor a
-        time or a number; names file, line and column.
+        time or a number; names file, line and column. Or `minutes` is None and rows with times are
+        a day apart: a day's value would be known after its first hour.
     """
-    slot = TABLE_MINUTES if minutes is None else minutes
-    parts = [_read_table_file(path, columns, time_column, slot) for path in paths]
+    parts = [_read_table_file(path, columns, time_column, minutes) for path in paths]
     known_from, values = map(np.concatenate, zip(*parts))
     usable = np.isfinite(values).all(axis=1)
     return _in_order(known_from, {features.WEATHER_VALUES: values}, usable)
@@ -122,7 +122,7 @@ def _read_meteorology_file(path: str, minutes: int) -> tuple[np.ndarray, ...]:
 
 
 def _read_table_file(
-    path: str, columns: Sequence[str], time_column: str, minutes: int
+    path: str, columns: Sequence[str], time_column: str, minutes: Optional[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """When each row is known, wall-clock minutes int64 `[m]`, and its values, float32 `[m, k]`."""
     names = [time_column, *columns]
@@ -138,7 +138,11 @@ def _read_table_file(
     table = table[(table != "").any(axis=1)]  # an empty line is no row
     if table.empty:
         raise DataError(f"{path}: expected rows of weather, received none.")
-    known_from = [_known_from(text, minutes, path, row) for row, text in table[time_column].items()]
+    slot = TABLE_MINUTES if minutes is None else minutes
+    known_from = [_known_from(text, slot, path, row) for row, text in table[time_column].items()]
+    if minutes is None:
+        timed = (table[time_column].str.len() != _DATE_LENGTH).to_numpy()
+        _require_no_days(np.array(known_from, np.int64)[timed] - slot, path, time_column)
     numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
     wrong = np.argwhere((numbers.isna() & (table[list(columns)] != "")).to_numpy())
     if len(wrong):
@@ -148,6 +152,17 @@ def _read_table_file(
             f"{table.at[row, column][:40]!r}."
         )
     return np.array(known_from, np.int64), numbers.to_numpy(np.float32)
+
+
+def _require_no_days(starts: np.ndarray, path: str, time_column: str) -> None:
+    """Raises a DataError where the rows with times, wall-clock minutes int64 `[n]`, are of days."""
+    gaps = np.diff(np.unique(starts))
+    day = intervals.MINUTES_PER_DAY
+    if len(starts) > 1 and ((starts % day == 0).all() or (gaps >= day).all() and len(gaps)):
+        raise DataError(
+            f"{path}, column {time_column}: expected dates YYYY-MM-DD for daily weather, received "
+            f"times at midnight or a day apart. Set ingest.weather_minutes: 1440, or write plain dates."
+        )
 
 
 def _known_from(text: str, minutes: int, path: str, row: int) -> int:

@@ -29,6 +29,19 @@ def test_a_quote_that_stays_open_stops_the_run_even_in_an_ignored_column(tmp_pat
         read(tmp_path / "flows.csv", "\n".join([HEADER + ",note", *rows]) + "\n")
 
 
+def test_even_quotes_that_stay_open_stop_the_run(tmp_path):
+    header, row = HEADER + ",note,name", ROW.format(col=0) + ",x,x"
+    good = [ROW.format(col=1) + tail for tail in (',5" x 5",', ',"a,""b""",""')]
+    assert read(tmp_path / "flows.csv", "\n".join([header, row, *good])) == (3, [])
+    for after in ([row] * 3, []):
+        lines = [header, row, ROW.format(col=1) + ',5" pipe,"Foo', *after]
+        if after:
+            with pytest.raises(DataError, match="flows.csv, line 3: expected every quoted field"):
+                read(tmp_path / "flows.csv", "\n".join(lines) + "\n")
+        else:  # the last line takes no other with it
+            assert read(tmp_path / "flows.csv", "\n".join(lines))[0] == 2
+
+
 def test_empty_lines_are_no_records_but_empty_fields_are(tmp_path):
     text = "\n".join([HEADER, ROW.format(col=0), "", ",,,,", ROW.format(col=1), "", ""])
     assert read(tmp_path / "flows.csv", text) == (3, [(4, "unparsable")])
@@ -43,6 +56,7 @@ def test_empty_lines_are_found_whatever_the_blocks(tmp_path_factory, lines, end,
     path.write_bytes(end.join(lines).encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table_reader, "_CSV_BLOCK_BYTES", block)
-        found = table_reader._empty_lines(str(path))
+        found, count = table_reader._count_lines(str(path))
     ended = end.join(lines).split(end)[:-1]  # the last has no end
     np.testing.assert_array_equal(found, [n for n, line in enumerate(ended, 1) if not line])
+    assert count == len(path.read_bytes().splitlines())

@@ -120,6 +120,13 @@ def test_lines_are_numbered_as_an_editor_does(tmp_path, end, packed):
     assert count == 11
 
 
+def test_a_line_of_even_quotes_that_stay_open_is_rejected_alone(tmp_path):
+    lines = [ROW + end for end in (",a,b", ',5" pipe,"Foo', ",c,d", ',5" pipe,', ',"""a"",",')]
+    path = write(tmp_path / "a.csv", *lines, header=HEADER + ",note,name")
+    numbers, _, malformed, count = read(path)
+    assert (numbers, malformed, count) == ([0, 2, 3, 4], [1], 5)
+
+
 def test_mixed_line_ends(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(f"{HEADER}\r\n{ROW}\n{ROW}\r\n{ROW}\n\r\n{ROW}".encode())

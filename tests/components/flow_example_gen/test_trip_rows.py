@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components import intervals
@@ -87,6 +88,16 @@ def test_spellings_of_a_time(text, local, beside):
     assert times.bad[0] == (local is None)
     if local:
         assert intervals.format_start(times.local[0] // clock.MICROS_PER_MINUTE) == local
+
+
+def test_times_of_a_dictionary_encoded_parquet_column(tmp_path):
+    texts = pa.array(["2024-07-01 12:00", None, "2024-07-01 12:00"]).dictionary_encode()
+    pq.write_table(pa.table({"time": texts}), tmp_path / "a.parquet")
+    column = pq.read_table(tmp_path / "a.parquet").column("time").combine_chunks()
+    assert pa.types.is_dictionary(column.type)
+    times = clock.read_times(column, NEW_YORK)
+    assert times.bad.tolist() == [False, True, False]
+    assert intervals.format_start(times.local[2] // clock.MICROS_PER_MINUTE) == "2024-07-01 12:00"
 
 
 def test_typed_times_with_a_zone_are_converted():

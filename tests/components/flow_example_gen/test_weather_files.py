@@ -67,6 +67,17 @@ def test_an_hour_is_known_when_it_is_over(tmp_path, minutes, first):
     assert np.flatnonzero(values == 9)[0] == 12 * 60 + (minutes or 60)
 
 
+@pytest.mark.parametrize("hour", ["00:00:00", "07:00"])
+def test_days_written_with_times_are_not_taken_for_hours(tmp_path, hour):
+    path = tmp_path / "w.csv"
+    path.write_text(f"DATE,x\n2014-04-01 {hour},1\n2014-04-02 {hour},2\n")
+    with pytest.raises(DataError, match="w.csv, column DATE: .*ingest.weather_minutes: 1440"):
+        weather_files.read_table([str(path)], ["x"], "DATE", None)
+    weather = weather_files.read_table([str(path)], ["x"], "DATE", 1440)
+    start = DAY + int(hour[:2]) * 60
+    assert weather.known_from.tolist() == [start + 1440, start + 2880]
+
+
 def test_nothing_of_an_interval_or_later_is_seen(tmp_path, city):
     """Rows from some time on are replaced: nothing changes before the end of the first of them."""
     random = np.random.default_rng(4)

@@ -1,0 +1,222 @@
+"""Asking for forecasts: the stand-in server against a bare call of the model, REST, gRPC, memory and requests.
+
+    python benchmarks/serving.py --model runs/tiny-city/serving/crowdflow --data runs/tiny-city/data
+
+Without --model it takes what `make run` leaves. Windows are of the data's last intervals. Three parts:
+
+  handler     p50 of the stand-in's handler without transport (decoding and encoding a PredictRequest included)
+              and of a bare call of the SavedModel's serving_default (tensors ready, answer to NumPy), one window,
+              in turns in one loop; their ratio is to be at most 1.5
+  transports  one client that waits for each answer, REST and gRPC with 1 and 16 windows, in turns, against the
+              stand-in in a process of its own; every answer is compared with the model's. Seconds are
+              of the client's whole call, with the request's making of bytes. The server's resident memory after
+              the first 500 requests and at the end
+  build       p50 of making a request's arrays from frames that were read
+
+TensorFlow Serving itself is faster than the stand-in, which is Python. The last line is JSON; exit code 1 when any
+request fails or is answered wrongly.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+if (
+    __name__ == "__main__"
+):  # tests/ for the stand-in, in the place of this folder: it has a serving.py
+    sys.path[0] = str(Path(__file__).resolve().parents[1] / "tests")
+
+import click
+import numpy as np
+
+RUN = Path("runs/tiny-city")
+BOUND = 1.5
+WINDOWS, BATCHES = 32, (1, 16)
+CALLS, WARM_UP = 1000, 100
+SETTLED = 500  # requests
+
+
+def percentiles(seconds: list[float], *wanted: int) -> dict[str, float]:
+    """In milliseconds, `p50_ms` and so on."""
+    return {f"p{p}_ms": round(float(np.percentile(seconds, p)) * 1e3, 3) for p in wanted}
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def handler_against_bare(model: Path, folder: Path, inputs: dict[str, np.ndarray]) -> dict:
+    """p50 of both, in turns.
+
+    Args:
+      model: version folders.
+      folder: of the version served.
+      inputs: of one window.
+    """
+    import tensorflow as tf
+    from standin import server
+    from tensorflow_serving.apis import predict_pb2
+
+    from trainer import features
+
+    loaded = tf.saved_model.load(str(folder))
+    bare = loaded.signatures[features.DENSE_SIGNATURE]
+    ready = {name: tf.constant(values) for name, values in inputs.items()}
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "crowdflow"
+    request.model_spec.signature_name = features.DENSE_SIGNATURE
+    for name, values in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    seconds = {"handler": [], "bare": []}
+    with server.running(model, file_system_poll_wait_seconds=0) as standin:
+        calls = {
+            "handler": lambda: standin.handler.predict(request),
+            "bare": lambda: bare(**ready)[features.FLOW].numpy(),
+        }
+        for turn in range(WARM_UP + CALLS):
+            for name, call in calls.items():
+                started = time.perf_counter()
+                call()
+                if turn >= WARM_UP:
+                    seconds[name].append(time.perf_counter() - started)
+    found = {name: percentiles(taken, 50)["p50_ms"] for name, taken in seconds.items()}
+    ratio = round(found["handler"] / found["bare"], 2)
+    return {"handler_p50_ms": found["handler"], "bare_p50_ms": found["bare"], "ratio": ratio}
+
+
+def over_transports(model: Path, batches: dict, requests: int, cap: float | None) -> dict:
+    """Times of the four, errors and memory.
+
+    Args:
+      model: version folders.
+      batches: by size, a list of (inputs, the answer).
+      requests: in all.
+      cap: seconds after which no more are sent.
+    """
+    from standin import server
+
+    from components.errors import ServingError
+    from serving.grpc_server import GrpcServer
+    from serving.rest import RestServer
+    from trainer import features
+
+    seconds, errors, sent = {}, [], 0
+    with server.process(model) as standin:
+        clients = {
+            "rest": RestServer(f"http://127.0.0.1:{standin.rest}", retries=0),
+            "grpc": GrpcServer(standin.target, retries=0),
+        }
+        cases = [(name, size) for size in batches for name in clients]
+        pid, start, settled = standin.process.pid, time.perf_counter(), min(SETTLED, requests // 2)
+        while sent < requests and (cap is None or time.perf_counter() - start < cap):
+            name, size = cases[sent % len(cases)]
+            inputs, answer = batches[size][sent // len(cases) % len(batches[size])]
+            started = time.perf_counter()
+            try:
+                flows = clients[name].predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+                taken = time.perf_counter() - started
+                if flows.shape != answer.shape or not np.allclose(flows, answer, 1e-4, 1e-4):
+                    errors.append(f"{name}, batch {size}: another answer than the model's")
+                seconds.setdefault(f"{name}_{size}", []).append(taken)
+            except ServingError as error:
+                errors.append(f"{name}, batch {size}: {error}")
+            sent += 1
+            if sent == settled:
+                first = rss_mib(pid)
+        last = rss_mib(pid)
+        first = first if sent >= settled else last
+    results = {
+        name: {"requests_per_s": round(len(taken) / sum(taken), 1), **percentiles(taken, 50, 99)}
+        for name, taken in seconds.items()
+    }
+    memory = {"first_mib": round(first, 1), "last_mib": round(last, 1)}
+    memory |= {"after_requests": settled, "growth_mib": round(last - first, 1)}
+    return {"sent": sent, "errors": errors, "results": results, "memory": memory}
+
+
+def build_times(history, targets: np.ndarray, config) -> dict[str, float]:
+    """p50 of `request.build`, by batch size."""
+    from serving import request
+
+    found = {}
+    for size in BATCHES:
+        seconds = []
+        for turn in range(200):
+            first = turn % (len(targets) - size + 1)
+            started = time.perf_counter()
+            request.build(history, targets[first : first + size], config)
+            seconds.append(time.perf_counter() - started)
+        found[f"batch_{size}_p50_ms"] = percentiles(seconds, 50)["p50_ms"]
+    return found
+
+
+@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
+@click.option("--model", type=click.Path(path_type=Path), help="Version folders.")
+@click.option("--data", multiple=True, help="What crowdflow predict takes; may be repeated.")
+@click.option("--requests", default=10_000, show_default=True, help="Of all four, together.")
+@click.option("--seconds-cap", type=float, help="Sends no more requests after this.")
+def main(
+    model: Path | None, data: tuple[str, ...], requests: int, seconds_cap: float | None
+) -> None:
+    """Measures and prints."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if model is None:
+        model = RUN / "serving" / "crowdflow"
+        data = data or (str(RUN / "data"),)
+        print(f"no --model: taking {model}, which `make run` makes", flush=True)
+        if not model.is_dir():
+            raise click.ClickException(f"No {model}. `make run` makes one, in minutes.")
+    if not data:
+        raise click.UsageError("--data: expected what the model was trained on, or like it.")
+    from serving import Forecaster, ranges, request
+    from serving.folder import ModelFolder
+    from trainer import features
+
+    folder = ModelFolder(model)
+    forecaster = Forecaster(folder)
+    started = time.perf_counter()
+    history = forecaster.read(data)
+    print(f"read {len(history.frames.starts)} frames, {time.perf_counter() - started:.2f} s")
+    wanted = history.frames.starts[-7 * forecaster.config.intervals.per_day :]
+    targets = ranges.keep_possible(forecaster, history, wanted, lambda _: None)[-WINDOWS:]
+    if len(targets) < max(BATCHES):
+        raise click.ClickException(f"{len(targets)} forecasts can be made; more data are needed.")
+    batches = {}
+    for size in BATCHES:
+        parts = [targets[i : i + size] for i in range(0, len(targets) - size + 1, size)]
+        built = [request.build(history, part, forecaster.config) for part in parts]
+        batches[size] = [
+            (inputs, folder.predict(inputs, features.DENSE_SIGNATURE, features.FLOW))
+            for inputs in built
+        ]
+    build = build_times(history, targets, forecaster.config)
+    print("build     ", build, flush=True)
+    handler = handler_against_bare(model, folder.path, batches[1][0][0])
+    print("handler   ", handler, f"(bound {BOUND})", flush=True)
+    found = over_transports(model, batches, requests, seconds_cap)
+    for name, result in found["results"].items():
+        print(f"{name:<10}", result, flush=True)
+    print("memory    ", found["memory"], flush=True)
+    for error in found["errors"][:5]:
+        print(error, flush=True)
+    if found["sent"] < requests:
+        print(f"stopped after {found['sent']} of {requests} requests", flush=True)
+    line = {
+        "handler": {**handler, "bound": BOUND},
+        "requests": found["sent"],
+        "errors": len(found["errors"]),
+        "transports": found["results"],
+        "memory": found["memory"],
+        "build": build,
+        "load_average": os.getloadavg(),
+    }
+    print(json.dumps(line))
+    sys.exit(1 if found["errors"] else 0)
+
+
+if __name__ == "__main__":
+    main()

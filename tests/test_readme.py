@@ -5,7 +5,6 @@ line before it says otherwise: `<!-- test: e2e -->` runs it among the long tests
 does too, shortened and only where ../shared/data/NAME is, and `<!-- test: skip REASON -->` never runs it.
 """
 
-import ast
 import dataclasses
 import os
 import re

@@ -1,6 +1,7 @@
 """TensorFlow Serving's gRPC API, through `tensorflow-serving-api` (which imports TensorFlow: seconds)."""
 
-import json
+import itertools
+import time
 from collections.abc import Mapping
 
 import grpc
@@ -11,9 +12,13 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from components.errors import ServingError
 from pipeline.root import MODEL_NAME
 
-_ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_FIRST_WAIT, _LONGEST_WAIT = "0.2s", "5s"
-_MOST_ATTEMPTS = 5  # gRPC's own limit
+_FIRST_WAIT = 0.2  # seconds; doubled with every retry
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_retries", 0),  # gRPC's own do not outlast a server's start
+    ("grpc.initial_reconnect_backoff_ms", int(_FIRST_WAIT * 1000)),
+]
 
 
 class GrpcServer:
@@ -29,12 +34,9 @@ class GrpcServer:
         retries: int = 4,
     ):
         """Asks nothing yet. See `serving.transport.connect`; `address` is `host:port`."""
-        self._address, self._timeout = address, timeout
+        self._address, self._timeout, self._retries = address, timeout, retries
         self._name, self._version, self._label = name, version, label
-        options = [*_ANY_SIZE, ("grpc.enable_retries", int(retries > 0))]
-        if retries:
-            options.append(("grpc.service_config", _service_config(retries)))
-        self._channel = grpc.insecure_channel(address, options)
+        self._channel = grpc.insecure_channel(address, _OPTIONS)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
@@ -49,21 +51,15 @@ class GrpcServer:
             request.model_spec.version_label = self._label
         for name, values in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-        try:
-            answer = self._stub.Predict(request, timeout=self._timeout)
-        except grpc.RpcError as error:
-            raise ServingError(
-                f"grpc://{self._address}: {error.code().name} {error.details()}"
-            ) from None
-        return tf.make_ndarray(answer.outputs[output])
+        return tf.make_ndarray(self._ask(request).outputs[output])
 
-
-def _service_config(retries: int) -> str:
-    policy = {
-        "maxAttempts": min(retries + 1, _MOST_ATTEMPTS),
-        "initialBackoff": _FIRST_WAIT,
-        "maxBackoff": _LONGEST_WAIT,
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}]})
+    def _ask(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Asks again where no server answers, or it is not ready: a forecast changes nothing."""
+        for attempt in itertools.count():
+            try:
+                return self._stub.Predict(request, timeout=self._timeout)
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == self._retries:
+                    said = f"{error.code().name} {error.details()}"
+                    raise ServingError(f"grpc://{self._address}: {said}") from None
+            time.sleep(_FIRST_WAIT * 2**attempt)

@@ -49,7 +49,7 @@ class RestServer:
 
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
         """See `Transport`."""
-        columns = {name: _plain(values) for name, values in inputs.items()}
+        columns = {name: _plain(name, values) for name, values in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         try:
             answer = self._session.post(
@@ -74,8 +74,14 @@ class RestServer:
         return np.array(found, object if texts else np.float32)
 
 
-def _plain(values: np.ndarray) -> np.ndarray | list:
-    return values.tolist() if values.dtype == object else np.ascontiguousarray(values)
+def _plain(name: str, values: np.ndarray) -> np.ndarray | list:
+    if values.dtype == object:
+        return values.tolist()
+    if not np.isfinite(values).all():
+        raise ServingError(
+            f"{name}: expected finite values, JSON has no others. Received NaN or Inf."
+        )
+    return np.ascontiguousarray(values)
 
 
 def _said(answer: requests.Response) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from worlds.transform_graph import analyze, write_records
 
 from components.frames import encode_columns
-from components.holiday_table import holiday_dates
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 from pipeline.config import Config
 from trainer import features
@@ -79,16 +79,6 @@ def evaluation_columns(columns):
     return found
 
 
-def write_records(path, serialized):
-    import tensorflow as tf
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
-    with tf.io.TFRecordWriter(str(path), options) as writer:
-        for record in serialized:
-            writer.write(record)
-
-
 @dataclasses.dataclass
 class World:
     """Windows of each split as arrays and as files, and the fitted Transform graph."""
@@ -105,33 +95,6 @@ class World:
 
     def files(self, split):
         return [str(self.folder / f"Split-{split}" / "*")]
-
-
-def analyze(config, train, folder):
-    """Fits the Transform graph as the Transform component does, on the train windows only."""
-    import apache_beam as beam
-    import tensorflow_transform as tft
-    from tensorflow_transform import beam as tft_beam
-    from tfx_bsl.public import tfxio
-
-    import schema
-    from trainer.preprocessing import preprocessing_fn
-
-    custom = {
-        "config": config.section("intervals", "ingest", "transform"),
-        "holidays": holiday_dates(config.transform),
-    }
-    described = schema.parse(schema.render(schema.WINDOWS, config))
-    source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
-    with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
-        batches = pipeline | beam.Create(train) | source.BeamSource()
-        fitted = (batches, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(
-            lambda inputs: preprocessing_fn(inputs, custom)
-        )
-        fitted | tft_beam.WriteTransformFn(str(folder / "transform"))
-        raw = tft.DatasetMetadata(described)
-        path = str(folder / "transform" / tft.TFTransformOutput.RAW_METADATA_DIR)
-        raw | tft_beam.WriteMetadata(path, pipeline)
 
 
 def make_world(folder, config):

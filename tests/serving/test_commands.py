@@ -1,0 +1,117 @@
+"""`crowdflow predict` and `batch`, as a user calls them."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
+
+KEYS = ["forecast_start", "step", "row", "col"]
+FIRST, LAST = "2024-04-25", "2024-04-30"  # the data end on the 28th
+
+
+@pytest.fixture
+def crowdflow():
+    def call(*arguments):
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return call
+
+
+@pytest.fixture
+def given(pushed):
+    return ["--model", pushed.serving, *(part for path in pushed.data for part in ("--data", path))]
+
+
+def test_the_next_interval_as_lines_table_and_map(crowdflow, given, tmp_path):
+    done = crowdflow("predict", *given, "--out", tmp_path / "a.csv", "--map", tmp_path / "a.png")
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[0].startswith("2024-04-29 00:00  inflow ")
+    assert lines[1].startswith("2024-04-29 01:00  inflow ")
+    table = pd.read_csv(tmp_path / "a.csv", parse_dates=["forecast_start", "interval_start"])
+    assert len(table) == 2 * 5 * 4 and (table["inflow"] >= 0).all()
+    total = table.loc[table["step"] == 1, "inflow"].sum()
+    assert f"inflow {total:,.1f}," in lines[0]
+    assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.png"]
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_a_server_gives_the_same_table(kind, crowdflow, given, address, tmp_path):
+    range_ = ("--from", FIRST, "--to", LAST)
+    done = crowdflow("predict", *given, *range_, "--out", tmp_path / "folder.parquet")
+    assert done.exit_code == 0, done.output
+    [left_out] = re.findall(
+        r"left out (\d+) of 144 forecasts for a missing interval: 2024-", done.output
+    )
+    asked = ["--model", address(kind), *given[2:]]
+    crowdflow("predict", *asked, *range_, "--out", tmp_path / "server.parquet")
+    found, expected = (pd.read_parquet(tmp_path / f"{n}.parquet") for n in ("server", "folder"))
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, atol=1e-3)
+    assert expected["forecast_start"].nunique() == 144 - int(left_out)
+    assert 47 < int(left_out) < 72  # two days but an interval are not known yet, and there are gaps
+
+
+def test_a_batch_is_the_same_table(crowdflow, given, tmp_path):
+    range_ = ("--from", FIRST, "--to", LAST)
+    crowdflow("predict", *given, *range_, "--out", tmp_path / "a.parquet")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "forecasts-00007-of-00009.parquet").write_text("of an earlier call")
+    done = crowdflow("batch", *given, *range_, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = pd.concat(map(pd.read_parquet, sorted((tmp_path / "out").glob("*.parquet"))))
+    found, expected = (
+        table.sort_values(KEYS, ignore_index=True)
+        for table in (found, pd.read_parquet(tmp_path / "a.parquet"))
+    )
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, atol=1e-3)
+    counters = json.loads((tmp_path / "out" / "counters.json").read_text())
+    assert counters["forecasts"] == expected["forecast_start"].nunique()
+    assert sum(counters["left_out"].values()) == 144 - counters["forecasts"]
+    assert counters["frames"]["frames"] == 28 * 24 - 12
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["counters.json", "forecasts-00000-of-00001.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--at", "2024-04-03 08:00"],
+            r"Forecast of 2024-04-03 08:00: expected a frame at 2024-04-0\d",
+        ),
+        (["--at", "2024-04-20 08:30"], "expected the start of a 60-minute interval"),
+        (["--at", "yesterday"], "Expected a local time such as '2014-09-21 08:00'"),
+        (["--at", "2024-04-20 08:00+02:00"], "Expected a local time"),
+        (["--from", "2024-04-28", "--to", "2024-04-27"], "Expected --from before --to"),
+        (
+            ["--from", "2024-05-20", "--to", "2024-05-21"],
+            "No forecast can be made: left out 48 of 48",
+        ),
+        (["--at", "2024-04-20", "--from", "2024-04-20"], "expected it alone"),
+        (["--out", "table.xlsx"], "expected a name that ends in .csv or .parquet"),
+        (["--map", "map.gif"], "expected a name that ends in .png"),
+    ],
+)
+def test_what_cannot_be_forecast_is_one_message(arguments, said, crowdflow, given):
+    done = crowdflow("predict", *given, *arguments)
+    assert done.exit_code == 1 and "Traceback" not in done.output
+    assert re.search(said, done.output), done.output
+    assert done.output.count("Error: ") == 1
+
+
+def test_no_data_and_no_model(crowdflow, given, tmp_path):
+    done = crowdflow("predict", "--model", "x")
+    assert done.exit_code == 1 and "--data: expected files" in done.output
+    done = crowdflow("predict", "--model", tmp_path / "none", *given[2:])
+    assert done.exit_code == 1 and "expected a pushed model" in done.output
+    done = crowdflow("batch", "--model", tmp_path / "none", *given[2:], "--out", tmp_path / "o")
+    assert done.exit_code == 1 and "expected a pushed model" in done.output
+    assert not (tmp_path / "o").exists()

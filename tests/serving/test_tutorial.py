@@ -54,3 +54,12 @@ def test_the_blocks_do_what_they_say(folder):
     for picture in ("next.png", "served.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_parquet(folder / "forecasts.parquet")) == 48 * 8 * 8
+
+
+def test_the_signature_is_what_the_tutorial_shows(folder):
+    [version] = (folder / MODEL).iterdir()
+    command = ["saved_model_cli", "show", "--dir", str(version)]
+    said = run([*command, "--tag_set", "serve", "--signature_def", "serving_default"], folder)
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^```text\n(The given SavedModel .*?)^```$", text, re.M | re.S)
+    assert said.strip() == shown.strip()

@@ -144,7 +144,7 @@ def run_flows(
 def _account(tally: Tally, sources: Sequence[Source], config: Config, out: Path) -> str:
     """The counters; where the ingest went wrong, the rejects are written all the same."""
     try:
-        return account(tally, sources, config)
+        return account(tally, sources, config.paths.data, config)
     except DataError:
         if tally.rejects:
             (out / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")

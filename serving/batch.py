@@ -222,7 +222,7 @@ def run(
             config, read_side_files(sources, config), folder.absolute(), (first, last), partial
         )
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
-        ingested = json.loads(account(tally, sources, config))
+        ingested = json.loads(account(tally, sources, data, config))
         counters = {**json.loads((partial / _PLAN_FILE).read_text()), "frames": ingested}
         (partial / COUNTERS_FILE).write_text(json.dumps(counters, indent=2), encoding="utf-8")
         for path in out.glob(f"{_PREFIX}-*.parquet"):

@@ -7,19 +7,28 @@ from collections.abc import Sequence
 
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen import trip_files, trip_tally
-from components.flow_example_gen.sources import Source, ignored_side_files, read_side_files
+from components.flow_example_gen.sources import (
+    Source,
+    ignored_names,
+    ignored_side_files,
+    read_side_files,
+)
 from pipeline.config import Config
 
 COUNTERS_FILE = "counters.json"
 REJECTS_FILE = "rejects.csv"
+_LISTED_NAMES = 100
 
 
-def account(tally: tallies.Tally, sources: Sequence[Source], config: Config) -> str:
+def account(
+    tally: tallies.Tally, sources: Sequence[Source], paths: Sequence[str], config: Config
+) -> str:
     """The text of `counters.json`. A tally of trips is finished by this.
 
     Args:
       tally: of the whole ingest.
       sources: what was read.
+      paths: as they were given.
       config: of the ingest.
 
     Raises:
@@ -42,6 +51,7 @@ def account(tally: tallies.Tally, sources: Sequence[Source], config: Config) -> 
     counters = {
         "files": len(sources),
         "ignored_side_files": ignored_side_files(sources, config),
+        "ignored_names": ignored_names(paths)[:_LISTED_NAMES],
         "weather_observations_unused": weather.unused if weather else 0,
         **counts,
     }

@@ -15,6 +15,7 @@ from tfx.utils import io_utils
 
 from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
 from components.flow_example_gen.sources import (
+    ignored_names,
     ignored_side_files,
     inspect_sources,
 )
@@ -42,10 +43,12 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
           DataError: an input cannot be used, too many records are rejected, or no frame comes out.
         """
         config = Config.from_dict(json.loads(exec_properties["config"]))
-        sources = inspect_sources(json.loads(exec_properties["paths"]), config)
-        ignored = ignored_side_files(sources, config)
-        for path in ignored:
+        paths = json.loads(exec_properties["paths"])
+        sources = inspect_sources(paths, config)
+        for path in ignored_side_files(sources, config):
             log.warning("%s: side file ignored, the configuration does not use it.", path)
+        for path in ignored_names(paths):
+            log.warning("%s: not read, a hidden name or a folder.", path)
         folder = artifact_utils.get_single_uri(output_dict["counters"])
         fileio.makedirs(folder)
         tally_path = os.path.join(folder, _TALLY_FILE)
@@ -55,7 +58,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
         fileio.remove(tally_path)
-        counters = account(tally, sources, config)
+        counters = account(tally, sources, paths, config)
         for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
             io_utils.write_string_file(os.path.join(folder, name), text)
 

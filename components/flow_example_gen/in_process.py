@@ -62,7 +62,7 @@ def read_history(paths: Sequence[str], config: Config) -> History:
     read = _read_trips if of_trips(sources) else _read_flows
     blocks, found = read(sources, config)
     tally = merge_of(sources)(found)
-    counters = json.loads(account(tally, sources, config))
+    counters = json.loads(account(tally, sources, paths, config))
     return History(merge_blocks(blocks), read_side_files(sources, config), counters)
 
 

@@ -11,6 +11,7 @@ from components import grids
 from components.errors import DataError, DataNotFoundError
 from components.flow_example_gen import (
     hdf5_reader,
+    same_content,
     side_files,
     table_reader,
     table_rows,
@@ -111,6 +112,7 @@ def inspect_sources(
         )
     if trips:
         grids.edges(config.grid)  # the box must be there
+        same_content.refuse_twice(trips)
     if not side_files_needed:
         return sources
     for kind, setting, words, wanted in _side_kinds(config):
@@ -184,6 +186,18 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
     )
 
 
+def ignored_names(paths: Sequence[str]) -> list[str]:
+    """What lies in given folders and is not read: hidden files, names that begin with `_`, and folders."""
+    found = [
+        os.path.join(path, n) for path in paths if os.path.isdir(path) for n in os.listdir(path)
+    ]
+    return sorted(path for path in found if _is_skipped(path))
+
+
+def _is_skipped(path: str) -> bool:
+    return os.path.basename(path)[0] in "._" or not os.path.isfile(path)
+
+
 def expand(paths: Sequence[str]) -> list[str]:
     """The files that paths name, sorted, each once.
 
@@ -193,7 +207,8 @@ def expand(paths: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):
-            matches = [os.path.join(path, n) for n in os.listdir(path) if n[0] not in "._"]
+            matches = [os.path.join(path, name) for name in os.listdir(path)]
+            matches = [match for match in matches if not _is_skipped(match)]
         else:
             matches = [path] if os.path.exists(path) else glob.glob(path)
         matches = [match for match in matches if os.path.isfile(match)]

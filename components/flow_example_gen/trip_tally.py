@@ -205,6 +205,9 @@ def require_usable(tally: TripTally, config: Config) -> None:
         raise DataError("\n".join(tally.problems))
     records = 2 * tally.counts["trips_read"] + tally.counts["points_read"]
     rejected, share = tally.rejected.total(), config.trips.max_reject_share
+    if config.trips.first_day or config.trips.last_day:  # beyond them is left out on purpose
+        outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
+        records, rejected = records - outside, rejected - outside
     if rejected > share * records:
         raise DataError(
             f"{rejected:,} of {records:,} starts, ends and points rejected ({rejected / records:.2%}), "

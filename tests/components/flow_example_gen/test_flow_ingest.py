@@ -23,6 +23,7 @@ def test_every_form_gives_identical_frames(tmp_path, city, ingest, csv_file):
     assert ingest.counters == {
         "files": 1,
         "ignored_side_files": [],
+        "ignored_names": [],
         "weather_observations_unused": 0,
         "records_read": 57,
         "frames": 57,

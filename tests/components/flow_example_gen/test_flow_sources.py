@@ -53,6 +53,8 @@ def test_kinds_are_told_apart(tmp_path, city, csv_file, weather_file):
     assert len(sources.inspect_sources(named, city.config())) == 2
     ignored = sources.ignored_side_files(found, city.config(weather=True))
     assert ignored == [str(tmp_path / "days.txt")]
+    skipped = sources.ignored_names([str(tmp_path), str(tmp_path / "table.csv")])
+    assert skipped == [str(tmp_path / ".hidden"), str(tmp_path / "folder")]
 
 
 def test_files_that_are_not_there(tmp_path, refused):

@@ -12,6 +12,6 @@ Neither TFX nor Beam is imported, and no TensorFlow with `RestServer`:
 
 from serving.forecaster import Forecast, Forecaster
 from serving.rest import RestServer
-from serving.transport import connect
+from serving.transport import Options, connect
 
-__all__ = ["Forecast", "Forecaster", "RestServer", "connect"]
+__all__ = ["Forecast", "Forecaster", "Options", "RestServer", "connect"]

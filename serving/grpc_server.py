@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import grpc
 import numpy as np
@@ -10,10 +11,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from components.errors import ServingError
-from pipeline.root import MODEL_NAME
+from serving.transport import Options
 
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry
-_OPTIONS = [
+_CHANNEL = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_retries", 0),  # gRPC's own do not outlast a server's start
@@ -24,31 +25,27 @@ _OPTIONS = [
 class GrpcServer:
     """A transport over gRPC; see `serving.transport`."""
 
-    def __init__(
-        self,
-        address: str,
-        name: str = MODEL_NAME,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 30.0,
-        retries: int = 4,
-    ):
-        """Asks nothing yet. See `serving.transport.connect`; `address` is `host:port`."""
-        self._address, self._timeout, self._retries = address, timeout, retries
-        self._name, self._version, self._label = name, version, label
-        self._channel = grpc.insecure_channel(address, _OPTIONS)
+    def __init__(self, address: str, **options: Any):
+        """Asks nothing yet.
+
+        Args:
+          address: `host:port`.
+          **options: of `serving.Options`.
+        """
+        self._address, self._options = address, Options(**options)
+        self._channel = grpc.insecure_channel(address, _CHANNEL)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
         """See `Transport`."""
         request = predict_pb2.PredictRequest()
-        request.model_spec.name = self._name
+        request.model_spec.name = self._options.name
         request.model_spec.signature_name = signature
         request.output_filter.append(output)
-        if self._version is not None:
-            request.model_spec.version.value = self._version
-        if self._label:
-            request.model_spec.version_label = self._label
+        if self._options.version is not None:
+            request.model_spec.version.value = self._options.version
+        if self._options.label:
+            request.model_spec.version_label = self._options.label
         for name, values in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
         return tf.make_ndarray(self._ask(request).outputs[output])
@@ -57,9 +54,9 @@ class GrpcServer:
         """Asks again where no server answers, or it is not ready: a forecast changes nothing."""
         for attempt in itertools.count():
             try:
-                return self._stub.Predict(request, timeout=self._timeout)
+                return self._stub.Predict(request, timeout=self._options.timeout)
             except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == self._retries:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == self._options.retries:
                     said = f"{error.code().name} {error.details()}"
                     raise ServingError(f"grpc://{self._address}: {said}") from None
             time.sleep(_FIRST_WAIT * 2**attempt)

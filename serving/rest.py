@@ -4,6 +4,7 @@ https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import orjson
@@ -12,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from components.errors import ServingError
-from pipeline.root import MODEL_NAME
+from serving.transport import Options
 
 _NOT_READY = (429, 502, 503, 504)
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry
@@ -21,24 +22,22 @@ _FIRST_WAIT = 0.2  # seconds; doubled with every retry
 class RestServer:
     """A transport over HTTP; see `serving.transport`."""
 
-    def __init__(
-        self,
-        address: str,
-        name: str = MODEL_NAME,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 30.0,
-        retries: int = 4,
-    ):
-        """Asks nothing yet. See `serving.transport.connect`."""
-        which = (
-            f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
-        )
-        self._url = f"{address.rstrip('/')}/v1/models/{name}{which}:predict"
-        self._timeout = timeout
+    def __init__(self, address: str, **options: Any):
+        """Asks nothing yet.
+
+        Args:
+          address: `http://host:port`.
+          **options: of `serving.Options`.
+        """
+        asked = Options(**options)
+        which = f"/labels/{asked.label}" if asked.label else ""
+        if asked.version is not None:
+            which = f"/versions/{asked.version}"
+        self._url = f"{address.rstrip('/')}/v1/models/{asked.name}{which}:predict"
+        self._timeout = asked.timeout
         self._session = requests.Session()
         retry = Retry(
-            total=retries,
+            total=asked.retries,
             backoff_factor=_FIRST_WAIT,
             status_forcelist=_NOT_READY,
             allowed_methods=["POST"],  # a forecast changes nothing, so asking twice does no harm

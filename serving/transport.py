@@ -1,8 +1,9 @@
 """What a model that answers is, whether a folder or a server."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,47 +30,61 @@ class Transport(Protocol):
         """
 
 
-def connect(
-    address: str,
-    name: str = MODEL_NAME,
-    version: int | None = None,
-    label: str | None = None,
-    timeout: float = 30.0,
-    retries: int = 4,
-) -> Transport:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a server is asked.
+
+    Attributes:
+      name: of the model.
+      version: of the model, or None for the one that the server prefers.
+      label: of a version, such as `canary`, instead.
+      timeout: seconds a request may take.
+      retries: how often a request that finds no server, or one that is not ready, is repeated.
+
+    Raises:
+      ServingError: both version and label are given.
+    """
+
+    name: str = MODEL_NAME
+    version: int | None = None
+    label: str | None = None
+    timeout: float = 30.0
+    retries: int = 4
+
+    def __post_init__(self):
+        if self.version is not None and self.label is not None:
+            raise ServingError("Expected a version or a label of the model. Received both.")
+
+
+def connect(address: str, **options: Any) -> Transport:
     """The model at an address.
 
     Args:
       address: a folder (a SavedModel, or version folders of which the newest whole one is taken),
         `http://host:8501` (REST) or `grpc://host:8500`.
-      name: of the model on a server.
-      version: of the model, or None for the one that the server prefers.
-      label: of a version on a server, such as `canary`, instead.
-      timeout: seconds a request may take.
-      retries: how often a request that finds no server, or one that is not ready, is repeated.
+      **options: of `Options`; of a folder the version alone matters.
 
     Raises:
       ServingError: no model is there, or the address is of no known kind.
     """
+    asked = Options(**options)
     scheme, separator, rest = address.partition("://")
     if not separator:
         from serving.folder import ModelFolder
 
-        if label is not None:
+        if asked.label is not None:
             raise ServingError(
                 f"{address}: expected a server's address with a label, not a folder."
             )
-        return ModelFolder(Path(address), version)
-    if version is not None and label is not None:
-        raise ServingError(f"{address}: expected a version or a label. Received both.")
+        return ModelFolder(Path(address), asked.version)
     if scheme in ("http", "https"):
         from serving.rest import RestServer
 
-        return RestServer(address, name, version, label, timeout, retries)
+        return RestServer(address, **options)
     if scheme == "grpc":
         from serving.grpc_server import GrpcServer
 
-        return GrpcServer(rest, name, version, label, timeout, retries)
+        return GrpcServer(rest, **options)
     raise ServingError(
         f"{address}: expected a folder, http://host:8501 (REST) or grpc://host:8500. Received {scheme}://."
     )

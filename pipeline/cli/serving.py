@@ -76,7 +76,9 @@ def predict(
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
-    forecaster = Forecaster(connect(model, name, version, label, timeout))
+    forecaster = Forecaster(
+        connect(model, name=name, version=version, label=label, timeout=timeout)
+    )
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes
     if first or last:

@@ -2,7 +2,7 @@
 
     python benchmarks/serving.py --model runs/tiny-city/serving/crowdflow --data runs/tiny-city/data
 
-Without --model it takes what `make run` leaves. Windows are of the data's last intervals. Three parts:
+Without --model it takes what `make run` leaves. Windows are of the data's last intervals. Four parts:
 
   handler     p50 of the stand-in's handler without transport (decoding and encoding a PredictRequest included)
               and of a bare call of the SavedModel's serving_default (tensors ready, answer to NumPy), one window,
@@ -12,6 +12,8 @@ Without --model it takes what `make run` leaves. Windows are of the data's last 
               of the client's whole call, with the request's making of bytes. The server's resident memory after
               the first 500 requests and at the end
   build       p50 of making a request's arrays from frames that were read
+  start       seconds of a new process until it has its first forecast, data read, over REST (at most 3) and over
+              gRPC (at most 2 beyond the import of TensorFlow, which is measured beside); the best of three
 
 TensorFlow Serving itself is faster than the stand-in, which is Python. The last line is JSON; exit code 1 when any
 request fails or is answered wrongly.
@@ -20,13 +22,13 @@ request fails or is answered wrongly.
 import gc
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-if (
-    __name__ == "__main__"
-):  # tests/ for the stand-in, in the place of this folder: it has a serving.py
+if __name__ == "__main__":
+    # tests/ for the stand-in, in the place of this folder: it has a serving.py
     sys.path[0] = str(Path(__file__).resolve().parents[1] / "tests")
 
 import click
@@ -37,6 +39,12 @@ BOUND = 1.5
 WINDOWS, BATCHES = 32, (1, 16)
 CALLS, WARM_UP = 1000, 100
 SETTLED = 500  # requests
+FIRST_FORECAST = """
+import sys
+from serving import Forecaster, connect
+forecaster = Forecaster(connect(sys.argv[1]))
+forecaster.forecast(forecaster.read(sys.argv[2:]))
+"""
 
 
 def percentiles(seconds: list[float], *wanted: int) -> dict[str, float]:
@@ -140,6 +148,29 @@ def over_transports(model: Path, batches: dict, requests: int, cap: float | None
     return {"sent": sent, "errors": errors, "results": results, "memory": memory}
 
 
+def start_times(model: Path, data: tuple[str, ...]) -> dict[str, float]:
+    """Seconds of new processes: TensorFlow's import alone, and first forecasts; the best of three."""
+    from standin import server
+
+    with server.process(model) as standin:
+        scripts = {
+            "import_tensorflow_s": ["import tensorflow"],
+            "rest_s": [FIRST_FORECAST, f"http://127.0.0.1:{standin.rest}", *data],
+            "grpc_s": [FIRST_FORECAST, f"grpc://{standin.target}", *data],
+        }
+        found = {}
+        for name, arguments in scripts.items():
+            seconds = []
+            for _ in range(3):
+                started = time.perf_counter()
+                subprocess.run(
+                    [sys.executable, "-c", *arguments], check=True, stderr=subprocess.DEVNULL
+                )
+                seconds.append(time.perf_counter() - started)
+            found[name] = round(min(seconds), 2)
+    return found
+
+
 def build_times(history, targets: np.ndarray, config) -> dict[str, float]:
     """p50 of `request.build`, by batch size."""
     from serving import request
@@ -199,6 +230,8 @@ def main(
     print("build     ", build, flush=True)
     handler = handler_against_bare(model, folder.path, batches[1][0][0])
     print("handler   ", handler, f"(bound {BOUND})", flush=True)
+    start = start_times(model, data)
+    print("start     ", start, flush=True)
     found = over_transports(model, batches, requests, seconds_cap)
     for name, result in found["results"].items():
         print(f"{name:<10}", result, flush=True)
@@ -214,6 +247,7 @@ def main(
         "transports": found["results"],
         "memory": found["memory"],
         "build": build,
+        "start": start,
         "load_average": os.getloadavg(),
     }
     print(json.dumps(line))

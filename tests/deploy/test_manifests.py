@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.evaluation import SERVING_TAG
+
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = {
     "compose.yaml": "compose-spec.json",
@@ -70,6 +72,13 @@ def test_schema_refuses_a_broken_manifest(name, path, value, read, errors, chang
 def test_compose_as_it_is_run_fits_the_schema(compose, batching, errors):
     assert errors(compose, "compose-spec.json") == []
     assert errors(batching, "compose-spec.json") == []
+
+
+def test_the_image_is_the_one_that_infra_validator_starts(serving):
+    image = re.compile(r"(?:tensorflow/serving:|newTag: |runtimeVersion: )([\w.]+)")
+    tags = [tag for path in serving.rglob("*.yaml") for tag in image.findall(path.read_text())]
+    assert len(tags) == 5  # compose and Kubernetes, each with a GPU and without; KServe
+    assert set(tags) == {SERVING_TAG}
 
 
 def mounts(service):

@@ -88,11 +88,12 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
+    from pipeline import threads
     from pipeline.config import TrainingConfig
     from trainer import device, features
     from trainer.training import Checkpoint, Trainer
 
+    threads.share_among_branches()  # as `crowdflow run` does
     data = arrays(given)
     for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
         data[name] = np.full(given["windows"], value, np.float32)
@@ -189,13 +190,16 @@ def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dic
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONPATH"] = str(ROOT)
+    bound = ["taskset", "-c", f"0-{given['threads'] - 1}"]
     command = [sys.executable, __file__, "--child", what, json.dumps(given)]
     if what.startswith("torch"):
         settings = json.dumps({**given, "bfloat16": what == "torch-bfloat16"})
         command = [python, str(Path(__file__).with_name("_training_torch.py")), settings]
     if what == "jax":
         environment["KERAS_BACKEND"] = "jax"
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [*bound, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from components.errors import ConfigError, CrowdFlowError
 from components.flow_example_gen.sources import inspect_sources
-from pipeline import presets
+from pipeline import presets, threads
 from pipeline.config import Config
 from pipeline.console import OURS, Progress, print_outcome
 from pipeline.root import Root
@@ -124,6 +124,7 @@ def _run_nodes(
     from pipeline import summary
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
+    threads.share_among_branches()
     _check_beam_args(beam_args)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(

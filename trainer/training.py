@@ -22,6 +22,8 @@ from trainer import features, input_fn
 
 log = logging.getLogger("crowdflow.training")
 
+MOST_AT_ONCE = 32
+
 
 @dataclasses.dataclass
 class TrainingState:
@@ -135,6 +137,11 @@ def describe_epoch(entry: dict, epochs: int) -> str:
     )
 
 
+def steps_at_once(steps: int) -> int:
+    """How many of an epoch's steps one call of the graph takes: what divides them, so that none is left over."""
+    return max(n for n in range(1, MOST_AT_ONCE + 1) if steps % n == 0)
+
+
 class Trainer:
     """Trains one model.
 
@@ -200,6 +207,7 @@ class Trainer:
         if config.schedule == "cosine":
             steps = max(1, self._steps(phase) * epochs)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        # XLA is slower on a processor.
         self.model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse", jit_compile=False)
         self.model.optimizer.build(self.model.trainable_variables)
 
@@ -245,6 +253,8 @@ class Trainer:
             x = {name: self._eval[name] for name in self._inputs}
             held_out = tf.data.Dataset.from_tensor_slices((x, self._eval[features.TARGET]))
             options["validation_data"] = held_out.batch(4 * self.config.batch_size).cache()
+        self.model.steps_per_execution = steps_at_once(self._steps(phase))
+        self.model.make_train_function(force=True)
         board = keras.callbacks.TensorBoard(os.path.join(self._log_dir, f"phase{phase}"))
         self.model.fit(
             data,

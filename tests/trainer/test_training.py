@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from components.errors import ConfigError
 from pipeline.config import ModelConfig, TrainingConfig, WindowConfig
-from trainer import features
+from trainer import features, input_fn
 from trainer.model import build_model
-from trainer.training import Checkpoint, Trainer, TrainingState, describe_epoch
+from trainer.training import Checkpoint, Trainer, TrainingState, describe_epoch, steps_at_once
 
 STILL = 1e-30  # a learning rate that moves no float32 weight
 
@@ -260,3 +260,38 @@ def test_an_epochs_line(splits):
     assert describe_epoch(entry, 9) == "phase 1  epoch 3/9  loss 1.234e-02  eval rmse 7.5000  1.2 s"
     entry |= {"phase": 2, "eval_rmse": None}
     assert describe_epoch(entry, 9) == "phase 2  epoch 3/9  loss 1.234e-02  1.2 s"
+
+
+def test_steps_of_a_call_divide_the_epoch():
+    assert [steps_at_once(steps) for steps in (1, 5, 32, 64, 209, 211, 300)] == [
+        1,
+        5,
+        32,
+        32,
+        19,
+        1,
+        30,
+    ]
+
+
+def test_an_epoch_of_several_calls_takes_every_window_once(splits, tmp_path, monkeypatch):
+    taken = []
+    original = input_fn.batches
+
+    def watched(*args):
+        def note(inputs, target):
+            taken.append(len(target))
+            return np.int64(0)
+
+        def see(inputs, target):
+            seen = tf.numpy_function(lambda t: note(None, t), [target], tf.int64)
+            with tf.control_dependencies([seen]):
+                return inputs, tf.identity(target)
+
+        return original(*args).map(see)
+
+    monkeypatch.setattr(input_fn, "batches", watched)
+    trainer = make_trainer(splits, tmp_path, epochs=2, final_epochs=0, batch_size=4)
+    trainer.run()
+    size = len(splits["train"]["target"])
+    assert sum(taken[: math.ceil(size / 4)]) == size and trainer.model.optimizer.iterations == 2 * 4

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.flow_example_gen.date_range import in_words
+
 OURS = "crowdflow"
 _NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."
 _NODE_CACHED = "A cached execution %d is used."
@@ -103,6 +105,8 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     console.print(results_table(summary["metrics"]))
     lines = [f"windows: {windows}"]
     frames, of_windows = summary["counters"]["frames"], summary["counters"]["windows"]
+    if "range" in frames:
+        lines.insert(0, in_words(frames["range"]))
     gaps = {name: n for name, n in frames.items() if isinstance(n, int) and name not in _EXPECTED}
     for what, counts in (
         ("records rejected", frames["rejected"]),

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from components.errors import ConfigError, CrowdFlowError
+from components.flow_example_gen.date_range import bounds, resolve
 from components.flow_example_gen.sources import inspect_sources
 from pipeline import presets
 from pipeline.config import Config
@@ -103,7 +104,13 @@ def _data(config: Config, root: Root, progress: Progress) -> list[str]:
             f"preset {config.preset}: expected --data PATH (files or folders). Received none. Only "
             f"{presets.EMBEDDED} has a city of its own."
         )
-    inspect_sources(data, config)
+    resolved = resolve(data, config)
+    sources = inspect_sources(resolved.paths, resolved.config)
+    limits = bounds(resolved.config)
+    if limits:
+        days = limits.last - limits.first + 1
+        last = resolved.config.range.last_date
+        progress.line(f"range: {days} days up to {last}, {len(sources)} files", "dim")
     return data
 
 

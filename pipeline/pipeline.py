@@ -52,7 +52,8 @@ def create_pipeline(
       metadata: connection to MLMD; None where the orchestrator has its own.
       beam_args: Beam options of the nodes that run on Beam.
     """
-    ingest = config.section("grid", "intervals", "ingest", "trips")
+    lags = ("windows",) if config.range.weeks else ()  # how far before the range to read
+    ingest = config.section("grid", "intervals", "ingest", "trips", "range", *lags)
     example_gen = FlowExampleGen(
         paths=data,
         config=ingest,

@@ -13,6 +13,7 @@ import numpy as np
 from components.flow_example_gen import trip_tally
 from components.flow_example_gen.account import account
 from components.flow_example_gen.chunks import chunks, merge_of, of_trips, parts
+from components.flow_example_gen.date_range import resolve
 from components.flow_example_gen.day_counts import DayCounts
 from components.flow_example_gen.records import assemble_day
 from components.flow_example_gen.side_files import covariates
@@ -52,17 +53,19 @@ def read_history(paths: Sequence[str], config: Config) -> History:
 
     Args:
       paths: files, folders and patterns.
-      config: grid, intervals, ingest and trips are used.
+      config: grid, intervals, ingest and trips are used, and windows where there is a range of dates.
 
     Raises:
       DataNotFoundError: an input is not there.
       DataError: an input cannot be used, too many records are rejected, or no frame comes out.
     """
-    sources = inspect_sources(paths, config)
+    resolved = resolve(paths, config)
+    config = resolved.config
+    sources = inspect_sources(resolved.paths, config)
     read = _read_trips if of_trips(sources) else _read_flows
     blocks, found = read(sources, config)
     tally = merge_of(sources)(found)
-    counters = json.loads(account(tally, sources, paths, config))
+    counters = json.loads(account(tally, sources, paths, resolved))
     return History(merge_blocks(blocks), read_side_files(sources, config), counters)
 
 

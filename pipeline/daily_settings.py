@@ -1,0 +1,56 @@
+"""Settings of runs that come back: range of dates, drift, Beam. `pipeline.config` joins them."""
+
+import dataclasses
+import re
+from typing import Optional
+
+from pipeline.checks import require, require_date
+
+PLACEHOLDERS = ("{YYYY}", "{MM}", "{DD}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RangeConfig:
+    """Which dates are read. Everything is, as long as `weeks` is null.
+
+    Attributes:
+      weeks: the weeks up to `last_date` whose intervals are targets; the days on which their lags look back are
+        read before them.
+      last_date: YYYY-MM-DD; null is the newest date for which there is a file.
+      pattern: how the path of a day's or a month's files ends, below the given folders: `{YYYY}/{MM}/{DD}` is a
+        folder (or file) a day, `JC-{YYYY}{MM}-*.zip` a file a month. Files of other names are read whatever
+        their dates are. null: all files are read, and `last_date` must be given.
+      min_share: the run stops where less than this share of the range's intervals has a frame.
+    """
+
+    weeks: Optional[int] = None
+    last_date: Optional[str] = None
+    pattern: Optional[str] = None
+    min_share: float = 0.8
+
+    def __post_init__(self):
+        require_date("range.last_date", self.last_date)
+        require(self.weeks is None or self.weeks >= 1, "range.weeks", "at least 1", self.weeks)
+        ok = 0 <= self.min_share <= 1
+        require(ok, "range.min_share", "a share within 0..1", self.min_share)
+        if self.weeks is None:
+            for name in ("last_date", "pattern"):
+                value = getattr(self, name)
+                require(value is None, f"range.{name}", "null without range.weeks", value)
+        elif self.pattern is None:
+            expected = "a date YYYY-MM-DD where range.pattern is null"
+            require(self.last_date is not None, "range.last_date", expected, None)
+        if self.pattern is not None:
+            self._check_pattern()
+
+    def _check_pattern(self) -> None:
+        text = self.pattern
+        named = re.findall(r"\{[^}]*\}?", text)
+        ok = set(named) <= set(PLACEHOLDERS) and {"{YYYY}", "{MM}"} <= set(named)
+        expected = "{YYYY} and {MM} in it, {DD} where a file is a day's, and no other braces"
+        require(ok, "range.pattern", expected, text)
+        ok = "**" not in text and all(part not in ("", ".", "..") for part in text.split("/"))
+        expected = (
+            "a path below a folder, such as {YYYY}/{MM}/{DD}; * stands for any part of a name"
+        )
+        require(ok, "range.pattern", expected, text)

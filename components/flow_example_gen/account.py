@@ -35,6 +35,8 @@ def account(
     config = resolved.config
     weather = read_side_files(sources, config)["weather"]
     if isinstance(tally, trip_tally.TripTally):
+        limits = date_range.bounds(config)
+        tally.coverage = tally.coverage.within(limits, config.intervals.minutes)
         trip_tally.finish(tally, config.trips.empty_days)
         trip_tally.require_usable(tally, config)
         counts = trip_tally.summarize(tally, config.intervals.minutes)

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from components.flow_example_gen import trip_tally
+from components.flow_example_gen import date_range, trip_tally
 from components.flow_example_gen.account import account
 from components.flow_example_gen.chunks import chunks, merge_of, of_trips, parts
-from components.flow_example_gen.date_range import resolve
 from components.flow_example_gen.day_counts import DayCounts
 from components.flow_example_gen.records import assemble_day
 from components.flow_example_gen.side_files import covariates
@@ -59,7 +58,7 @@ def read_history(paths: Sequence[str], config: Config) -> History:
       DataNotFoundError: an input is not there.
       DataError: an input cannot be used, too many records are rejected, or no frame comes out.
     """
-    resolved = resolve(paths, config)
+    resolved = date_range.resolve(paths, config)
     config = resolved.config
     sources = inspect_sources(resolved.paths, config)
     read = _read_trips if of_trips(sources) else _read_flows
@@ -112,7 +111,8 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     crossings = count_crossings(points, config.trips.max_gap_minutes)
     add(crossings.events)
     keep()
-    coverage = trip_tally.merge(tallies).coverage
+    limits = date_range.bounds(config)
+    coverage = trip_tally.merge(tallies).coverage.within(limits, config.intervals.minutes)
     days = {*packed, *coverage.covered_days().tolist()}
     made = [trip_day(day, packed[day], coverage, config) for day in sorted(days)]
     frames = [block for block, _ in made if len(block.starts)]

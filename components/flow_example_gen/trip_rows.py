@@ -36,7 +36,7 @@ class Side(NamedTuple):
       reasons: index into `REASONS`, `OK` or `LEFT_OUT`, uint8 `[n]`.
       starts: wall-clock minutes of the interval that holds it, int64 `[n]`; 0 where unparsable.
       cells: row * W + column, int64 `[n]`; -1 outside the grid.
-      dated: the time is one to go by, bool `[n]`, whatever the position: the files cover it.
+      dated: the time is one to go by, bool `[n]`, whatever the position, in the range or not: the files cover it.
     """
 
     reasons: np.ndarray
@@ -133,7 +133,7 @@ def _judge(
         reasons[wrong[code]] = code
     left_out = date_range.outside(starts, config) & ~times.bad
     reasons[left_out] = LEFT_OUT
-    return Side(reasons, starts, cells, ~(times.bad | backwards | beyond | left_out))
+    return Side(reasons, starts, cells, ~(times.bad | backwards | beyond))
 
 
 def _beyond(starts: np.ndarray, config: Config) -> np.ndarray:

@@ -142,7 +142,7 @@ def test_trips_that_end_after_midnight_reach_into_the_first_day(tmp_path, ingest
     row = {"start_lat": 40.75, "start_lon": -73.98, "end_lat": 40.75, "end_lon": -73.98}
     times = pd.date_range("2024-04-10", "2024-04-26", freq="15min", inclusive="left")
     table = pd.DataFrame({"start_time": times, "end_time": times + pd.Timedelta(minutes=20), **row})
-    paths = split_by(table, "start_time", "%Y/%m/%d", tmp_path)
+    paths = split_by(table, "start_time", "%Y/%m/%d/x", tmp_path)
     found = ingest(paths, make())
     assert len(found.starts) == 14 * 24
     assert (found.maps.sum(axis=(1, 2)) == 4).all()  # in the first hour too
@@ -151,7 +151,7 @@ def test_trips_that_end_after_midnight_reach_into_the_first_day(tmp_path, ingest
 def test_too_little_data_stops_with_what_was_needed_and_what_was_found(tmp_path, city, ingest):
     records = flow_records(city)
     records = records[~records["interval_start"].dt.day.isin([13, 14, 15])]
-    paths = split_by(records, "interval_start", "%Y/%m/%d", tmp_path)
+    paths = split_by(records, "interval_start", "%Y/%m/%d/x", tmp_path)
     with pytest.raises(DataError) as raised:
         ingest(paths, make())
     assert str(raised.value) == (
@@ -163,4 +163,4 @@ def test_too_little_data_stops_with_what_was_needed_and_what_was_found(tmp_path,
     with pytest.raises(
         DataError, match="No complete flow frame in 0 records, .* outside the range"
     ):
-        ingest([f"{tmp_path}/2024/04/28.csv"], make(pattern=None))
+        ingest([f"{tmp_path}/2024/04/28/x.csv"], make(pattern=None))

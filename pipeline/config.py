@@ -17,7 +17,7 @@ import yaml
 
 from components.errors import ConfigError
 from pipeline.checks import require
-from pipeline.daily_settings import RangeConfig
+from pipeline.daily_settings import DriftConfig, RangeConfig
 from pipeline.data_settings import (
     GridConfig,
     IngestConfig,
@@ -52,6 +52,7 @@ class Config:
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    drift: DriftConfig = DriftConfig()
     paths: PathsConfig = PathsConfig()
 
     def __post_init__(self):

@@ -54,3 +54,28 @@ class RangeConfig:
             "a path below a folder, such as {YYYY}/{MM}/{DD}; * stands for any part of a name"
         )
         require(ok, "range.pattern", expected, text)
+
+
+@dataclasses.dataclass(frozen=True)
+class DriftConfig:
+    """When the newest flows are other than those that the last pushed model was trained on. It stops nothing.
+
+    The thresholds are of the Jensen-Shannon divergence, from 0 (the same) to 1.
+
+    Attributes:
+      days: the newest days, of the test period, that are compared; whole weeks are best.
+      sizes: threshold for the sizes of flows above zero, in classes that double; workdays and weekends apart.
+      hours: for trips by hour of the day; likewise apart.
+      cells: for trips by cell.
+    """
+
+    days: int = 7
+    sizes: float = 0.06
+    hours: float = 0.04
+    cells: float = 0.05
+
+    def __post_init__(self):
+        require(self.days >= 1, "drift.days", "at least 1", self.days)
+        for name in ("sizes", "hours", "cells"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"drift.{name}", "within 0..1", value)

@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
 from components.baseline.component import LastPushedModel
+from components.drift.component import FlowDrift
 from components.flow_example_gen.component import FlowExampleGen
 from components.flow_report.component import FlowReportGen
 from components.holiday_table import holiday_dates
@@ -17,7 +18,7 @@ from components.window_gen.component import WindowGen
 from pipeline.config import Config
 from pipeline.evaluation import eval_config, infra_validator
 from pipeline.fingerprint import fingerprint
-from schema import FRAMES, WINDOWS, render
+from schema import DRIFT, FRAMES, WINDOWS, render
 
 # Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
 from trainer import preprocessing, run_fn
@@ -130,6 +131,13 @@ def create_pipeline(
         config=config.section("grid", "intervals", "ingest", "windows"),
         code_fingerprint=fingerprint("components.baseline.executor"),
     )
+    drift = FlowDrift(
+        windows=windows,
+        baseline=last_pushed.outputs["baseline"],
+        schema_text=render(DRIFT, config),
+        config=config.section("grid", "intervals", "windows", "drift"),
+        code_fingerprint=fingerprint("components.drift.component"),
+    )
     evaluator = tfx.components.Evaluator(
         examples=windows,
         model=model,
@@ -155,6 +163,7 @@ def create_pipeline(
         model=model,
         model_run=trainer.outputs["model_run"],
         baseline=last_pushed.outputs["baseline"],
+        drift=drift.outputs["drift"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
@@ -174,6 +183,7 @@ def create_pipeline(
             transform,
             trainer,
             last_pushed,
+            drift,
             evaluator,
             *([infra] if infra else []),
             pusher,

@@ -17,7 +17,7 @@ import yaml
 
 from components.errors import ConfigError
 from pipeline.checks import require
-from pipeline.daily_settings import DriftConfig, RangeConfig
+from pipeline.daily_settings import BeamConfig, DriftConfig, RangeConfig
 from pipeline.data_settings import (
     GridConfig,
     IngestConfig,
@@ -53,6 +53,7 @@ class Config:
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     drift: DriftConfig = DriftConfig()
+    beam: BeamConfig = BeamConfig()
     paths: PathsConfig = PathsConfig()
 
     def __post_init__(self):

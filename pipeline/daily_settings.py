@@ -9,6 +9,11 @@ from pipeline.checks import require, require_date
 PLACEHOLDERS = ("{YYYY}", "{MM}", "{DD}")
 
 
+def _require_options(field: str, options: tuple[str, ...]) -> None:
+    wrong = [option for option in options if not re.fullmatch(r"--[a-z]\w*(=.*)?", option)]
+    require(not wrong, field, "options such as --runner=FlinkRunner", wrong)
+
+
 @dataclasses.dataclass(frozen=True)
 class RangeConfig:
     """Which dates are read. Everything is, as long as `weeks` is null.
@@ -79,3 +84,42 @@ class DriftConfig:
         for name in ("sizes", "hours", "cells"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"drift.{name}", "within 0..1", value)
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamNodes:
+    """Beam options of single nodes. They come after those of all nodes, and the later of two wins.
+
+    Attributes:
+      FlowExampleGen: for reading the files, such as `--direct_num_workers=4`.
+      StatisticsGen: for the statistics of the frames.
+      WindowGen: for the windows.
+      Transform: for the analysis of the training windows.
+      Evaluator: for the metrics.
+    """
+
+    FlowExampleGen: tuple[str, ...] = ()
+    StatisticsGen: tuple[str, ...] = ()
+    WindowGen: tuple[str, ...] = ()
+    Transform: tuple[str, ...] = ()
+    Evaluator: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _require_options(f"beam.nodes.{field.name}", getattr(self, field.name))
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamConfig:
+    """Where Beam runs. Nothing is set by default: Beam's DirectRunner, in the process of the node.
+
+    Attributes:
+      all: options of every node that runs on Beam, such as `--runner=FlinkRunner`; `crowdflow beam` has more.
+      nodes: of single nodes, on top.
+    """
+
+    all: tuple[str, ...] = ()
+    nodes: BeamNodes = BeamNodes()
+
+    def __post_init__(self):
+        _require_options("beam.all", self.all)

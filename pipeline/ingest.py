@@ -55,7 +55,7 @@ def ingest(
       config: with `paths.data`.
       out: the folder; what an earlier call left in it is replaced at the end, file by file.
       formats: `parquet` (always written) and `libcity`.
-      beam_args: Beam options.
+      beam_args: Beam options, over those of the configuration.
       say: prints a line.
 
     Returns:
@@ -82,7 +82,7 @@ def ingest(
             sources,
             config,
             partial,
-            beam_args,
+            [*config.beam.all, *config.beam.nodes.FlowExampleGen, *beam_args],
             lambda frames: frames | "WriteDay" >> beam.Map(_write_day, str(partial)),
         )
         counters = _account(tally, sources, resolved, out)

@@ -1,6 +1,7 @@
 """Runs the pipeline on this machine, under one root folder."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -131,7 +132,8 @@ def _run_nodes(
     from pipeline import summary
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
-    _check_beam_args(beam_args)
+    for options in (config.beam.all, *dataclasses.astuple(config.beam.nodes), beam_args):
+        _check_beam_args(options)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",

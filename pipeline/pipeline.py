@@ -6,6 +6,7 @@ from typing import Optional
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.components.base import base_beam_component, base_component
 
 from components.baseline.component import LastPushedModel
 from components.drift.component import FlowDrift
@@ -51,7 +52,7 @@ def create_pipeline(
       serving_folder: where approved models are pushed, one numeric folder a version.
       checkpoints: where interrupted trainings leave their state.
       metadata: connection to MLMD; None where the orchestrator has its own.
-      beam_args: Beam options of the nodes that run on Beam.
+      beam_args: Beam options of the nodes that run on Beam, over those of the configuration.
     """
     lags = ("windows",) if config.range.weeks else ()  # how far before the range to read
     ingest = config.section("grid", "intervals", "ingest", "trips", "range", *lags)
@@ -170,26 +171,37 @@ def create_pipeline(
         config=json.dumps(config.to_dict()),
         code_fingerprint=fingerprint("components.flow_report.component"),
     )
+    nodes = [
+        example_gen,
+        statistics,
+        schemas,
+        validator,
+        gate,
+        window_gen,
+        transform,
+        trainer,
+        last_pushed,
+        drift,
+        evaluator,
+        *([infra] if infra else []),
+        pusher,
+        report,
+    ]
+    _set_beam_options(nodes, config, beam_args)
     return tfx.dsl.Pipeline(
         pipeline_name=name,
         pipeline_root=root,
-        components=[
-            example_gen,
-            statistics,
-            schemas,
-            validator,
-            gate,
-            window_gen,
-            transform,
-            trainer,
-            last_pushed,
-            drift,
-            evaluator,
-            *([infra] if infra else []),
-            pusher,
-            report,
-        ],
+        components=nodes,
         enable_cache=True,
         metadata_connection_config=metadata,
-        beam_pipeline_args=list(beam_args),
     )
+
+
+def _set_beam_options(
+    nodes: Sequence[base_component.BaseComponent], config: Config, beam_args: Sequence[str]
+) -> None:
+    """Gives each Beam node its options: those of all, its own, and the command line's; the last one wins."""
+    for node in nodes:
+        if isinstance(node, base_beam_component.BaseBeamComponent):
+            own = getattr(config.beam.nodes, node.id)
+            node.with_beam_pipeline_args([*config.beam.all, *own, *beam_args])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 
 import pytest
@@ -220,7 +221,7 @@ def test_replace_takes_every_field_and_changes_nothing_else():
     assert len(field_names()) == len(set(field_names())) > 40
     for name in field_names():
         *section, field = name.split(".")
-        value = getattr(getattr(config, section[0]) if section else config, field)
+        value = getattr(functools.reduce(getattr, section, config), field)
         assert config.replace({name: value}) == config
     changed = config.replace({"training.epochs": 3, "seed": 9})
     assert changed.training == dataclasses.replace(config.training, epochs=3)

@@ -4,10 +4,10 @@
 
 The trips are simulated, as in benchmarks/ingest.py, 500,000 a CSV file, on a grid of 16 x 16 cells. Each
 measurement is a process of its own, best of `--repeat`, without imports: files to frames, then frames to windows
-(closeness 3, period 1, trend 1), each a Beam pipeline that writes TFRecords. The records must be the same. `start_up`
-is the same on one file with a thousand trips a week: what a second worker costs whatever the data. `speed_up` is
-one worker's seconds by two workers' seconds, as they are; `speed_up_beyond_start_up` takes the start-up off both.
-The load of the machine is printed, since two workers need two free cores. The last line is JSON.
+(closeness 3, period 1, trend 1), each a Beam pipeline that writes TFRecords. The records must be the same.
+`start_up` is the same on one file with a thousand trips a week: what a second worker costs whatever the data.
+`speed_up` is one worker's seconds by two workers' seconds, as they are; `speed_up_beyond_start_up` takes the
+start-up off both. The load of the machine is printed: two workers need two free cores. The last line is JSON.
 """
 
 import hashlib

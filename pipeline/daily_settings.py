@@ -75,8 +75,8 @@ class DriftConfig:
     """
 
     days: int = 7
-    sizes: float = 0.06
-    hours: float = 0.04
+    sizes: float = 0.07
+    hours: float = 0.05
     cells: float = 0.05
 
     def __post_init__(self):

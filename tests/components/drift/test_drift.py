@@ -211,7 +211,7 @@ def test_the_node_compares_the_newest_days_with_the_training(node, city):
     assert len(account["anomalies"]) == 4
     line = account["anomalies"][0]
     assert line.startswith("inflow on weekends, sizes of flows: Jensen-Shannon divergence 0.")
-    assert line.endswith(", above 0.06")
+    assert line.endswith(", above 0.07")
     assert verdict(account) == (
         "drift: 4 of 10 distributions, 2024-05-08 00:00 to 2024-05-14 23:00 against the training "
         "data of version 17"

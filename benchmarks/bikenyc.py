@@ -4,13 +4,16 @@
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --preset bikenyc-paper
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --search
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --ablations
+    python benchmarks/bikenyc.py --data JC-2018*.zip JC-2019*.zip weather.csv --preset citibike-jc
 
-Every run is a whole `crowdflow run` under --work, in a folder named by the hash of its settings and data: a run
-that is there already is not run again, one that was killed goes on after its last epoch, so a table can be built
-over days.
+Every run is a whole `crowdflow run` under --work; what came out of it is kept in --results, in a file named by the
+hash of its data and of every setting that is not at its default. A run whose result is there is not run again, one
+that was killed goes on after its last epoch, so a table can be built over days. A result of other training code
+than today's is marked.
 
-The search never sees the test days: it gets a file that ends before them. The last two weeks of that file, the
-validation part, are what its runs are judged by; early stopping has the tenth before.
+The search never sees the test days: it gets a file that ends before them, and its runs are judged by the last two
+weeks of that file, the validation part. A setting is chosen where its mean over seeds is lower there by more than
+seeds differ; the test days are looked at once, with what was chosen.
 """
 
 import argparse
@@ -25,32 +28,40 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline import presets
+from pipeline.config import Config
+from trainer import features
+
 COMMAND = Path(sys.executable).with_name("crowdflow")
 TEST_START = b"2014092101"
 VALIDATION_DAYS = 14
 METRIC = "rmse_active_cells"
+RESULTS = Path(__file__).with_name("results") / "bikenyc"
+# What a result depends on, settings and data apart.
+CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py"]
+CODE_FILES += ["trainer/preprocessing.py", "components/window_gen/windows.py"]
 
-# What the search tries, each a change of the preset. What pays goes into the preset.
+# What the search tries, each one change of the preset, with a single member. What pays goes into the preset.
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
-    "closeness 3, period 1, trend 1": {
-        "windows.closeness": 3,
-        "windows.period": 1,
-        "windows.trend": 1,
+    "no local component": {"model.local": False},
+    "no average": {"windows.average": 0},
+    "neither of both": {"model.local": False, "windows.average": 0},
+    "average of 2 weeks": {"windows.average": 2},
+    "trend 2": {"windows.trend": 2},
+    "closeness 6, period 3": {"windows.closeness": 6, "windows.period": 3},
+    "hours not by type of day": {
+        "transform.time_of_day": True,
+        "transform.time_of_day_type": False,
     },
-    "closeness 6, period 2, trend 2": {"windows.closeness": 6},
-    "period 4, trend 4": {"windows.period": 4, "windows.trend": 4},
-    "no batch normalisation": {"model.batch_norm": False},
-    "tanh": {"model.head": "tanh"},
-    "fusion from U[0, 1)": {"model.fusion_init": "uniform"},
-    "no hour of the day": {"transform.time_of_day": False},
     "holidays": {"transform.holiday_country": "US", "transform.holiday_subdivision": "NY"},
-    "2 residual units": {"model.residual_units": 2},
-    "6 residual units": {"model.residual_units": 6},
-    "32 filters": {"model.filters": 32},
-    "batch 64": {"training.batch_size": 64},
-    "rate 1e-3": {"training.learning_rate": 1e-3, "training.final_learning_rate": 5e-4},
-    "rate 3e-4": {"training.learning_rate": 3e-4, "training.final_learning_rate": 1.5e-4},
+    "no batch normalisation": {"model.batch_norm": False},
+    "4 residual units": {"model.residual_units": 4},
+    "64 filters": {"model.filters": 64},
+    "batch 16": {"training.batch_size": 16},
+    "half the rate": {"training.final_learning_rate": 2.5e-3},
+    "20 epochs": {"training.final_epochs": 20},
+    "60 epochs": {"training.final_epochs": 60},
 }
 
 # The paper's ablations (its table 3 and figure 7), each a change of the authors' settings.
@@ -66,28 +77,56 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def code_digest() -> str:
+    """Hash of the code that training depends on."""
+    root = Path(__file__).parent.parent
+    return hashlib.sha256(b"".join((root / name).read_bytes() for name in CODE_FILES)).hexdigest()[
+        :12
+    ]
+
+
+def run_key(config: Config, data: Sequence[Path]) -> str:
+    """Names a run by its data and its settings; a setting that is added later, at its default, changes nothing."""
+
+    def changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+        nested = {k: changed(v, defaults[k]) for k, v in values.items() if isinstance(v, dict)}
+        plain = {k: v for k, v in values.items() if k not in nested and v != defaults[k]}
+        return plain | {k: v for k, v in nested.items() if v}
+
+    settings = changed(config.to_dict(), Config().to_dict())
+    kept = {name: value for name, value in settings.items() if name not in ("preset", "paths")}
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in data))
+    digest.update(json.dumps(kept, sort_keys=True).encode())
+    return digest.hexdigest()[:12]
+
+
 def run_once(
-    name: str, preset: str, data: Path, settings: Mapping[str, Any], work: Path
+    name: str,
+    preset: str,
+    data: Sequence[Path],
+    settings: Mapping[str, Any],
+    work: Path,
+    results: Path,
 ) -> dict[str, Any]:
     """One `crowdflow run`, or what an earlier one of the same settings and data left.
 
     Args:
       name: of the row.
       preset: where the settings start.
-      data: HDF5 file of BikeNYC's form.
+      data: input files.
       settings: by dotted name.
       work: folder of all runs.
+      results: folder of what came out.
 
     Returns:
       The row: the metrics of the model and of the naive forecasts, epochs, seconds and settings.
     """
-    digest = hashlib.sha256(data.read_bytes())
-    digest.update(json.dumps([preset, settings], sort_keys=True).encode())
-    root = work / digest.hexdigest()[:12]
-    result = root / "result.json"
+    key = run_key(presets.load(preset).replace(dict(settings)), data)
+    root, result = work / key, results / f"{key}.json"
     if result.is_file():
         return json.loads(result.read_text()) | {"name": name}
-    command = [str(COMMAND), "run", "--preset", preset, "--data", str(data), "--root", str(root)]
+    command = [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
+    command += [f"--data={path}" for path in data]
     for key, value in settings.items():
         command += ["--set", f"{key}={json.dumps(value)}"]
     root.mkdir(parents=True, exist_ok=True)
@@ -97,7 +136,8 @@ def run_once(
         raise SystemExit(f"{name}: the run failed, see {root / 'output.txt'}")
     summary = json.loads((root / "summary.json").read_text())
     [history] = sorted(root.glob("artifacts/Trainer/model_run/*/history.json"))[-1:]
-    epochs = json.loads(history.read_text())["history"]
+    account = json.loads(history.read_text())
+    epochs = account["history"]
     row = {
         "name": name,
         "preset": preset,
@@ -105,18 +145,25 @@ def run_once(
         "metrics": {source: values for source, values in summary["metrics"].items() if values},
         "windows": summary["windows"],
         "epochs": [sum(e["phase"] == phase for e in epochs) for phase in (1, 2)],
+        "parameters": account["parameters"],
+        "eval_rmse": account["eval_rmse"],
+        "device": f"{account['device']}, {account['precision']}",
         "train_seconds": round(sum(e["seconds"] for e in epochs), 1),
         "blessed": summary["blessed"],
+        "code": code_digest(),
     }
-    result.write_text(json.dumps(row, indent=2))
+    results.mkdir(parents=True, exist_ok=True)
+    result.write_text(json.dumps(row, indent=2) + "\n")
     return row
 
 
-def before_test(data: Path, work: Path) -> Path:
+def before_test(data: Sequence[Path], work: Path) -> Path:
     """A copy of the file that ends where the test days begin."""
     out = work / "before_test.h5"
     work.mkdir(parents=True, exist_ok=True)
-    with h5py.File(data) as source:
+    if len(data) != 1:
+        raise SystemExit(f"--search takes BikeNYC's one file. Received {len(data)} files.")
+    with h5py.File(data[0]) as source:
         dates, maps = source["date"][:], source["data"][:]
     kept = dates < TEST_START
     if not out.exists():
@@ -138,15 +185,19 @@ def table(rows: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
                 "seeds": [round(value, 3) for value in found.tolist()],
                 "epochs": [run["epochs"] for run in runs],
                 "minutes": round(sum(run["train_seconds"] for run in runs) / 60 / len(runs), 1),
+                "current": all(run["code"] == code_digest() for run in runs),
             }
         )
-    naive = rows[0][0]["metrics"]["historical_average"][METRIC]
-    print(f"\n{METRIC}; historical average {naive:.3f}")
+    known = rows[0][0]["metrics"]
+    naive = [name for name in features.NAIVE_FORECASTS if name in known]
+    words = ", ".join(f"{name.replace('_', ' ')} {known[name][METRIC]:.3f}" for name in naive)
+    print(f"\n{METRIC}; {words}")
     for line in sorted(lines, key=lambda found: found["mean"]):
         spread = f" +- {line['std']:.3f}" if line["std"] is not None else ""
         print(
             f"{line['name']:<32} {line['mean']:.3f}{spread:<9} seeds {line['seeds']}, epochs "
             f"{line['epochs']}, {line['minutes']} min a run"
+            f"{'' if line['current'] else ' (by other code than the present)'}"
         )
     return lines
 
@@ -154,15 +205,16 @@ def table(rows: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
 def with_seeds(
     name: str,
     preset: str,
-    data: Path,
+    data: Sequence[Path],
     settings: Mapping[str, Any],
     seeds: Iterable[int],
     work: Path,
+    results: Path,
 ) -> list[dict[str, Any]]:
     """The runs of a setting, told as they come."""
     rows = []
     for seed in seeds:
-        row = run_once(name, preset, data, {**settings, "seed": seed}, work)
+        row = run_once(name, preset, data, {**settings, "seed": seed}, work, results)
         value = row["metrics"]["model"][METRIC]
         print(f"{name}, seed {seed}: {value:.3f}, epochs {row['epochs']}", flush=True)
         rows.append(row)
@@ -174,7 +226,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="NYC14_M16x8_T60_NewEnd.h5")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="the file, or those of another preset"
+    )
     parser.add_argument("--preset", default="bikenyc", help="whose seeds are run")
     parser.add_argument("--seeds", type=int, default=3, help="1 .. N")
     parser.add_argument("--search", action="store_true", help="candidates, on the validation part")
@@ -184,20 +238,20 @@ def main() -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="for every run"
     )
     parser.add_argument("--work", type=Path, default=Path("runs/bench-bikenyc"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     shared = {k: json.loads(v) for k, _, v in (text.partition("=") for text in given.set)}
     data, preset, rows = given.data, given.preset, {given.preset: {}}
     if given.search:
-        data, rows = before_test(given.data, given.work), dict(CANDIDATES)
-        shared = {"split.test_days": VALIDATION_DAYS, **shared}
+        data, rows = [before_test(given.data, given.work)], dict(CANDIDATES)
+        shared = {"split.test_days": VALIDATION_DAYS, "model.members": 1, **shared}
     elif given.ablations:
         preset, rows = "bikenyc-paper", dict(ABLATIONS)
     rows = {name: s for name, s in rows.items() if not given.only or given.only in name}
+    seeds = range(1, given.seeds + 1)
     found = [
-        with_seeds(
-            name, preset, data, {**settings, **shared}, range(1, given.seeds + 1), given.work
-        )
-        for name, settings in rows.items()
+        with_seeds(name, preset, data, {**one, **shared}, seeds, given.work, given.results)
+        for name, one in rows.items()
     ]
     lines = table(found)
     what = "search" if given.search else "ablations" if given.ablations else preset

@@ -66,7 +66,12 @@ class Config:
         require(ok, "transform.holiday_country", expected, self.transform.holiday_country)
         if self.model.external:
             fields = {
-                self.transform: ("day_of_week", "time_of_day", "holiday_country"),
+                self.transform: (
+                    "day_of_week",
+                    "time_of_day",
+                    "time_of_day_type",
+                    "holiday_country",
+                ),
                 self.ingest: ("holidays", "weather", "weather_columns"),
             }
             ok = any(getattr(part, name) for part, names in fields.items() for name in names)

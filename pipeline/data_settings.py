@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from components.geodesy import shape_for
 from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 from pipeline.checks import require, require_date
+from trainer import features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,15 +192,18 @@ class WindowConfig:
       period: lp, the same time on the last days.
       trend: lq, the same time in the last weeks.
       horizon: intervals forecast at once.
+      average: so many last weeks' mean, at the targets' and at the closeness lags' hours of the week: what is
+        usual then. 0 has none.
     """
 
     closeness: int = 3
     period: int = 1
     trend: int = 1
     horizon: int = 1
+    average: int = 0
 
     def __post_init__(self):
-        for name in ("closeness", "period", "trend"):
+        for name in ("closeness", "period", "trend", "average"):
             value = getattr(self, name)
             require(value >= 0, f"windows.{name}", "0 or more", value)
         total = self.closeness + self.period + self.trend
@@ -208,7 +212,19 @@ class WindowConfig:
 
     def history_days(self, per_day: int) -> int:
         """The days before its own day on which a window may look back, for `per_day` intervals a day."""
-        return max(-(-self.closeness // per_day), self.period, DAYS_PER_WEEK * self.trend)
+        recent = -(-self.closeness // per_day)
+        usual = DAYS_PER_WEEK * self.average + recent if self.average else 0
+        return max(recent, self.period, DAYS_PER_WEEK * self.trend, usual)
+
+    def lag_maps(self) -> dict[str, int]:
+        """How many maps a window has of each of `trainer.features.LAGS`; those without any are absent."""
+        counts = {
+            features.CLOSENESS: self.closeness,
+            features.PERIOD: self.period * self.horizon,
+            features.TREND: self.trend * self.horizon,
+            features.AVERAGE: (self.horizon + self.closeness) * bool(self.average),
+        }
+        return {name: count for name, count in counts.items() if count}
 
 
 @dataclasses.dataclass(frozen=True)

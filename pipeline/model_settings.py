@@ -13,6 +13,7 @@ class TransformConfig:
     Attributes:
       day_of_week: day of the week one-hot (7) and a weekday flag.
       time_of_day: the slot of the day, one-hot (T).
+      time_of_day_type: the same, apart for working days and for weekends and holidays (2 T).
       holiday_country: public holidays of this country, by its ISO 3166 code such as `US`; null has none.
       holiday_subdivision: and of this part of it, such as `NJ`.
       holidays_until: the last date, YYYY-MM-DD, of the table of holidays that becomes part of the model; a
@@ -21,6 +22,7 @@ class TransformConfig:
 
     day_of_week: bool = True
     time_of_day: bool = False
+    time_of_day_type: bool = False
     holiday_country: Optional[str] = None
     holiday_subdivision: Optional[str] = None
     holidays_until: str = "2035-12-31"
@@ -46,6 +48,10 @@ class ModelConfig:
       external_units: hidden units of the external component.
       external_relu: the authors' second ReLU, so that the component can only add.
       head: `tanh` as in the paper, or `linear`.
+      local: the local component is there: each cell's own linear map of its lags, of what is usual and of the
+        external vector; training then starts from the historical average of `windows.average`.
+      members: networks of this kind, trained one after the other from seeds of their own; the model's forecast
+        is their mean.
     """
 
     residual_units: int = 4
@@ -57,11 +63,16 @@ class ModelConfig:
     external_units: int = 10
     external_relu: bool = True
     head: Literal["tanh", "linear"] = "tanh"
+    local: bool = False
+    members: int = 1
 
     def __post_init__(self):
         require(self.residual_units >= 0, "model.residual_units", "0 or more", self.residual_units)
         require(self.filters >= 1, "model.filters", "at least 1", self.filters)
         require(self.external_units >= 1, "model.external_units", "at least 1", self.external_units)
+        ok = not self.local or self.head == "linear"
+        require(ok, "model.head", "linear with model.local", self.head)
+        require(self.members >= 1, "model.members", "at least 1", self.members)
 
 
 @dataclasses.dataclass(frozen=True)

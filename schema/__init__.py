@@ -28,25 +28,21 @@ def render(name: str, config: Config) -> str:
         resources.files("schema").joinpath(f"{part}.pbtxt").read_text(encoding="utf-8")
         for part in ((name,) if name == DRIFT else (name, _COVARIATES))
     ]
-    windows, grid, ingest = config.windows, config.grid, config.ingest
+    lags, grid, ingest = config.windows.lag_maps(), config.grid, config.ingest
     text = Template("\n".join(templates)).substitute(
         rows=grid.rows,
         cols=grid.cols,
         cells=grid.rows * grid.cols,
         max_flow=ingest.max_flow,
-        closeness=windows.closeness,
-        period=windows.period * windows.horizon,
-        trend=windows.trend * windows.horizon,
-        horizon=windows.horizon,
+        **{lag: lags.get(lag, 0) for lag in features.LAGS},
+        horizon=config.windows.horizon,
         weather_columns=len(ingest.weather_columns),
         drift_sizes=config.drift.sizes,
         drift_hours=config.drift.hours,
         drift_cells=config.drift.cells,
     )
     parsed = text_format.Parse(text, schema_pb2.Schema())
-    lags = {features.CLOSENESS: windows.closeness, features.PERIOD: windows.period}
-    lags[features.TREND] = windows.trend
-    absent = {lag for lag, length in lags.items() if not length}
+    absent = set(features.LAGS) - set(lags)
     kept = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
     every = features.covariates(True, True, ("any",))
     absent |= {c.name for c in every} - {c.name for c in kept}

@@ -83,7 +83,8 @@ def make_plan(starts: np.ndarray, first: str | None, last: str | None, config: C
         )
     offsets = window_offsets(config.windows, config.intervals.per_day)
     offsets.pop(features.TARGET)
-    needed = (targets[:, None] + np.concatenate(list(offsets.values())) * minutes).reshape(-1)
+    lags = np.concatenate([part.reshape(-1) for part in offsets.values()]) * minutes
+    needed = (targets[:, None] + lags).reshape(-1)
     days = np.repeat(targets // MINUTES_PER_DAY, len(needed) // len(targets))
     pairs = np.unique(np.stack([needed // MINUTES_PER_DAY, days]), axis=1)
     routes = collections.defaultdict(list)

@@ -31,9 +31,12 @@ WEATHER_KINDS = 17
 CLOSENESS = "closeness"  # float [lc, H, W, 2]
 PERIOD = "period"  # float [lp * h, H, W, 2]
 TREND = "trend"  # float [lq * h, H, W, 2]
+AVERAGE = (
+    "average"  # float [h + lc, H, W, 2], means of weeks: of the target's steps, then of closeness
+)
 TARGET = "target"  # float [h, H, W, 2]
 TARGET_TIME = "target_time"  # int64, wall-clock minutes of the first target interval's start
-LAGS = (CLOSENESS, PERIOD, TREND)
+LAGS = (CLOSENESS, PERIOD, TREND, AVERAGE)
 
 # The naive forecasts of a window's target, float [h, H, W, 2] each.
 NAIVE_PREFIX = "naive_"

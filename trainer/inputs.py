@@ -6,8 +6,6 @@ from trainer import features
 
 def raw_inputs(config: Config) -> list[str]:
     """Names of what a caller of the model gives: lags, target time and covariates, in order."""
-    windows, ingest = config.windows, config.ingest
-    lengths = (windows.closeness, windows.period, windows.trend)
-    lags = [name for name, length in zip(features.LAGS, lengths, strict=True) if length]
+    ingest, lags = config.ingest, config.windows.lag_maps()
     known = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
     return [*lags, features.TARGET_TIME, *(covariate.name for covariate in known)]

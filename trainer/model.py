@@ -3,7 +3,10 @@
 `h` is the horizon; `C = 2h`, inflow and outflow of each step. The paper's network is h = 1.
 """
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 from pipeline.config import ModelConfig, WindowConfig
@@ -40,19 +43,73 @@ class HadamardFusion(layers.Layer):
         return {**super().get_config(), "init": self.init, "seed": self.seed}
 
 
+@keras.saving.register_keras_serializable("crowdflow")
+class CityLevel(layers.Layer):
+    """What is usual for the targets, times how far the whole city is above or below what is usual now.
+
+    From closeness `[batch, lc, H, W, 2]` and average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], to
+    `[batch, lc * h, H, W, 2]`: for each closeness lag the average of the targets, from zero flow on, times
+    (the city's total then) / (its usual total then) - 1.
+    """
+
+    SMOOTHING = 0.5  # added to both totals, in scaled flows: a quiet night's ratio says little
+
+    def call(self, closeness, average):
+        lags = closeness.shape[1]
+        usual = average[:, :-lags] + 1.0  # [batch, h, H, W, 2]
+        totals = [
+            ops.sum(maps + 1.0, axis=(2, 3, 4)) + self.SMOOTHING
+            for maps in (closeness, average[:, -lags:])
+        ]
+        level = totals[0] / totals[1] - 1.0  # [batch, lc]
+        out = ops.reshape(level, (-1, lags, 1, 1, 1, 1)) * ops.expand_dims(usual, 1)
+        return ops.reshape(out, (-1, lags * usual.shape[1], *usual.shape[2:]))
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class LocalLinear(layers.Layer):
+    """A linear map that every cell has of its own: `[batch, H, W, I]` to `[batch, H, W, C]`.
+
+    Args:
+      channels: C.
+      copied: the index of the first of C inputs that the map copies at the start; None starts at zero.
+    """
+
+    def __init__(self, channels: int, copied: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.copied = copied
+
+    def build(self, input_shape):
+        def start(shape, dtype=None):
+            kernel = np.zeros(shape, np.float32)
+            if self.copied is not None:
+                for channel in range(self.channels):
+                    kernel[:, :, self.copied + channel, channel] = 1.0
+            return ops.convert_to_tensor(kernel, dtype)
+
+        self.kernel = self.add_weight((*input_shape[1:], self.channels), start, name="kernel")
+
+    def call(self, x):
+        return ops.einsum("bhwi,hwic->bhwc", x, self.kernel)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels, "copied": self.copied}
+
+
 class _Builder:
     """Makes layers of one dtype policy, each with a seed of its own."""
 
     def __init__(self, dtype: str, seed: int):
         self.dtype = dtype
-        self._seed = seed * 1_000
+        self._seeds = np.random.default_rng(seed)
 
     def seed(self) -> int:
-        self._seed += 10
-        return self._seed
+        return int(self._seeds.integers(2**31))
 
-    def conv(self, x, filters: int, name: str):
-        kernel = keras.initializers.GlorotUniform(seed=self.seed())
+    def conv(self, x, filters: int, name: str, zero: bool = False):
+        drawn = keras.initializers.GlorotUniform(seed=self.seed())
+        kernel = "zeros" if zero else drawn
         layer = layers.Conv2D(
             filters, 3, padding="same", kernel_initializer=kernel, dtype=self.dtype, name=name
         )
@@ -61,8 +118,9 @@ class _Builder:
     def relu(self, x, name: str):
         return layers.ReLU(dtype=self.dtype, name=name)(x)
 
-    def dense(self, x, units: int, name: str):
-        kernel = keras.initializers.GlorotUniform(seed=self.seed())
+    def dense(self, x, units: int, name: str, zero: bool = False):
+        drawn = keras.initializers.GlorotUniform(seed=self.seed())
+        kernel = "zeros" if zero else drawn
         return layers.Dense(units, kernel_initializer=kernel, dtype=self.dtype, name=name)(x)
 
     def batch_norm(self, x, name: str):
@@ -83,7 +141,7 @@ def build_model(
 
     Args:
       model: the architecture.
-      windows: lengths of the branches (one of length 0 is left out) and the horizon h.
+      windows: lengths of the branches (one of length 0 is left out), the average and the horizon h.
       rows: H.
       cols: W.
       external_size: E, length of the external vector; 0 where there is none.
@@ -92,35 +150,63 @@ def build_model(
 
     Returns:
       A model from a dict, closeness `[batch, lc, H, W, 2]`, period `[batch, lp * h, H, W, 2]`, trend
-      `[batch, lq * h, H, W, 2]` and external `[batch, E]`, to `[batch, h, H, W, 2]`, all float32 and scaled
-      to [-1, 1].
+      `[batch, lq * h, H, W, 2]`, average `[batch, h + lc, H, W, 2]` and external `[batch, E]`, to
+      `[batch, h, H, W, 2]`, all float32 and scaled to [-1, 1].
     """
     build = _Builder(dtype, seed)
     horizon = windows.horizon
     channels = len(features.CHANNELS) * horizon
-    lengths = (windows.closeness, windows.period * horizon, windows.trend * horizon)
-    inputs, branches = {}, []
-    for name, length in zip(features.LAGS, lengths, strict=True):
-        if length:
-            inputs[name] = keras.Input((length, rows, cols, 2), name=name, dtype="float32")
-            branches.append(_branch(build, inputs[name], model, channels, name))
+    inputs = {
+        name: keras.Input((count, rows, cols, 2), name=name, dtype="float32")
+        for name, count in windows.lag_maps().items()
+    }
+    branches = []
+    for name, maps in inputs.items():
+        if name == features.AVERAGE:
+            continue
+        if (
+            features.AVERAGE in inputs
+        ):  # beside the lags, what is usual; for closeness, at the lags too
+            usual = inputs[features.AVERAGE]
+            usual = usual if name == features.CLOSENESS else usual[:, :horizon]
+            maps = layers.Concatenate(axis=1, name=f"{name}_and_usual")([maps, usual])
+        branches.append(_branch(build, maps, model, channels, name))
     x = _fuse(build, branches, model)  # [batch, H, W, C]
+    parts = [x]
     if model.external and external_size:
         inputs[features.EXTERNAL] = keras.Input((external_size,), name=features.EXTERNAL)
-        external = _external(build, inputs[features.EXTERNAL], model, (rows, cols, channels))
-        x = layers.Add(dtype="float32", name="fusion_external")([x, external])
+        parts.append(_external(build, inputs[features.EXTERNAL], model, (rows, cols, channels)))
+    if model.local:
+        parts += _local(build, inputs, (rows, cols, channels))
+    if len(parts) > 1:
+        x = layers.Add(dtype="float32", name="fusion_all")(parts)
     x = layers.Activation(model.head, dtype="float32", name="head")(x)  # [batch, H, W, C]
     x = layers.Reshape((rows, cols, horizon, 2), dtype="float32", name="steps")(x)
     x = layers.Permute((3, 1, 2, 4), dtype="float32", name=features.FLOW)(x)  # [batch, h, H, W, 2]
     return keras.Model(inputs, x, name="st_resnet")
 
 
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Gives a network the weights of one that differs in precision alone: their order may differ, names do not."""
+    values = {weight.path: weight for weight in source.weights}
+    for weight in target.weights:
+        weight.assign(values[weight.path])
+
+
+def average(members: Sequence[keras.Model]) -> keras.Model:
+    """A model that answers the mean of its members' answers; a single one as it is."""
+    if len(members) == 1:
+        return members[0]
+    inputs = {name: keras.Input(x.shape[1:], name=name) for name, x in members[0].input.items()}
+    for number, member in enumerate(members, 1):
+        member.name = f"member_{number}"
+    answers = [member(inputs) for member in members]  # [batch, h, H, W, 2] each
+    return keras.Model(inputs, layers.Average(name=features.FLOW)(answers), name="ensemble")
+
+
 def _branch(build: _Builder, x, model: ModelConfig, channels: int, name: str):
     """One branch with weights of its own: `[batch, lags, H, W, 2]` to `[batch, H, W, C]`."""
-    _, lags, rows, cols, flows = x.shape
-    # A transpose, then a merge of the two last axes: a plain reshape would mix cells with lags.
-    x = layers.Permute((2, 3, 1, 4), dtype=build.dtype, name=f"{name}_transpose")(x)
-    x = layers.Reshape((rows, cols, lags * flows), dtype=build.dtype, name=f"{name}_channels")(x)
+    x = _as_channels(x, name, build.dtype)
     x = build.conv(x, model.filters, f"{name}_conv_in")  # [batch, H, W, filters]
     for unit in range(1, model.residual_units + 1):
         shortcut = x
@@ -132,7 +218,15 @@ def _branch(build: _Builder, x, model: ModelConfig, channels: int, name: str):
             x = build.conv(x, model.filters, f"{prefix}_conv")
         x = layers.Add(dtype=build.dtype, name=f"{name}_unit{unit}_add")([shortcut, x])
     x = build.relu(x, f"{name}_relu_out")
-    return build.conv(x, channels, f"{name}_conv_out")  # [batch, H, W, C]
+    return build.conv(x, channels, f"{name}_conv_out", zero=model.local)  # [batch, H, W, C]
+
+
+def _as_channels(x, name: str, dtype: str):
+    """`[batch, n, H, W, 2]` to `[batch, H, W, 2 n]`."""
+    _, maps, rows, cols, flows = x.shape
+    # A transpose, then a merge of the two last axes: a plain reshape would mix cells with maps.
+    x = layers.Permute((2, 3, 1, 4), dtype=dtype, name=f"{name}_transpose")(x)
+    return layers.Reshape((rows, cols, maps * flows), dtype=dtype, name=f"{name}_channels")(x)
 
 
 def _fuse(build: _Builder, branches: list, model: ModelConfig):
@@ -149,7 +243,40 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
     rows, cols, channels = shape
     x = build.dense(x, model.external_units, "external_hidden")
     x = build.relu(x, "external_relu")
-    x = build.dense(x, rows * cols * channels, "external_maps")
+    # Behind a ReLU, zeros would never learn.
+    zero = model.local and not model.external_relu
+    x = build.dense(x, rows * cols * channels, "external_maps", zero)
     if model.external_relu:
         x = build.relu(x, "external_relu_out")
     return layers.Reshape(shape, dtype=build.dtype, name="external_reshape")(x)
+
+
+def _local(build: _Builder, inputs: dict, shape: tuple[int, int, int]) -> list:
+    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in the external vector.
+
+    It starts as the average, or as no flow where there is none; every other weight starts at zero.
+    """
+    rows, cols, channels = shape
+    lags = [
+        maps for name, maps in inputs.items() if name != features.EXTERNAL
+    ]  # average is the last
+    x = (
+        layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags) + 1.0
+    )  # from zero flow on
+    copied = None
+    if features.AVERAGE in inputs:
+        average = inputs[features.AVERAGE]
+        copied = len(features.CHANNELS) * (x.shape[1] - average.shape[1])
+        if features.CLOSENESS in inputs:
+            level = CityLevel(dtype="float32", name="city_level")(
+                inputs[features.CLOSENESS], average
+            )
+            x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, level])
+    x = _as_channels(x, "local", "float32")
+    parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
+    if features.EXTERNAL in inputs:
+        calendar = build.dense(
+            inputs[features.EXTERNAL], rows * cols * channels, "local_external", True
+        )
+        parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(calendar))
+    return parts

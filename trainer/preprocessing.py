@@ -56,10 +56,18 @@ def _external(inputs: dict[str, tf.Tensor], config: Config, holidays: list[str])
     if config.transform.time_of_day:
         slot = times % MINUTES_PER_DAY // config.intervals.minutes
         parts.append(tf.one_hot(slot, config.intervals.per_day))
-    if config.ingest.holidays:
-        parts.append(tf.cast(inputs[features.HOLIDAY], tf.float32)[:, None])
-    if config.transform.holiday_country:
-        parts.append(_holiday(times, holidays, config)[:, None])
+    off = tf.cast(weekday(times) >= 5, tf.float32)  # [batch]
+    if config.ingest.holidays or config.transform.holiday_country:
+        if config.ingest.holidays:
+            holiday = tf.cast(inputs[features.HOLIDAY], tf.float32)
+        else:
+            holiday = _holiday(times, holidays, config)
+        off = tf.maximum(off, holiday)
+        parts.append(holiday[:, None])
+    if config.transform.time_of_day_type:
+        slot = times % MINUTES_PER_DAY // config.intervals.minutes
+        slots = tf.one_hot(slot, config.intervals.per_day)
+        parts += [slots * (1.0 - off[:, None]), slots * off[:, None]]
     if config.ingest.weather or config.ingest.weather_columns:
         known = tf.cast(inputs[features.WEATHER_KNOWN], tf.float32)[:, None]
     if config.ingest.weather:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from pipeline.config import Config
 from trainer import device, features, input_fn
-from trainer.model import build_model
+from trainer.model import average, build_model, copy_weights
 from trainer.signatures import export
 from trainer.training import Checkpoint, Trainer
 from trainer.training_statistics import write_statistics
@@ -36,33 +38,14 @@ def run_fn(fn_args: FnArgs) -> None:
     graph = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = input_fn.load_split(fn_args.train_files, graph)
     evaluation = input_fn.load_split(fn_args.eval_files, graph)
-    keras.utils.set_random_seed(config.seed)
-    if config.training.deterministic:
-        tf.config.experimental.enable_op_determinism()
     precision = device.choose_precision(config.training.precision)
     log.info("%s, %s", device.describe(), precision)
-
-    def build(dtype: str) -> keras.Model:
-        size = train[features.EXTERNAL].shape[1] if features.EXTERNAL in train else 0
-        rows, cols = config.grid.rows, config.grid.cols
-        return build_model(config.model, config.windows, rows, cols, size, config.seed, dtype)
-
-    name = training_key(custom["config"] + custom["code_fingerprint"], train, evaluation)
-    checkpoint = Checkpoint(Path(custom["checkpoints"]) / name)
-    with device.strategy().scope():
-        model = build(precision)
-        trainer = Trainer(
-            model,
-            config.training,
-            train,
-            evaluation,
-            config.seed,
-            checkpoint,
-            fn_args.model_run_dir,
-        )
-        state = trainer.run()
-    final = build("float32")
-    final.set_weights(model.get_weights())
+    key = training_key(custom["config"] + custom["code_fingerprint"], train, evaluation)
+    checkpoints = Path(custom["checkpoints"]) / key
+    trained, members, history = train_members(
+        config, precision, train, evaluation, checkpoints, fn_args.model_run_dir
+    )
+    final = average(members)
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
     last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
     last += (config.windows.horizon - 1) * config.intervals.minutes
@@ -75,11 +58,84 @@ def run_fn(fn_args: FnArgs) -> None:
         "precision": precision,
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
-        "history": state.history,
+        "eval_rmse": {
+            "as trained": eval_rmse(trained, evaluation, high - low),
+            "as exported": eval_rmse(members, evaluation, high - low),
+        },
+        "history": history,
     }
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, features.HISTORY_FILE), "w") as file:
         file.write(json.dumps(account, indent=2))
+
+
+def train_members(
+    config: Config,
+    precision: str,
+    train: dict[str, np.ndarray],
+    evaluation: dict[str, np.ndarray],
+    checkpoints: Path,
+    log_dir: str,
+) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
+    """Trains the members one after the other, or what is left of them.
+
+    Args:
+      config: of the run.
+      precision: Keras dtype policy to train in.
+      train: transformed windows of `train`, in order of time.
+      evaluation: those of `eval`.
+      checkpoints: a folder for this training alone.
+      log_dir: for TensorBoard.
+
+    Returns:
+      The networks as trained; the same in float32; and every epoch's account, with its `member`.
+    """
+    keras.utils.set_random_seed(config.seed)
+    if config.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    size = train[features.EXTERNAL].shape[1] if features.EXTERNAL in train else 0
+    shape = config.grid.rows, config.grid.cols, size
+    trained, exported, history = [], [], []
+    for number in range(1, config.model.members + 1):
+        if config.model.members > 1:
+            log.info("member %d of %d", number, config.model.members)
+        seed = member_seed(config.seed, number)
+        with device.strategy().scope():
+            trainer = Trainer(
+                build_model(config.model, config.windows, *shape, seed, precision),
+                config.training,
+                train,
+                evaluation,
+                seed,
+                Checkpoint(checkpoints / str(number)),
+                os.path.join(log_dir, f"member{number}"),
+            )
+            history += [{"member": number, **epoch} for epoch in trainer.run().history]
+        trained.append(trainer.model)
+        exported.append(build_model(config.model, config.windows, *shape, seed))
+        copy_weights(trainer.model, exported[-1])
+    return trained, exported, history
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of a member, counted from 1: the first one's is the configuration's own."""
+    if member == 1:
+        return seed
+    return int(np.random.default_rng([seed, member]).integers(2**31))
+
+
+def eval_rmse(members: Sequence[keras.Model], windows: dict[str, np.ndarray], span: float) -> float:
+    """RMSE of the members' mean forecast over all cells, trips per interval.
+
+    Args:
+      members: networks, in whatever precision.
+      windows: transformed, `[n, ...]` by name.
+      span: trips from -1 to 1.
+    """
+    inputs = {name: windows[name] for name in members[0].input}
+    answers = [member.predict(inputs, batch_size=256, verbose=0) for member in members]
+    errors = (np.mean(answers, axis=0) - windows[features.TARGET]).astype(np.float64) * span / 2
+    return float(np.sqrt(np.mean(errors**2)))
 
 
 def training_key(settings: str, *splits: dict[str, np.ndarray]) -> str:

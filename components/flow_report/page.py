@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from components.flow_report.drift_section import drift_section
-from components.flow_report.plots import best_epoch, figures
+from components.flow_report.plots import best_epoch, figures, members
 from components.flow_report.report_data import (
     LABELS,
     METRICS,
@@ -248,6 +248,9 @@ def _fact(value: Any) -> str:
 
 def _training(data: ReportData) -> str:
     facts = {"device": data.device, "seed": str(data.seed)}
+    histories = members(data.history)
+    if len(histories) > 1:
+        facts["members"] = str(len(histories))
     for phase in (1, 2):
         epochs = [epoch for epoch in data.history if epoch["phase"] == phase]
         if epochs:
@@ -255,10 +258,14 @@ def _training(data: ReportData) -> str:
             facts[f"phase {phase}"] = f"{_epochs(len(epochs))} in {_duration(seconds)}"
             rates = sorted({f"{epochs[i]['learning_rate']:.3g}" for i in (0, -1)}, key=float)
             facts[f"phase {phase}, learning rate"] = " to ".join(reversed(rates))
-    best = best_epoch(data)
-    if best is not None:
-        value = _number(data.history[best]["eval_rmse"])
-        facts["best eval RMSE"] = f"{value} {data.unit}, epoch {best + 1}"
+    best = [(history, best_epoch(history)) for history in histories]
+    chosen = [
+        f"{_number(history[at]['eval_rmse'])} {data.unit}, epoch {at + 1}"
+        for history, at in best
+        if at is not None
+    ]
+    if chosen:
+        facts["best eval RMSE"] = "; ".join(chosen)
     if not data.history:
         facts["epochs"] = "no training history was recorded"
     return _cards((_facts("Training", facts), _facts("Versions", data.versions)), wide=True)

@@ -1,6 +1,6 @@
 """The report's pictures, drawn from arrays. Nothing here writes a file or knows of the page."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from matplotlib import dates
@@ -172,46 +172,67 @@ def predicted_against_true(data: ReportData) -> Figure:
 
 
 def training_curves(data: ReportData) -> Figure:
-    """Loss and eval RMSE per epoch, counted through both phases; the best epoch is marked."""
-    history = data.history
-    epochs = np.arange(1, len(history) + 1)
-    loss = np.array([epoch["loss"] for epoch in history], np.float64)
-    rmse = np.array([_or_nan(epoch.get("eval_rmse")) for epoch in history])
-    panels = [("Training loss", "mean squared error, scaled flows", loss)]
-    if np.isfinite(rmse).any():
-        panels.append(("RMSE on the eval part", data.unit, rmse))
+    """Loss and eval RMSE per epoch, counted through both phases, a line a member; its best epoch is marked."""
+    histories = members(data.history)
+    longest = max(histories, key=len)
+    panels = [("Training loss", "mean squared error, scaled flows", "loss")]
+    if any(epoch.get("eval_rmse") is not None for epoch in data.history):
+        panels.append(("RMSE on the eval part", data.unit, "eval_rmse"))
     figure = Figure(figsize=(11.6, 3.7), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (title, label, values) in zip(axes, panels):
-        axis.plot(epochs, values, color=color("model"), lw=1.6, marker=".", ms=4)
+    for axis, (title, label, name) in zip(axes, panels):
+        for history in histories:
+            values = np.array([_or_nan(epoch.get(name)) for epoch in history], np.float64)
+            epochs = np.arange(1, len(history) + 1)
+            axis.plot(
+                epochs,
+                values,
+                color=color("model"),
+                lw=1.6 / len(histories) ** 0.5,
+                marker=".",
+                ms=4,
+            )
         axis.set_title(title, loc="left")
-        axis.set(xlabel="epoch", ylabel=label, xlim=(0.5, len(history) + 0.5))
+        axis.set(xlabel="epoch", ylabel=label, xlim=(0.5, len(longest) + 0.5))
         axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        if (values[np.isfinite(values)] > 0).all():
+        shown = np.concatenate([line.get_ydata() for line in axis.get_lines()])
+        if (shown[np.isfinite(shown)] > 0).all():
             axis.set_yscale("log")
             axis.yaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.6)))
-        _mark_phases(axis, [epoch["phase"] for epoch in history])
+        _mark_phases(axis, [epoch["phase"] for epoch in longest])
     if len(panels) > 1:
         _plain_log_ticks(axes[1])
-    best = best_epoch(data)
-    if best is not None:
-        axes[1].plot(epochs[best], rmse[best], "o", ms=9, mfc="none", mew=1.6, color=LIGHT["ink"])
-        label = f"best: {rmse[best]:.2f}\nepoch {epochs[best]}"
-        axes[1].annotate(
-            label, (epochs[best], rmse[best]), (0, 26), textcoords="offset points", ha="center",
-            fontsize=8, arrowprops={"arrowstyle": "-", "color": LIGHT["muted"], "lw": 0.6},
-        )  # fmt: skip
+        for history in histories:
+            _mark_best(axes[1], history)
     return figure
 
 
-def best_epoch(data: ReportData) -> Optional[int]:
-    """Index into the history of the smallest eval RMSE in phase 1, where the weights are chosen."""
+def members(history: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The epochs of each member of an ensemble, in order."""
+    numbers = sorted({epoch.get("member", 1) for epoch in history})
+    return [[epoch for epoch in history if epoch.get("member", 1) == n] for n in numbers]
+
+
+def best_epoch(history: list[dict[str, Any]]) -> Optional[int]:
+    """Index into a member's epochs of the smallest eval RMSE in phase 1, where the weights are chosen."""
     known = [
         (epoch["eval_rmse"], index)
-        for index, epoch in enumerate(data.history)
+        for index, epoch in enumerate(history)
         if epoch["phase"] == 1 and np.isfinite(_or_nan(epoch.get("eval_rmse")))
     ]
     return min(known)[1] if known else None
+
+
+def _mark_best(axis: Axes, history: list[dict[str, Any]]) -> None:
+    best = best_epoch(history)
+    if best is None:
+        return
+    at = best + 1, history[best]["eval_rmse"]
+    axis.plot(*at, "o", ms=9, mfc="none", mew=1.6, color=LIGHT["ink"])
+    axis.annotate(
+        f"best: {at[1]:.2f}\nepoch {at[0]}", at, (0, 26), textcoords="offset points", ha="center",
+        fontsize=8, arrowprops={"arrowstyle": "-", "color": LIGHT["muted"], "lw": 0.6},
+    )  # fmt: skip
 
 
 def _or_nan(value: Optional[float]) -> float:

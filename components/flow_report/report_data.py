@@ -55,7 +55,7 @@ class ReportData:
       by_hour: name of `LABELS` -> hour of the day (0..23) -> RMSE over active cells.
       by_day: name of `LABELS` -> `weekday` or `weekend` -> RMSE over active cells.
       history: an epoch each, in order: `phase` (1 or 2), `epoch`, `loss`, `eval_rmse` (trips per
-        interval, or None), `seconds`, `learning_rate`.
+        interval, or None), `seconds`, `learning_rate`, and `member` where there are several.
       blessed: the model was approved.
       reasons: why, or why not, a sentence each.
       pushed_model: the pushed version's path, or None.

@@ -56,7 +56,7 @@ def make_routes(starts: np.ndarray, config: Config) -> Routes:
     starts = np.sort(starts)
     plan = pure.plan_windows(starts, minutes, config.windows, config.split)
     offsets = pure.window_offsets(config.windows, config.intervals.per_day)
-    span = np.concatenate(list(offsets.values())) * minutes
+    span = np.concatenate([part.reshape(-1) for part in offsets.values()]) * minutes
     frames, averages = {}, {}
     origins = np.sort(np.concatenate(list(plan.origins.values())))
     naive = pure.naive_sources(starts, origins, config.windows.horizon, minutes)

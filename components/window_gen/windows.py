@@ -57,7 +57,8 @@ def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]
     before the forecast is made, since h is at most a day. Branches of length 0 are absent.
 
     Returns:
-      Feature name -> int64 `[n]`, for closeness, period, trend and target, in that order.
+      Feature name -> int64 `[n]`, for closeness, period, trend, average and target, in that order; average is
+      `[h + lc, weeks]`: the target's steps, then closeness, each in the weeks that its mean is of.
     """
     steps = np.arange(windows.horizon)
     week = DAYS_PER_WEEK * per_day
@@ -67,16 +68,23 @@ def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]
         (features.TREND, windows.trend, week),
     ):
         found[name] = (-cycle * np.arange(1, length + 1)[:, None] + steps).reshape(-1)
+    usual = np.concatenate([steps, found[features.CLOSENESS]])
+    found[features.AVERAGE] = usual[:, None] - week * np.arange(1, windows.average + 1)
     found = {name: offsets.astype(np.int64) for name, offsets in found.items() if offsets.size}
     found[features.TARGET] = steps.astype(np.int64)
     return found
 
 
-def _offset_label(name: str, position: int, horizon: int) -> str:
+def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
+    horizon = windows.horizon
     if name == features.TARGET:
         return f"target+{position}"
     if name == features.CLOSENESS:
         return f"closeness-{position + 1}"
+    if name == features.AVERAGE:
+        usual, week = divmod(position, windows.average)
+        where = f"+{usual}" if usual < horizon else f" of closeness-{usual - horizon + 1}"
+        return f"{name}-{week + 1}" + (where if usual else "")
     lag, step = divmod(position, horizon)
     return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
 
@@ -86,11 +94,11 @@ def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[
     alive = np.ones(len(starts), bool)
     dropped = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
-        for position, offset in enumerate(offsets):
+        for position, offset in enumerate(offsets.flat):
             here = np.isin(starts + offset * minutes, starts, assume_unique=True)
             lost = int(np.sum(alive & ~here))
             if lost:
-                dropped[_offset_label(name, position, windows.horizon)] = lost
+                dropped[_offset_label(name, position, windows)] = lost
             alive &= here
     return starts[alive], dropped
 
@@ -113,11 +121,8 @@ def missing_lags(
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
         if name == features.TARGET:
             continue
-        for position, offset in enumerate(offsets):
-            label, times = (
-                _offset_label(name, position, windows.horizon),
-                targets + offset * minutes,
-            )
+        for position, offset in enumerate(offsets.flat):
+            label, times = _offset_label(name, position, windows), targets + offset * minutes
             for at in np.flatnonzero(~np.isin(times, starts)):
                 first.setdefault(int(at), (int(targets[at]), label, int(times[at])))
     return [first[at] for at in sorted(first)]
@@ -191,7 +196,7 @@ def _require_windows(
         raise DataError(
             f"No windows for {' and '.join(empty)}: {len(starts)} frames from "
             f"{format_start(starts[0])} to {format_start(starts[-1])}, lags closeness {windows.closeness}, "
-            f"period {windows.period} days, trend {windows.trend} weeks. Windows: "
+            f"period {windows.period} days, trend {windows.trend} weeks, average of {windows.average}. Windows: "
             f"{ {name: len(origins) for name, origins in parts.items()} }; dropped by missing interval: "
             f"{dropped}. Give more data, fewer lags or another split."
         )
@@ -246,8 +251,10 @@ def gather(
     found = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
         if with_target or name != features.TARGET:
-            rows = locate(starts, np.asarray(origins)[:, None] + offsets * minutes)
-            found[name] = maps[rows]
+            wanted = np.asarray(origins).reshape(-1, *[1] * offsets.ndim) + offsets * minutes
+            found[name] = maps[locate(starts, wanted)]
+    if features.AVERAGE in found:
+        found[features.AVERAGE] = found[features.AVERAGE].mean(axis=2)
     return found
 
 

@@ -121,8 +121,8 @@ def test_a_bad_value_is_refused_with_expected_and_received(field, value, expecte
         (
             {"transform.day_of_week": False},
             "model.external: expected a source: one of transform.day_of_week, transform.time_of_day, "
-            "transform.holiday_country, ingest.holidays, ingest.weather, ingest.weather_columns. "
-            "Received: True.",
+            "transform.time_of_day_type, transform.holiday_country, ingest.holidays, ingest.weather, "
+            "ingest.weather_columns. Received: True.",
         ),
     ],
 )
@@ -305,7 +305,7 @@ def test_a_section_says_what_it_names_and_nothing_else():
     assert (rebuilt.grid, rebuilt.windows) == (config.grid, config.windows)
     # The text is a cache key: it stays the same from process to process, and from release to release.
     assert Config().section("windows") == (
-        '{"windows": {"closeness": 3, "horizon": 1, "period": 1, "trend": 1}}'
+        '{"windows": {"average": 0, "closeness": 3, "horizon": 1, "period": 1, "trend": 1}}'
     )
 
 

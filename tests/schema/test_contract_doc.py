@@ -18,7 +18,17 @@ from trainer import features
 README = resources.files("schema").joinpath("README.md").read_text(encoding="utf-8")
 MENTIONED = set(re.findall(r"`([^`]+)`", README))
 # No two of these letters have the same value, so no shape fits by chance.
-LETTERS = {"H": 5, "W": 7, "lc": 3, "lp": 2, "lq": 4, "h": 6, "k": 9, "ingest.max_flow": 123.0}
+LETTERS = {
+    "H": 5,
+    "W": 7,
+    "lc": 3,
+    "lp": 2,
+    "lq": 4,
+    "la": 8,
+    "h": 6,
+    "k": 9,
+    "ingest.max_flow": 123.0,
+}
 CONFIG = Config().replace(
     {
         "grid.rows": LETTERS["H"],
@@ -27,6 +37,7 @@ CONFIG = Config().replace(
         "windows.period": LETTERS["lp"],
         "windows.trend": LETTERS["lq"],
         "windows.horizon": LETTERS["h"],
+        "windows.average": LETTERS["la"],
         "ingest.max_flow": LETTERS["ingest.max_flow"],
         "ingest.holidays": True,
         "ingest.weather": True,
@@ -52,7 +63,9 @@ def table(title: str) -> dict[str, list[str]]:
 
 
 def number(text: str) -> float:
-    """A bound or a size: numbers and letters, multiplied."""
+    """A bound or a size: numbers and letters, multiplied, or added."""
+    if " + " in text:
+        return sum(map(number, text.split(" + ")))
     factors = [part.strip() for part in text.split("*")]
     return float(np.prod([LETTERS[f] if f in LETTERS else float(f) for f in factors]))
 
@@ -92,6 +105,9 @@ def test_order_of_lags_is_the_code_s():
     assert offsets["period"].tolist() == expected
     expected = [-week * 7 * per_day + k for week in range(1, weeks + 1) for k in range(steps)]
     assert offsets["trend"].tolist() == expected
+    usual = [*range(steps), *offsets["closeness"].tolist()]
+    expected = [[t - week * 7 * per_day for week in range(1, LETTERS["la"] + 1)] for t in usual]
+    assert offsets["average"].tolist() == expected
 
 
 def test_every_name_in_the_code_is_mentioned():

@@ -22,7 +22,7 @@ FIRST = date_to_minutes(dt.date(2019, 10, 14))  # daylight saving ends on 3 Nove
 
 def test_every_window_of_the_pipeline_is_built_the_same(pushed, every_window, history):
     targets = every_window["target_time"]
-    assert len(targets) > 300
+    assert len(targets) > 200
     found = request.build(history, targets, pushed.config)
     assert list(found) == raw_inputs(pushed.config)
     assert (every_window["weather_known"] == 1).any() and every_window["holiday"].max() == 1
@@ -58,6 +58,7 @@ def cities(draw):
                 "period": draw(st.integers(0, 2)),
                 "trend": draw(st.integers(0, 2)),
                 "horizon": draw(st.integers(1, 3)),
+                "average": draw(st.integers(0, 2)),
             },
             "split": {"test_days": 2, "eval_days": 2, "eval_share": None},
         }
@@ -99,10 +100,15 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
             assert f"expected a frame at {time} ({missing[0][0]}), found none" in str(raised.value)
             continue
         found = request.build(history, [target], config)
-        for name in ("closeness", "period", "trend"):
+        for name in ("closeness", "period", "trend", "average"):
             times = [time for label, time in needed if label.startswith(name)]
             if times:
                 expected = np.stack([frames.maps[where[time]] for time in times])
+                if name == "average":
+                    weeks = expected.reshape(-1, lags.average, 2, 3, 2)
+                    expected = sum(weeks[:, n] for n in range(lags.average)) / np.float32(
+                        lags.average
+                    )
                 np.testing.assert_array_equal(found[name][0], expected)
             else:
                 assert name not in found
@@ -117,6 +123,11 @@ def plain_lags(target, config):
             for k in range(lags.horizon):
                 label = f"{name}-{n}" + (f"+{k}" if k else "")
                 found.append((label, target - n * cycle + k * minutes))
+    usual = [(f"+{k}" if k else "", target + k * minutes) for k in range(lags.horizon)]
+    usual += [(f" of {label}", time) for label, time in found[: lags.closeness]]
+    for suffix, time in usual:
+        for week in range(1, lags.average + 1):
+            found.append((f"average-{week}{suffix}", time - week * 7 * 1440))
     return found
 
 

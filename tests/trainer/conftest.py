@@ -25,9 +25,15 @@ def make_config():
     values = {
         "grid": {"rows": ROWS, "cols": COLS},
         "ingest": {"holidays": True, "weather": True},
-        "windows": {"closeness": 3, "period": 1, "trend": 1, "horizon": HORIZON},
-        "transform": {"day_of_week": True, "time_of_day": True},
-        "model": {"residual_units": 1, "filters": 4, "batch_norm": True, "head": "linear"},
+        "windows": {"closeness": 3, "period": 1, "trend": 1, "horizon": HORIZON, "average": 2},
+        "transform": {"day_of_week": True, "time_of_day": True, "time_of_day_type": True},
+        "model": {
+            "residual_units": 1,
+            "filters": 4,
+            "batch_norm": True,
+            "head": "linear",
+            "local": True,
+        },
         "training": {"epochs": 3, "final_epochs": 2, "batch_size": 5, "precision": "float32"},
     }
     return Config.from_dict(values)
@@ -37,13 +43,7 @@ def make_windows(split, config):
     """Raw windows, feature name -> array `[n, ...]`, in no order of time."""
     random = np.random.default_rng(sorted(SIZES).index(split))
     count = SIZES[split]
-    lags, horizon = config.windows, config.windows.horizon
-    lengths = {
-        "closeness": lags.closeness,
-        "period": lags.period * horizon,
-        "trend": lags.trend * horizon,
-        "target": horizon,
-    }
+    lengths = config.windows.lag_maps() | {"target": config.windows.horizon}
     shape = (config.grid.rows, config.grid.cols, 2)
     low, high = 2.0, LARGEST[split]  # the smallest flow is not zero either
     columns = {}
@@ -154,6 +154,12 @@ def external_reference():
                 for s in range(config.intervals.per_day)
             ]
             row.append(float(raw[features.HOLIDAY][index]))
+            off = time.weekday() >= 5 or row[-1] == 1
+            for wanted in (False, True):
+                row += [
+                    float(off == wanted and minute // config.intervals.minutes == s)
+                    for s in range(config.intervals.per_day)
+                ]
             known = bool(raw[features.WEATHER_KNOWN][index])
             row += [float(known and raw[features.WEATHER][index] == kind) for kind in range(17)]
             for name in (features.TEMPERATURE, features.WIND_SPEED):

@@ -19,7 +19,9 @@ from trainer.model import build_model
 from trainer.signatures import export
 
 CALENDAR = 7 + 1 + 24
-EXTERNAL = CALENDAR + 1 + 2  # weekday, slot, holiday, two columns of weather
+EXTERNAL = (
+    CALENDAR + 1 + 48 + 2
+)  # weekday, slot, holiday, slot by type of day, two columns of weather
 LAST_MINUTE = intervals.date_to_minutes(dt.date(2015, 1, 1)) - 1  # of the table
 
 
@@ -74,7 +76,7 @@ def test_values_are_scaled_column_by_column_by_the_known_ones_of_train(table_wor
     )
     assert found.shape == (len(known), EXTERNAL)
     expected = (test[features.WEATHER_VALUES] - low) / (high - low) * known[:, None]
-    np.testing.assert_allclose(found[:, CALENDAR + 1 :], expected, atol=1e-6)
+    np.testing.assert_allclose(found[:, -2:], expected, atol=1e-6)
     assert (known == 0).any() and (known == 1).any()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.config import ModelConfig, WindowConfig
 from pipeline.fingerprint import closure
-from trainer.model import build_model
+from trainer.model import average, build_model, copy_weights
 
 ROWS, COLS, EXTERNAL = 5, 4, 6
 
@@ -112,11 +112,14 @@ def reference(model, inputs, architecture, horizon):
     layers = {
         layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers
     }
-    branches = []
+    branches, usual = [], inputs.get("average")
     for name in ("closeness", "period", "trend"):
         if name not in inputs:
             continue
         lags = inputs[name].astype(np.float64)  # [n, lags, H, W, 2]
+        if usual is not None:
+            beside = usual if name == "closeness" else usual[:, :horizon]
+            lags = np.concatenate([lags, beside], axis=1)
         x = np.concatenate(list(np.moveaxis(lags, 1, 0)), axis=-1)
         x = _conv(x, *layers[f"{name}_conv_in"])
         for unit in range(1, architecture.residual_units + 1):
@@ -139,17 +142,48 @@ def reference(model, inputs, architecture, horizon):
         if architecture.external_relu:
             maps = np.maximum(maps, 0)
         x = x + maps.reshape(x.shape)
+    if architecture.local:
+        x = x + local_reference(layers, inputs, horizon)
     if architecture.head == "tanh":
         x = np.tanh(x)
     steps = [x[..., 2 * step : 2 * step + 2] for step in range(horizon)]
     return np.stack(steps, axis=1)
 
 
+def local_reference(layers, inputs, horizon):
+    """The local component, cell by cell, in loops."""
+    names = [n for n in ("closeness", "period", "trend", "average") if n in inputs]
+    maps = [m for n in names for m in np.moveaxis(inputs[n].astype(np.float64) + 1, 1, 0)]
+    if "average" in inputs and "closeness" in inputs:
+        lags = inputs["closeness"].shape[1]
+        for lag in range(lags):
+            now = (inputs["closeness"][:, lag] + 1.0).sum(axis=(1, 2, 3)) + 0.5
+            then = (inputs["average"][:, horizon + lag] + 1.0).sum(axis=(1, 2, 3)) + 0.5
+            for step in range(horizon):
+                level = (now / then - 1)[:, None, None, None]
+                maps.append((inputs["average"][:, step] + 1.0) * level)
+    known = np.concatenate(maps, axis=-1)  # [n, H, W, I]
+    [kernel] = layers["local"]
+    out = np.zeros((*known.shape[:3], kernel.shape[-1]))
+    for row in range(ROWS):
+        for col in range(COLS):
+            out[:, row, col] = known[:, row, col] @ kernel[row, col] - 1
+    if "external" in inputs:
+        weights, bias = layers["local_external"]
+        out += (inputs["external"] @ weights + bias).reshape(out.shape)
+    return out
+
+
+LOCAL = {"local": True, "head": "linear", "external_relu": False}
 ARCHITECTURES = {
     "paper": ({}, HORIZON_1, EXTERNAL),
     "batch_norm": ({"batch_norm": True, "residual_units": 2, "head": "linear"}, HORIZON_2, 0),
     "sum": ({"fusion": "sum", "external_relu": False}, HORIZON_2, EXTERNAL),
     "no_units": ({"residual_units": 0, "head": "linear"}, WindowConfig(1, 1, 0, 3), EXTERNAL),
+    "local": (LOCAL, WindowConfig(3, 2, 1, average=4), EXTERNAL),
+    "local_steps": (LOCAL | {"batch_norm": True}, WindowConfig(2, 1, 1, 3, average=2), EXTERNAL),
+    "local_without_average": (LOCAL, HORIZON_2, 0),
+    "average_without_local": ({"head": "linear"}, WindowConfig(2, 1, 0, 2, average=3), EXTERNAL),
     "one_branch": ({"fusion": "sum", "head": "linear"}, WindowConfig(0, 0, 2), 0),
 }
 
@@ -165,6 +199,22 @@ def test_forward_pass_equals_plain_numpy(case):
     got = answer(model, inputs)
     assert got.dtype == np.float32 and np.std(expected) > 0.05
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_training_with_the_local_component_starts_from_the_average(horizon):
+    windows = WindowConfig(3, 1, 1, horizon, average=4)
+    model = build(windows, EXTERNAL, **LOCAL)
+    inputs = random_inputs(model)
+    np.testing.assert_allclose(answer(model, inputs), inputs["average"][:, :horizon], atol=1e-6)
+
+
+def test_an_ensemble_answers_the_mean_of_its_members():
+    members = [build(HORIZON_2, EXTERNAL, seed) for seed in (1, 2, 3)]
+    inputs = random_inputs(members[0])
+    expected = np.mean([answer(member, inputs) for member in members], axis=0)
+    np.testing.assert_allclose(answer(average(members), inputs), expected, atol=1e-6)
+    assert average(members[:1]) is members[0]
 
 
 def test_branches_have_weights_of_their_own():
@@ -234,9 +284,11 @@ def test_the_seed_alone_decides_the_initial_weights():
 
 
 def test_the_same_weights_serve_both_precisions():
-    low = build(HORIZON_2, EXTERNAL, dtype="mixed_bfloat16", batch_norm=True)
-    full = build(HORIZON_2, EXTERNAL, seed=9, batch_norm=True)
-    full.set_weights(low.get_weights())
+    windows = WindowConfig(4, 1, 2, 2, average=2)
+    low = build(windows, EXTERNAL, dtype="mixed_bfloat16", batch_norm=True, local=True)
+    full = build(windows, EXTERNAL, seed=9, batch_norm=True, local=True)
+    randomise(low)
+    copy_weights(low, full)
     assert low.get_layer("closeness_conv_in").compute_dtype == "bfloat16"
     assert low.output.dtype == full.output.dtype == "float32"
     assert {str(w.dtype) for w in low.weights} == {"float32"}

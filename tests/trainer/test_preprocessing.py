@@ -45,7 +45,7 @@ def test_external_vector_equals_pythons_calendar(world, transformed, external_re
         raw = in_order(world.raw[split])
         expected = external_reference(raw, world.config, world.raw["train"])
         assert arrays[features.EXTERNAL].dtype == np.float32
-        assert expected.shape[1] == 7 + 1 + 24 + 1 + 17 + 2
+        assert expected.shape[1] == 7 + 1 + 24 + 1 + 48 + 17 + 2
         np.testing.assert_allclose(arrays[features.EXTERNAL], expected, atol=1e-6)
 
 
@@ -85,10 +85,10 @@ def test_weekday_and_slot_at_the_calendars_corners(world, time, day, slot):
 @pytest.mark.parametrize(
     "settings, width",
     [
-        ({}, 7 + 1 + 24 + 1 + 19),
-        ({"transform.day_of_week": False, "intervals.minutes": 30}, 48 + 1 + 19),
-        ({"transform.time_of_day": False, "ingest.weather": False}, 7 + 1 + 1),
-        ({"transform.time_of_day": False, "ingest.holidays": False}, 7 + 1 + 19),
+        ({}, 7 + 1 + 24 + 1 + 48 + 19),
+        ({"transform.day_of_week": False, "intervals.minutes": 30}, 48 + 1 + 96 + 19),
+        ({"transform.time_of_day": False, "ingest.weather": False}, 7 + 1 + 1 + 48),
+        ({"transform.time_of_day_type": False, "ingest.holidays": False}, 7 + 1 + 24 + 19),
     ],
 )
 def test_only_the_configured_sources_are_in_the_external_vector(world, settings, width):
@@ -97,7 +97,12 @@ def test_only_the_configured_sources_are_in_the_external_vector(world, settings,
 
 
 def test_no_external_vector_without_a_source(world):
-    off = {"transform.day_of_week": False, "transform.time_of_day": False, "model.external": False}
+    off = {
+        "transform.day_of_week": False,
+        "transform.time_of_day": False,
+        "transform.time_of_day_type": False,
+        "model.external": False,
+    }
     config = world.config.replace({**off, "ingest.weather": False, "ingest.holidays": False})
     raw = {name: world.raw["train"][name] for name in ("closeness", "target", "target_time")}
     out = traced(config, raw)

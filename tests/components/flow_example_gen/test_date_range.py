@@ -57,17 +57,18 @@ def test_the_range_is_the_weeks_and_the_history_of_their_lags():
     assert date_range.outside(starts, config).tolist() == [True, False, False, True]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
-    st.integers(0, 60), st.integers(0, 3), st.integers(0, 2), st.integers(1, 24), st.sampled_from([24, 48])
+    st.tuples(*(st.integers(0, most) for most in (60, 3, 2, 2))), st.integers(1, 24), st.sampled_from([24, 48])
 )  # fmt: skip
-def test_the_history_is_the_furthest_day_that_a_window_looks_back_on(lc, lp, lq, h, per_day):
-    if lc + lp + lq == 0:
-        lc = 1
-    windows = {"closeness": lc, "period": lp, "trend": lq, "horizon": h}
+def test_the_history_is_the_furthest_day_that_a_window_looks_back_on(lags, horizon, per_day):
+    names = ("closeness", "period", "trend", "average")
+    windows = {**dict(zip(names, lags)), "horizon": horizon}
+    if not sum(lags[:3]):
+        windows["closeness"] = 1
     config = Config.from_dict({"windows": windows, "intervals": {"minutes": 1440 // per_day}})
-    offsets = np.concatenate(list(window_offsets(config.windows, per_day).values()))
-    furthest = int(offsets.min()) // per_day  # of a target at midnight
+    offsets = window_offsets(config.windows, per_day).values()
+    furthest = min(int(part.min()) for part in offsets) // per_day  # of a target at midnight
     assert config.windows.history_days(per_day) == -furthest
 
 

@@ -170,6 +170,16 @@ def test_training_curves_mark_the_phases_and_the_best_epoch_of_phase_one(make_re
     assert best.get_ydata()[0] == by_value[0]["eval_rmse"]
 
 
+def test_each_member_has_a_curve_of_its_own(make_report):
+    data = make_report(days=1)
+    second = [{**epoch, "member": 2, "loss": 2 * epoch["loss"]} for epoch in data.history[:70]]
+    history = [{**epoch, "member": 1} for epoch in data.history] + second
+    loss, rmse = plots.training_curves(make_report(days=1, history=history)).axes
+    assert [len(line.get_xdata()) for line in loss.get_lines()] == [90, 70]
+    np.testing.assert_array_equal(loss.get_lines()[1].get_ydata(), [e["loss"] for e in second])
+    assert len(rmse.get_lines()) == 4 and len(rmse.texts) == 2 + 2  # a best epoch each, two phases
+
+
 def test_training_without_an_eval_part_has_the_loss_alone(make_report):
     history = [
         {

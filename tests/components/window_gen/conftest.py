@@ -23,6 +23,11 @@ def needed(t, config):
             for k in range(lags.horizon):
                 label = f"{name}-{lag}" + (f"+{k}" if k else "")
                 found.append((label, t + k * step - lag * cycle))
+    usual = [(f"+{k}" if k else "", t + k * step) for k in range(lags.horizon)]
+    usual += [(f" of closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
+    for suffix, time in usual:
+        for week in range(1, lags.average + 1):
+            found.append((f"average-{week}{suffix}", time - week * WEEK))
     return found + [(f"target+{k}", t + k * step) for k in range(lags.horizon)]
 
 
@@ -126,6 +131,10 @@ def windows(frames, config):
             "weekend": int(t.strftime("%a") in ("Sat", "Sun")),
             "active_cells": sum(map(sum, active_cells(frames, min(t, test_start)))),
         }
+        weeks, every = config.windows.average, groups.pop("average", [])
+        if weeks:
+            means = [sum(every[i : i + weeks]) / weeks for i in range(0, len(every), weeks)]
+            groups["average"] = means
         maps = {name: np.stack(group) for name, group in groups.items()} | naive
         found[split].append(scalars | {n: v.astype(np.float32) for n, v in maps.items()})
     step = dt.timedelta(minutes=config.intervals.minutes)

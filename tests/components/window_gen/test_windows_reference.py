@@ -18,7 +18,7 @@ def make_config(minutes, lags, split, rows=2, cols=3):
         {
             "grid": {"rows": rows, "cols": cols},
             "intervals": {"minutes": minutes},
-            "windows": dict(zip(("closeness", "period", "trend", "horizon"), lags)),
+            "windows": dict(zip(("closeness", "period", "trend", "horizon", "average"), lags)),
             "split": {"test_days": None, "eval_share": None, **split},
         }
     )
@@ -31,9 +31,10 @@ def cases(draw):
     per_day = 1440 // minutes
     closeness, period = draw(st.integers(0, 4)), draw(st.integers(0, 2))
     trend = draw(st.integers(0 if closeness + period else 1, 1))
+    average = draw(st.sampled_from([0, 0, 1, 2]))
     limit = per_day * (1 if period else 7)
     horizon = draw(st.one_of(st.just(1), st.integers(1, min(limit, 12)), st.just(limit)))
-    days = 7 * trend + period + 2 * (horizon // per_day) + draw(st.integers(4, 9))
+    days = 7 * max(trend, average) + period + 2 * (horizon // per_day) + draw(st.integers(4, 9))
     first = dt.datetime(2014, 2, 20) + dt.timedelta(days=draw(st.integers(0, 6)))
     test = draw(
         st.sampled_from(
@@ -62,7 +63,7 @@ def cases(draw):
         "rows": draw(st.integers(1, 3)),
         "cols": draw(st.integers(1, 3)),
     }
-    lags = (closeness, period, trend, horizon)
+    lags = (closeness, period, trend, horizon, average)
     config = make_config(minutes, lags, test | evaluation, frames["rows"], frames["cols"])
     return config, frames
 

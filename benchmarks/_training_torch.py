@@ -1,0 +1,134 @@
+"""The PyTorch peer of training.py: ST-ResNet from the paper, timed. argv: settings as JSON; prints samples/s.
+
+Run by an environment of its own that has torch and numpy.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+
+
+class Branch(nn.Module):
+    """Conv, residual units of [(BN) ReLU Conv] x 2, ReLU, Conv: `[b, lags * 2, H, W]` to `[b, 2 h, H, W]`."""
+
+    def __init__(self, channels: int, filters: int, units: int, norm: bool, out: int):
+        super().__init__()
+
+        def half():
+            normed = [nn.BatchNorm2d(filters)] if norm else []
+            return [*normed, nn.ReLU(), nn.Conv2d(filters, filters, 3, padding=1)]
+
+        self.first = nn.Conv2d(channels, filters, 3, padding=1)
+        self.units = nn.ModuleList(nn.Sequential(*half(), *half()) for _ in range(units))
+        self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(filters, out, 3, padding=1))
+        self.layout = torch.contiguous_format
+
+    def forward(self, x):
+        x = self.first(x.contiguous(memory_format=self.layout))
+        for unit in self.units:
+            x = x + unit(x)
+        return self.last(x)
+
+
+class STResNet(nn.Module):
+    """Branches, Hadamard fusion, the external and, where it is asked for, the local component, and the head.
+
+    `maps` is name -> `[b, n, 2, H, W]`, n as `given["maps"]` has it; the answer is `[b, 2 h, H, W]`.
+    """
+
+    def __init__(self, given: dict):
+        super().__init__()
+        self.horizon = given["horizon"]
+        rows, cols, out = given["rows"], given["cols"], 2 * self.horizon
+        counts = dict(given["maps"])
+        usual = counts.pop("average", 0)
+        beside = {n: usual if n == "closeness" else min(usual, self.horizon) for n in counts}
+        self.branches = nn.ModuleDict(
+            {
+                name: Branch(
+                    2 * (count + beside[name]),
+                    given["filters"],
+                    given["residual_units"],
+                    given["batch_norm"],
+                    out,
+                )
+                for name, count in counts.items()
+            }
+        )
+        self.beside = beside
+        self.fusion = nn.ParameterDict({n: torch.rand(out, rows, cols) for n in counts})
+        self.external = nn.Sequential(
+            nn.Linear(given["external"], given["external_units"]),
+            nn.ReLU(),
+            nn.Linear(given["external_units"], out * rows * cols),
+        )
+        self.local = None
+        if given["local"]:
+            inputs = sum(counts.values()) + usual
+            inputs += counts["closeness"] * self.horizon if usual else 0
+            self.local = nn.Parameter(torch.zeros(rows, cols, 2 * inputs, out))
+            self.calendar = nn.Linear(given["external"], out * rows * cols)
+        self.head = torch.tanh if given["head"] == "tanh" else nn.Identity()
+
+    def forward(self, maps, external):
+        usual = maps.get("average")
+        fused = 0.0
+        for name, branch in self.branches.items():
+            x = maps[name]
+            if usual is not None:
+                x = torch.cat([x, usual[:, : self.beside[name]]], 1)
+            fused = fused + branch(x.flatten(1, 2)) * self.fusion[name]
+        fused = fused + self.external(external).view_as(fused)
+        if self.local is not None:
+            known = [x + 1.0 for x in maps.values()]
+            if usual is not None:
+                lags = maps["closeness"].shape[1]
+                now, then = maps["closeness"] + 1.0, usual[:, -lags:] + 1.0
+                level = (now.sum((2, 3, 4)) + 0.5) / (then.sum((2, 3, 4)) + 0.5) - 1.0
+                wanted = usual[:, None, : self.horizon] + 1.0
+                known.append((level[:, :, None, None, None, None] * wanted).flatten(1, 2))
+            x = torch.cat(known, 1).flatten(1, 2)
+            fused = fused + torch.einsum("bihw,hwic->bchw", x, self.local) - 1.0
+            fused = fused + self.calendar(external).view_as(fused)
+        return self.head(fused).float()
+
+
+def main() -> None:
+    """Trains for some seconds and prints one line of JSON."""
+    given = json.loads(sys.argv[1])
+    torch.set_num_threads(given["threads"])
+    torch.manual_seed(1)
+    fast = given["bfloat16"]
+    layout = torch.channels_last if fast else torch.contiguous_format
+    rows, cols, batch, windows = (given[n] for n in ("rows", "cols", "batch", "windows"))
+    model = STResNet(given).to(memory_format=layout)
+    for branch in model.branches.values():
+        branch.layout = layout
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    maps = {name: torch.rand(windows, n, 2, rows, cols) for name, n in given["maps"].items()}
+    external = torch.rand(windows, given["external"])
+    target = torch.rand(windows, 2 * given["horizon"], rows, cols)
+
+    def epoch() -> None:
+        for rows_taken in torch.randperm(windows).split(batch):
+            inputs = {name: x[rows_taken] for name, x in maps.items()}
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+                answer = model(inputs, external[rows_taken])
+            nn.functional.mse_loss(answer, target[rows_taken]).backward()
+            optimizer.step()
+
+    epoch()
+    seen, started = 0, time.perf_counter()
+    while time.perf_counter() - started < given["seconds"]:
+        epoch()
+        seen += windows
+    rate = seen / (time.perf_counter() - started)
+    print(json.dumps({"samples_per_second": rate, "version": f"PyTorch {torch.__version__}"}))
+
+
+if __name__ == "__main__":
+    main()

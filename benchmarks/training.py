@@ -1,0 +1,252 @@
+"""Training's speed: our step as it ships against plain Keras and PyTorch, samples per second in one run.
+
+    python benchmarks/training.py --torch .venv-torch/bin/python
+    python benchmarks/training.py --backend jax          where there is JAX and a GPU, and no TensorFlow
+
+The peers train the same architecture on arrays of the same shapes, at the same batch, on the same threads, each
+in a process of its own, in turn, round after round: (a) ours, `trainer.training.Trainer` in the precision that
+it picks, checkpoints included; (b) the same model by float32 Keras `fit` on arrays; (c) PyTorch in float32; (d)
+PyTorch in bfloat16 autocast with channels last. For .venv-torch: `python3 -m venv .venv-torch`, then its pip
+installs numpy and PyTorch's CPU build. Also: the share of an epoch that our step waits for its input.
+
+`--backend jax` trains the unchanged model file by Keras' `fit` on JAX; it needs jax, keras, numpy and PyYAML.
+The last line is JSON.
+"""
+
+import argparse
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WINDOWS = 3_200
+
+
+def shapes(preset: str, batch: int | None) -> dict[str, Any]:
+    """Sizes of a preset's model and batch, plain numbers."""
+    from pipeline import presets
+
+    config = presets.load(preset)
+    windows, model, transform = config.windows, config.model, config.transform
+    slots = transform.time_of_day + 2 * transform.time_of_day_type
+    external = 8 * transform.day_of_week + bool(transform.holiday_country)
+    external += config.intervals.per_day * slots
+    return {
+        "preset": preset,
+        "rows": config.grid.rows,
+        "cols": config.grid.cols,
+        "horizon": windows.horizon,
+        "maps": windows.lag_maps(),
+        "external": external,
+        "filters": model.filters,
+        "residual_units": model.residual_units,
+        "batch_norm": model.batch_norm,
+        "external_units": model.external_units,
+        "local": model.local,
+        "head": model.head,
+        "batch": batch or config.training.batch_size,
+        "windows": WINDOWS,
+    }
+
+
+def arrays(given: dict[str, Any]) -> dict[str, Any]:
+    """Random transformed windows of these shapes, float32."""
+    import numpy as np
+
+    from trainer import features
+
+    random = np.random.default_rng(1)
+    count, grid = given["windows"], (given["rows"], given["cols"], 2)
+    found = {
+        name: random.uniform(-1, 1, (count, length, *grid)).astype(np.float32)
+        for name, length in given["maps"].items()
+    }
+    found[features.EXTERNAL] = random.random((count, given["external"]), np.float32)
+    target = random.uniform(-1, 1, (count, given["horizon"], *grid))
+    return found | {features.TARGET: target.astype(np.float32)}
+
+
+def build(given: dict[str, Any], dtype: str):
+    """The preset's network."""
+    from pipeline import presets
+    from trainer.model import build_model
+
+    config = presets.load(given["preset"])
+    size = given["rows"], given["cols"], given["external"]
+    return build_model(config.model, config.windows, *size, seed=1, dtype=dtype)
+
+
+def ours(given: dict[str, Any]) -> dict[str, Any]:
+    """(a): the Trainer's own loop, from the end of the first epoch to the end of the last."""
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
+    from pipeline.config import TrainingConfig
+    from trainer import device, features
+    from trainer.training import Checkpoint, Trainer
+
+    data = arrays(given)
+    for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
+        data[name] = np.full(given["windows"], value, np.float32)
+    held_out = {name: values[:1] for name, values in data.items()}
+    train = {name: values[1:] for name, values in data.items()}
+    precision = device.choose_precision("auto")
+    times: list[float] = []
+
+    class Clock(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            times.append(time.perf_counter())
+
+    log = logging.getLogger("crowdflow.training")
+    log.setLevel(logging.INFO)
+    log.addHandler(Clock())
+    epochs = 2 + round(given["seconds"] * 500 / given["windows"])
+    settings = TrainingConfig(epochs=0, final_epochs=epochs, batch_size=given["batch"])
+    model = build(given, precision)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(Path(folder))
+        trainer = Trainer(model, settings, train, held_out, 1, checkpoint, folder)
+        trainer.run()
+    rate = (epochs - 1) * given["windows"] / (times[-1] - times[0])
+    share = waiting_share(model, data, given)
+    return {
+        "samples_per_second": rate,
+        "precision": precision,
+        "waiting_share": share,
+        "version": f"TensorFlow {tf.__version__}",
+    }
+
+
+def waiting_share(model, data: dict[str, Any], given: dict[str, Any]) -> float:
+    """Share of an epoch in which the step stands still for `input_fn.batches`' next batch."""
+    import tensorflow as tf
+
+    from trainer import input_fn
+
+    names = list(model.input)
+    size, batch = given["windows"], given["batch"]
+    steps = -(-size // batch)
+    batches = iter(input_fn.batches(data, names, size, batch, steps, 1, 2, 0))
+    step = tf.function(lambda x, y: model.train_step((x, y)))
+    waited = 0.0
+    for number in range(2 * steps):
+        if number == steps:
+            waited, started = 0.0, time.perf_counter()
+        asked = time.perf_counter()
+        x, y = next(batches)
+        waited += time.perf_counter() - asked
+        step(x, y)["loss"].numpy()
+    return waited / (time.perf_counter() - started)
+
+
+def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """The same model by `keras.Model.fit` on arrays, on whatever backend Keras has."""
+    import keras
+
+    from trainer import features
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
+    data = arrays(given)
+    target = data.pop(features.TARGET)
+    model = build(given, dtype)
+    jit = keras.backend.backend() != "tensorflow"
+    model.compile(keras.optimizers.Adam(1e-4), "mse", jit_compile=jit)
+    times: list[float] = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            times.append(time.perf_counter())
+            self.model.stop_training = times[-1] - times[0] > given["seconds"]
+
+    model.fit(data, target, given["batch"], epochs=10_000, verbose=0, callbacks=[Clock()])
+    rate = (len(times) - 1) * given["windows"] / (times[-1] - times[0])
+    return {"samples_per_second": rate, "version": f"Keras {keras.__version__}"}
+
+
+def on_jax(given: dict[str, Any]) -> dict[str, Any]:
+    """`fitted` on JAX, which says on what."""
+    import jax
+
+    dtype = given["precision"]
+    found = fitted(given, dtype)
+    found["device"] = str(jax.devices()[0].device_kind)
+    return found | {"precision": dtype, "version": f"JAX {jax.__version__}"}
+
+
+def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    threads = str(given["threads"])
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, __file__, "--child", what, json.dumps(given)]
+    if what.startswith("torch"):
+        settings = json.dumps({**given, "bfloat16": what == "torch-bfloat16"})
+        command = [python, str(Path(__file__).with_name("_training_torch.py")), settings]
+    if what == "jax":
+        environment["KERAS_BACKEND"] = "jax"
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+CHILDREN = {"ours": ours, "keras-float32": lambda given: fitted(given, "float32"), "jax": on_jax}
+
+
+def main() -> None:
+    """Runs every peer in turn and prints the ratios."""
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(CHILDREN[sys.argv[2]](json.loads(sys.argv[3]))))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", default="bikenyc", help="whose network")
+    parser.add_argument("--batch", type=int, help="windows a step  [default: the preset's]")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch")
+    parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
+    parser.add_argument("--precision", default="mixed_bfloat16", help="of --backend jax")
+    asked = parser.parse_args()
+    given = shapes(asked.preset, asked.batch)
+    given |= {"threads": asked.threads, "seconds": asked.seconds, "precision": asked.precision}
+    peers = ["ours", "keras-float32"]
+    if asked.torch:
+        peers += ["torch-float32", "torch-bfloat16"]
+    if asked.backend == "jax":
+        peers = ["jax"]
+    found: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+    for number in range(asked.rounds):
+        for peer in peers:
+            one = child(peer, given, asked.torch)
+            found[peer].append(one)
+            words = f"round {number + 1}: {peer:<15} {one['samples_per_second']:8.0f} samples/s"
+            print(f"{words}  {one['version']}", flush=True)
+    rates = {
+        peer: statistics.median(run["samples_per_second"] for run in runs)
+        for peer, runs in found.items()
+    }
+    out: dict[str, Any] = {"benchmark": "training", **given, "samples_per_second": rates}
+    if "ours" in found:
+        out["precision"] = found["ours"][0]["precision"]
+        out["waiting_share"] = statistics.median(run["waiting_share"] for run in found["ours"])
+        out["ratios"] = {peer: rates["ours"] / rates[peer] for peer in peers[1:]}
+        for peer, ratio in out["ratios"].items():
+            print(f"ours ({out['precision']}) / {peer}: {ratio:.2f}")
+        print(f"waiting for input: {100 * out['waiting_share']:.2f}% of the epoch")
+    print(json.dumps(out))
+
+
+if __name__ == "__main__":
+    main()

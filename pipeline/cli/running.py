@@ -41,6 +41,7 @@ def run(
       crowdflow run
       crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
       crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
+      crowdflow run --config daily.yaml --data trips/ --set range.last_date=2019-08-31
       crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
 
     \b

@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 PACKAGES = [
     "components",
     "components.baseline",
+    "components.drift",
     "components.flow_example_gen",
     "components.flow_report",
     "components.pusher",

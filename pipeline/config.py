@@ -17,6 +17,7 @@ import yaml
 
 from components.errors import ConfigError
 from pipeline.checks import require
+from pipeline.daily_settings import BeamConfig, DriftConfig, RangeConfig
 from pipeline.data_settings import (
     GridConfig,
     IngestConfig,
@@ -44,12 +45,15 @@ class Config:
     intervals: IntervalConfig = IntervalConfig()
     ingest: IngestConfig = IngestConfig()
     trips: TripsConfig = TripsConfig()
+    range: RangeConfig = RangeConfig()
     windows: WindowConfig = WindowConfig()
     split: SplitConfig = SplitConfig()
     transform: TransformConfig = TransformConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    drift: DriftConfig = DriftConfig()
+    beam: BeamConfig = BeamConfig()
     paths: PathsConfig = PathsConfig()
 
     def __post_init__(self):
@@ -77,10 +81,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dict; `from_dict` is its inverse."""
-        out = dataclasses.asdict(self)
-        out["paths"]["data"] = list(self.paths.data)
-        out["ingest"]["weather_columns"] = list(self.ingest.weather_columns)
-        return out
+        return _plain(dataclasses.asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Config":
@@ -150,6 +151,13 @@ def field_names(cls: type = Config, prefix: str = "") -> list[str]:
         else:
             names.append(prefix + field.name)
     return names
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, at any depth: what YAML and JSON hold."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _unknown(dotted: str) -> typing.NoReturn:

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.drift.words import verdict
+from components.flow_example_gen.date_range import in_words
+
 OURS = "crowdflow"
 _NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."
 _NODE_CACHED = "A cached execution %d is used."
@@ -103,6 +106,8 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     console.print(results_table(summary["metrics"]))
     lines = [f"windows: {windows}"]
     frames, of_windows = summary["counters"]["frames"], summary["counters"]["windows"]
+    if "range" in frames:
+        lines.insert(0, in_words(frames["range"]))
     gaps = {name: n for name, n in frames.items() if isinstance(n, int) and name not in _EXPECTED}
     for what, counts in (
         ("records rejected", frames["rejected"]),
@@ -114,9 +119,13 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
             lines.append(f"{what}: {found}")
     for line in lines + summary["reasons"]:
         console.print(Text(line), soft_wrap=True)
+    drift = summary["drift"]
+    style = "yellow" if drift["anomalies"] else ""
+    for line in (verdict(drift), *(f"  {line}" for line in drift["anomalies"])):
+        console.print(Text(line, style=style), soft_wrap=True)
     if summary["blessed"]:
-        verdict = Text(f"Blessed. Pushed to {root / summary['pushed_model']}", "bold green")
+        outcome = Text(f"Blessed. Pushed to {root / summary['pushed_model']}", "bold green")
     else:
-        verdict = Text("Refused, nothing pushed.", "bold red")
-    console.print(verdict, soft_wrap=True)
+        outcome = Text("Refused, nothing pushed.", "bold red")
+    console.print(outcome, soft_wrap=True)
     console.print(Text(f"Report: {root / summary['report']}"), soft_wrap=True)

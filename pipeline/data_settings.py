@@ -5,7 +5,7 @@ from typing import Literal, Optional
 from zoneinfo import ZoneInfo
 
 from components.geodesy import shape_for
-from components.intervals import MINUTES_PER_DAY
+from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 from pipeline.checks import require, require_date
 from trainer import features
 
@@ -209,6 +209,12 @@ class WindowConfig:
         total = self.closeness + self.period + self.trend
         require(total >= 1, "windows", "at least one lag in closeness, period or trend", total)
         require(self.horizon >= 1, "windows.horizon", "at least 1", self.horizon)
+
+    def history_days(self, per_day: int) -> int:
+        """The days before its own day on which a window may look back, for `per_day` intervals a day."""
+        recent = -(-self.closeness // per_day)
+        usual = DAYS_PER_WEEK * self.average + recent if self.average else 0
+        return max(recent, self.period, DAYS_PER_WEEK * self.trend, usual)
 
     def lag_maps(self) -> dict[str, int]:
         """How many maps a window has of each of `trainer.features.LAGS`; those without any are absent."""

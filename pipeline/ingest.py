@@ -20,6 +20,7 @@ from components.beam_errors import clear_errors
 from components.errors import DataError
 from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
 from components.flow_example_gen.chunks import merge_of
+from components.flow_example_gen.date_range import Resolved, in_words, resolve
 from components.flow_example_gen.sources import Source, inspect_sources
 from components.flow_example_gen.tally import Tally
 from components.flow_example_gen.transform import FlowsToFrames
@@ -54,7 +55,7 @@ def ingest(
       config: with `paths.data`.
       out: the folder; what an earlier call left in it is replaced at the end, file by file.
       formats: `parquet` (always written) and `libcity`.
-      beam_args: Beam options.
+      beam_args: Beam options, over those of the configuration.
       say: prints a line.
 
     Returns:
@@ -65,8 +66,10 @@ def ingest(
       DataError: an input cannot be used, too many records are rejected, or no frame comes out.
     """
     started = time.monotonic()
-    sources = inspect_sources(config.paths.data, config, side_files_needed=False)
-    config = config.replace(_NO_COVARIATES)
+    resolved = resolve(config.paths.data, config)
+    sources = inspect_sources(resolved.paths, resolved.config, side_files_needed=False)
+    config = resolved.config.replace(_NO_COVARIATES)
+    resolved = resolved._replace(config=config)
     size = sum(os.path.getsize(source.path) for source in sources)
     say(f"reading {len(sources)} files, {size / 2**20:,.1f} MiB")
     if out.exists() and not out.is_dir():
@@ -79,10 +82,10 @@ def ingest(
             sources,
             config,
             partial,
-            beam_args,
+            [*config.beam.all, *config.beam.nodes.FlowExampleGen, *beam_args],
             lambda frames: frames | "WriteDay" >> beam.Map(_write_day, str(partial)),
         )
-        counters = _account(tally, sources, config, out)
+        counters = _account(tally, sources, resolved, out)
         days = sorted(partial.glob("*.parquet"))
         written = [_join(days, partial / FLOWS_FILE)]
         if "libcity" in formats:
@@ -141,10 +144,10 @@ def run_flows(
     return pickle.loads((folder / _TALLY_FILE).read_bytes())
 
 
-def _account(tally: Tally, sources: Sequence[Source], config: Config, out: Path) -> str:
+def _account(tally: Tally, sources: Sequence[Source], resolved: Resolved, out: Path) -> str:
     """The counters; where the ingest went wrong, the rejects are written all the same."""
     try:
-        return account(tally, sources, config.paths.data, config)
+        return account(tally, sources, resolved.config.paths.data, resolved)
     except DataError:
         if tally.rejects:
             (out / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")
@@ -193,6 +196,8 @@ def _join(days: Sequence[Path], path: Path) -> Path:
 
 
 def _describe(counters: dict, seconds: float) -> Iterator[str]:
+    if "range" in counters:
+        yield in_words(counters["range"])
     if "trips_read" in counters:
         if counters["trips_read"]:
             yield (

@@ -1,6 +1,7 @@
 """Runs the pipeline on this machine, under one root folder."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from components.errors import ConfigError, CrowdFlowError
+from components.flow_example_gen.date_range import bounds, resolve
 from components.flow_example_gen.sources import inspect_sources
 from pipeline import presets, threads
 from pipeline.config import Config
@@ -103,7 +105,13 @@ def _data(config: Config, root: Root, progress: Progress) -> list[str]:
             f"preset {config.preset}: expected --data PATH (files or folders). Received none. Only "
             f"{presets.EMBEDDED} has a city of its own."
         )
-    inspect_sources(data, config)
+    resolved = resolve(data, config)
+    sources = inspect_sources(resolved.paths, resolved.config)
+    limits = bounds(resolved.config)
+    if limits:
+        days = limits.last - limits.first + 1
+        last = resolved.config.range.last_date
+        progress.line(f"range: {days} days up to {last}, {len(sources)} files", "dim")
     return data
 
 
@@ -125,7 +133,8 @@ def _run_nodes(
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
     threads.share_among_branches()
-    _check_beam_args(beam_args)
+    for options in (config.beam.all, *dataclasses.astuple(config.beam.nodes), beam_args):
+        _check_beam_args(options)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",

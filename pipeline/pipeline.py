@@ -6,8 +6,10 @@ from typing import Optional
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.components.base import base_beam_component, base_component
 
 from components.baseline.component import LastPushedModel
+from components.drift.component import FlowDrift
 from components.flow_example_gen.component import FlowExampleGen
 from components.flow_report.component import FlowReportGen
 from components.holiday_table import holiday_dates
@@ -17,7 +19,7 @@ from components.window_gen.component import WindowGen
 from pipeline.config import Config
 from pipeline.evaluation import eval_config, infra_validator
 from pipeline.fingerprint import fingerprint
-from schema import FRAMES, WINDOWS, render
+from schema import DRIFT, FRAMES, WINDOWS, render
 
 # Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
 from trainer import preprocessing, run_fn
@@ -50,9 +52,10 @@ def create_pipeline(
       serving_folder: where approved models are pushed, one numeric folder a version.
       checkpoints: where interrupted trainings leave their state.
       metadata: connection to MLMD; None where the orchestrator has its own.
-      beam_args: Beam options of the nodes that run on Beam.
+      beam_args: Beam options of the nodes that run on Beam, over those of the configuration.
     """
-    ingest = config.section("grid", "intervals", "ingest", "trips")
+    lags = ("windows",) if config.range.weeks else ()  # how far before the range to read
+    ingest = config.section("grid", "intervals", "ingest", "trips", "range", *lags)
     example_gen = FlowExampleGen(
         paths=data,
         config=ingest,
@@ -129,6 +132,13 @@ def create_pipeline(
         config=config.section("grid", "intervals", "ingest", "windows"),
         code_fingerprint=fingerprint("components.baseline.executor"),
     )
+    drift = FlowDrift(
+        windows=windows,
+        baseline=last_pushed.outputs["baseline"],
+        schema_text=render(DRIFT, config),
+        config=config.section("grid", "intervals", "windows", "drift"),
+        code_fingerprint=fingerprint("components.drift.component"),
+    )
     evaluator = tfx.components.Evaluator(
         examples=windows,
         model=model,
@@ -154,31 +164,44 @@ def create_pipeline(
         model=model,
         model_run=trainer.outputs["model_run"],
         baseline=last_pushed.outputs["baseline"],
+        drift=drift.outputs["drift"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         config=json.dumps(config.to_dict()),
         code_fingerprint=fingerprint("components.flow_report.component"),
     )
+    nodes = [
+        example_gen,
+        statistics,
+        schemas,
+        validator,
+        gate,
+        window_gen,
+        transform,
+        trainer,
+        last_pushed,
+        drift,
+        evaluator,
+        *([infra] if infra else []),
+        pusher,
+        report,
+    ]
+    _set_beam_options(nodes, config, beam_args)
     return tfx.dsl.Pipeline(
         pipeline_name=name,
         pipeline_root=root,
-        components=[
-            example_gen,
-            statistics,
-            schemas,
-            validator,
-            gate,
-            window_gen,
-            transform,
-            trainer,
-            last_pushed,
-            evaluator,
-            *([infra] if infra else []),
-            pusher,
-            report,
-        ],
+        components=nodes,
         enable_cache=True,
         metadata_connection_config=metadata,
-        beam_pipeline_args=list(beam_args),
     )
+
+
+def _set_beam_options(
+    nodes: Sequence[base_component.BaseComponent], config: Config, beam_args: Sequence[str]
+) -> None:
+    """Gives each Beam node its options: those of all, its own, and the command line's; the last one wins."""
+    for node in nodes:
+        if isinstance(node, base_beam_component.BaseBeamComponent):
+            own = getattr(config.beam.nodes, node.id)
+            node.with_beam_pipeline_args([*config.beam.all, *own, *beam_args])

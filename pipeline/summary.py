@@ -34,6 +34,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
         "metrics": None,
         "blessed": False,
         "reasons": reasons,
+        "drift": None,
         "pushed_model": None,
         "report": None,
     }
@@ -94,6 +95,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "metrics": account["metrics"],
         "blessed": account["blessed"],
         "reasons": reasons,
+        "drift": account["drift"],
         "report": page.relative_to(root.path).as_posix(),
     }
 

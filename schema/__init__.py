@@ -10,15 +10,15 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config import Config
 from trainer import features
 
-FRAMES, WINDOWS, _COVARIATES = "frames", "windows", "covariates"
+FRAMES, WINDOWS, DRIFT, _COVARIATES = "frames", "windows", "drift", "covariates"
 
 
 def render(name: str, config: Config) -> str:
     """The text of a concrete schema.
 
     Args:
-      name: `frames` or `windows`.
-      config: its grid, windows, covariates and bounds fill the template.
+      name: `frames`, `windows` or `drift`.
+      config: its grid, windows, covariates, bounds and thresholds fill the template.
 
     Returns:
       A `Schema` as text. It starts with a digest of the templates, so that nodes keyed by this text notice
@@ -26,7 +26,7 @@ def render(name: str, config: Config) -> str:
     """
     templates = [
         resources.files("schema").joinpath(f"{part}.pbtxt").read_text(encoding="utf-8")
-        for part in (name, _COVARIATES)
+        for part in ((name,) if name == DRIFT else (name, _COVARIATES))
     ]
     lags, grid, ingest = config.windows.lag_maps(), config.grid, config.ingest
     text = Template("\n".join(templates)).substitute(
@@ -37,6 +37,9 @@ def render(name: str, config: Config) -> str:
         **{lag: lags.get(lag, 0) for lag in features.LAGS},
         horizon=config.windows.horizon,
         weather_columns=len(ingest.weather_columns),
+        drift_sizes=config.drift.sizes,
+        drift_hours=config.drift.hours,
+        drift_cells=config.drift.cells,
     )
     parsed = text_format.Parse(text, schema_pb2.Schema())
     absent = set(features.LAGS) - set(lags)

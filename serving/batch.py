@@ -16,6 +16,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from components.errors import DataError
 from components.flow_example_gen.account import COUNTERS_FILE, account
+from components.flow_example_gen.date_range import Resolved
 from components.flow_example_gen.in_process import History
 from components.flow_example_gen.sources import inspect_sources, read_side_files
 from components.frames import FrameBlock, merge_blocks
@@ -223,7 +224,7 @@ def run(
             config, read_side_files(sources, config), folder.absolute(), (first, last), partial
         )
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
-        ingested = json.loads(account(tally, sources, data, config))
+        ingested = json.loads(account(tally, sources, data, Resolved(config, list(data))))
         counters = {**json.loads((partial / _PLAN_FILE).read_text()), "frames": ingested}
         (partial / COUNTERS_FILE).write_text(json.dumps(counters, indent=2), encoding="utf-8")
         for path in out.glob(f"{_PREFIX}-*.parquet"):

@@ -194,7 +194,7 @@ def test_options_and_settings_that_are_mentioned_exist(document):
     for found in re.findall(r"--set ([\w.]+)=", "\n".join(code)):
         assert found in field_names()
     sections = [name for name, value in Config().to_dict().items() if isinstance(value, dict)]
-    dotted = rf"(?<![\w./])(?:{'|'.join(sections)})\.[a-z]\w*"
+    dotted = rf"(?<![\w./])(?:{'|'.join(sections)})\.[a-z][\w.]*\b"
     for found in re.findall(dotted, "\n".join(spans(text))):
         assert found in field_names() or (ROOT / "schema" / found).is_file(), found
 

@@ -65,6 +65,9 @@ QUERY, ACCOUNT = "query", "account"  # string [batch] in, whatever it says, and 
 ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
 TRAINED_UNTIL = "trained_until"  # the last target interval it was trained on, wall-clock minutes
 
+# Statistics of the targets it was trained on, beside the model: a TFDV proto, `components.drift.statistics`.
+TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb")
+
 # The training's account, in the model run's folder.
 HISTORY_FILE = "history.json"
 

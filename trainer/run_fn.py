@@ -19,6 +19,7 @@ from trainer import device, features, input_fn
 from trainer.model import average, build_model, copy_weights
 from trainer.signatures import export
 from trainer.training import Checkpoint, Trainer
+from trainer.training_statistics import write_statistics
 from trainer.warmup import BATCH_SIZES
 
 log = logging.getLogger("crowdflow.training")
@@ -51,6 +52,7 @@ def run_fn(fn_args: FnArgs) -> None:
     beside = {"config": json.loads(custom["config"]), features.TRAINED_UNTIL: last}
     warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
     export(final, graph, low, high, config, beside, fn_args.serving_model_dir, warmup)
+    write_statistics([train, evaluation], low, high, fn_args.serving_model_dir)
     account = {
         "device": device.describe(),
         "precision": precision,

@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.artifacts import FlowCounters
+from components.flow_example_gen.date_range import resolve
 from components.flow_example_gen.executor import Executor
 from components.flow_example_gen.sources import fingerprint, inspect_sources
 from pipeline.config import Config
@@ -46,7 +47,9 @@ class Driver(driver.FileBasedDriver):
         pipeline_info: data_types.PipelineInfo,
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
-        """Adds span 0, no version, and the fingerprint, which no file's time or order enters.
+        """Adds the span, no version, and the fingerprint, which no file's time or order enters.
+
+        The span is the last date of the range, as days since 1970-01-01; 0 where there is no range.
 
         Raises:
           DataNotFoundError: an input is not there.
@@ -54,8 +57,9 @@ class Driver(driver.FileBasedDriver):
         """
         del pipeline_info, component_info
         config = Config.from_dict(json.loads(exec_properties["config"]))
-        sources = inspect_sources(json.loads(exec_properties["paths"]), config)
-        exec_properties[utils.SPAN_PROPERTY_NAME] = 0
+        resolved = resolve(json.loads(exec_properties["paths"]), config)
+        sources = inspect_sources(resolved.paths, resolved.config)
+        exec_properties[utils.SPAN_PROPERTY_NAME] = resolved.span
         exec_properties[utils.VERSION_PROPERTY_NAME] = None
         exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(sources)
         return exec_properties
@@ -73,6 +77,9 @@ class FlowExampleGen(component.FileBasedExampleGen):
     `ingest.max_reject_share`. Of duplicates, of an (interval, cell) or of an interval, the first by
     file name and row stays. An HDF5 frame with one bad flow is rejected whole; an interval of a
     table that lost a row to a reject is missing, not filled with zero.
+
+    With a range of dates (`range.weeks`) only its files are read, records of other dates are left out
+    and counted, and the span of `examples` is the last date.
 
     Example:
       ```
@@ -93,7 +100,7 @@ class FlowExampleGen(component.FileBasedExampleGen):
 
         Args:
           paths: input files, folders and glob patterns, in any order.
-          config: JSON of the sections grid, intervals and ingest.
+          config: JSON of the sections grid, intervals, ingest and trips; with a range of dates, range and windows.
           code_fingerprint: of the executor's code; part of the cache key.
         """
         paths = sorted(set(map(str, paths)))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components import intervals
+from components.flow_example_gen.date_range import Bounds
 from components.frames import FrameBlock
 
 INFLOW, OUTFLOW = 0, 1
@@ -94,6 +95,17 @@ class Coverage:
             return cls()
         days = pd.unique(starts // intervals.MINUTES_PER_DAY).tolist()
         return cls(int(starts.min()), int(starts.max()), frozenset(days))
+
+    def within(self, limits: Optional[Bounds], minutes: int) -> "Coverage":
+        """The part of it that lies in a range of days; all of it where there is none."""
+        if limits is None or self.first is None:
+            return self
+        days = frozenset(day for day in self.days if limits.first <= day <= limits.last)
+        if not days:
+            return Coverage()
+        end = (limits.last + 1) * intervals.MINUTES_PER_DAY - minutes
+        first = max(self.first, limits.first * intervals.MINUTES_PER_DAY)
+        return Coverage(first, min(self.last, end), days)
 
     def covered_days(self) -> np.ndarray:
         """The days of covered months from the first start to the last, and all that have one.

@@ -8,17 +8,15 @@ from typing import Any
 
 import apache_beam as beam
 from tfx import types
-from tfx.components.example_gen import base_example_gen_executor
+from tfx.components.example_gen import base_example_gen_executor, utils
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
-from components.flow_example_gen.sources import (
-    ignored_names,
-    ignored_side_files,
-    inspect_sources,
-)
+from components.flow_example_gen.date_range import resolve
+from components.flow_example_gen.paths import ignored_names
+from components.flow_example_gen.sources import ignored_side_files, inspect_sources
 from components.flow_example_gen.transform import FlowsToExamples
 from pipeline.config import Config
 
@@ -44,21 +42,28 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         """
         config = Config.from_dict(json.loads(exec_properties["config"]))
         paths = json.loads(exec_properties["paths"])
-        sources = inspect_sources(paths, config)
+        # A driver may have found the last date; where there is none, as on Kubeflow, it is found here.
+        resolved = resolve(paths, config, exec_properties.get(utils.SPAN_PROPERTY_NAME))
+        config = resolved.config
+        sources = inspect_sources(resolved.paths, config)
         for path in ignored_side_files(sources, config):
             log.warning("%s: side file ignored, the configuration does not use it.", path)
-        for path in ignored_names(paths):
+        for path in ignored_names(paths, [source.path for source in sources]):
             log.warning("%s: not read, a hidden name or a folder.", path)
         folder = artifact_utils.get_single_uri(output_dict["counters"])
         fileio.makedirs(folder)
         tally_path = os.path.join(folder, _TALLY_FILE)
         self._flows_to_examples = FlowsToExamples(sources, config, tally_path)
         super().Do(input_dict, output_dict, exec_properties)
+        examples = output_dict[standard_component_specs.EXAMPLES_KEY]
+        artifact_utils.get_single_instance(examples).set_int_custom_property(
+            utils.SPAN_PROPERTY_NAME, resolved.span
+        )
 
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
         fileio.remove(tally_path)
-        counters = account(tally, sources, paths, config)
+        counters = account(tally, sources, paths, resolved)
         for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
             io_utils.write_string_file(os.path.join(folder, name), text)
 

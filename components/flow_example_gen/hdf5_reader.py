@@ -8,6 +8,7 @@ import numpy as np
 
 from components import intervals
 from components.errors import DataError
+from components.flow_example_gen import date_range
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import Block, FrameRecords, by_day, positions
 from pipeline.config import Config
@@ -109,7 +110,7 @@ def read_flows(
       index: its index among the inputs.
       begin: first frame, counted from 0.
       end: one past the last.
-      config: for the interval's length.
+      config: for the interval's length and the range of dates.
 
     Yields:
       Once: blocks by day, and the tally.
@@ -124,7 +125,8 @@ def read_flows(
         maps = flows.astype(np.float32)  # [n, 2, H, W]
     tally = tallies.Tally()
     tally.counts["records_read"] = len(maps)
-    keep = np.ones(len(maps), bool)
+    keep = ~date_range.outside(starts, config)
+    tally.counts["records_left_out"] = int((~keep).sum())
     for reason, wrong in ((tallies.NON_FINITE, ~np.isfinite(maps)), (tallies.NEGATIVE, maps < 0)):
         for frame in np.flatnonzero(wrong.any(axis=(1, 2, 3)) & keep):
             keep[frame] = False

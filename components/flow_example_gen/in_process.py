@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from components.flow_example_gen import trip_tally
+from components.flow_example_gen import date_range, trip_tally
 from components.flow_example_gen.account import account
 from components.flow_example_gen.chunks import chunks, merge_of, of_trips, parts
 from components.flow_example_gen.day_counts import DayCounts
@@ -52,17 +52,19 @@ def read_history(paths: Sequence[str], config: Config) -> History:
 
     Args:
       paths: files, folders and patterns.
-      config: grid, intervals, ingest and trips are used.
+      config: grid, intervals, ingest and trips are used, and windows where there is a range of dates.
 
     Raises:
       DataNotFoundError: an input is not there.
       DataError: an input cannot be used, too many records are rejected, or no frame comes out.
     """
-    sources = inspect_sources(paths, config)
+    resolved = date_range.resolve(paths, config)
+    config = resolved.config
+    sources = inspect_sources(resolved.paths, config)
     read = _read_trips if of_trips(sources) else _read_flows
     blocks, found = read(sources, config)
     tally = merge_of(sources)(found)
-    counters = json.loads(account(tally, sources, paths, config))
+    counters = json.loads(account(tally, sources, paths, resolved))
     return History(merge_blocks(blocks), read_side_files(sources, config), counters)
 
 
@@ -109,7 +111,8 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     crossings = count_crossings(points, config.trips.max_gap_minutes)
     add(crossings.events)
     keep()
-    coverage = trip_tally.merge(tallies).coverage
+    limits = date_range.bounds(config)
+    coverage = trip_tally.merge(tallies).coverage.within(limits, config.intervals.minutes)
     days = {*packed, *coverage.covered_days().tolist()}
     made = [trip_day(day, packed[day], coverage, config) for day in sorted(days)]
     frames = [block for block, _ in made if len(block.starts)]

@@ -1,15 +1,15 @@
 """The inputs of FlowExampleGen: found, told apart, checked, and fingerprinted by content."""
 
 import dataclasses
-import glob
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from components import grids
-from components.errors import DataError, DataNotFoundError
+from components.errors import DataError
 from components.flow_example_gen import (
+    date_range,
     hdf5_reader,
     same_content,
     side_files,
@@ -19,6 +19,7 @@ from components.flow_example_gen import (
     trip_layouts,
     weather_files,
 )
+from components.flow_example_gen.paths import expand
 from components.flow_example_gen.records import Block
 from components.flow_example_gen.tally import Tally
 from pipeline.config import Config
@@ -86,7 +87,8 @@ def inspect_sources(
 
     Args:
       paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
-      config: its sections grid, intervals, ingest and trips are used.
+      config: its sections grid, intervals, ingest, trips and range are used; `date_range.resolve` gives both
+        where there is a range.
       side_files_needed: the configured side files must be there, and are checked.
 
     Returns:
@@ -100,6 +102,8 @@ def inspect_sources(
     sources = []
     for path in expand(paths):
         kind = _classify(path, config)
+        if kind in READERS and date_range.is_before(path, config):
+            continue
         inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
         sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
     trips = [source.path for source in sources if source.kind in TRIPS]
@@ -184,40 +188,6 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
         (WEATHER_CSV, "weather_columns", table, bool(ingest.weather_columns)),
         (HOLIDAYS, "holidays", "a holidays file", ingest.holidays),
     )
-
-
-def ignored_names(paths: Sequence[str]) -> list[str]:
-    """What lies in given folders and is not read: hidden files, names that begin with `_`, and folders."""
-    found = [
-        os.path.join(path, n) for path in paths if os.path.isdir(path) for n in os.listdir(path)
-    ]
-    return sorted(path for path in found if _is_skipped(path))
-
-
-def _is_skipped(path: str) -> bool:
-    return os.path.basename(path)[0] in "._" or not os.path.isfile(path)
-
-
-def expand(paths: Sequence[str]) -> list[str]:
-    """The files that paths name, sorted, each once.
-
-    Raises:
-      DataNotFoundError: a path, or every match of a pattern, is not there.
-    """
-    found: dict[str, str] = {}
-    for path in paths:
-        if os.path.isdir(path):
-            matches = [os.path.join(path, name) for name in os.listdir(path)]
-            matches = [match for match in matches if not _is_skipped(match)]
-        else:
-            matches = [path] if os.path.exists(path) else glob.glob(path)
-        matches = [match for match in matches if os.path.isfile(match)]
-        if not matches:
-            where = "no file in this folder" if os.path.isdir(path) else "no such file or folder"
-            raise DataNotFoundError(f"{path}: {where}.")
-        for match in matches:
-            found.setdefault(os.path.realpath(match), match)  # a file given twice is read once
-    return sorted(found.values())
 
 
 def _classify(path: str, config: Config) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.flow_example_gen import date_range
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import Block, LostRows, RowBlock, by_day, positions
 from pipeline.config import Config
@@ -37,7 +38,7 @@ def parse_rows(
       malformed: the rows had too many or too few fields: all are rejected.
       path: the file, for the rejects.
       index: its index among the inputs.
-      config: for the grid and the interval's length.
+      config: for the grid, the interval's length and the range of dates.
 
     Returns:
       Blocks by day, and the tally.
@@ -62,7 +63,10 @@ def parse_rows(
     }
     reasons = np.select(list(wrong.values()), list(wrong), "")  # the first that applies
     starts = times // span * config.intervals.minutes
-    good = reasons == ""
+    # Whatever else is wrong with them, rows of other dates are no concern of this run.
+    beyond = date_range.outside(starts, config) & ~bad_time & (not malformed)
+    reasons[beyond] = ""
+    good = (reasons == "") & ~beyond
     block = RowBlock(
         positions(index, numbers)[good],
         starts[good],
@@ -72,6 +76,7 @@ def parse_rows(
     lost = LostRows(np.unique(starts[np.isin(reasons, _LOSING) & ~bad_time]))
     tally = tallies.Tally()
     tally.counts["records_read"] = len(times)
+    tally.counts["records_left_out"] = int(beyond.sum())
     _list_rejects(tally, columns, numbers, reasons, bad, path)
     return [*by_day(block), *by_day(lost)], tally
 

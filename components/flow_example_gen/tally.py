@@ -37,7 +37,8 @@ class Tally:
     """Counts of some part of an ingest.
 
     Attributes:
-      counts: by name: `records_read`, `frames`, `interval_incomplete` and the like.
+      counts: by name: `records_read`, `records_left_out` (outside the range of dates), `frames`,
+        `interval_incomplete` and the like.
       rejected: records by reason.
       rejects: the first rejects by file and row, at most `REJECTS_CAP`.
       first: wall-clock minutes of the first frame.
@@ -120,7 +121,8 @@ def require_usable(tally: Tally, max_reject_share: float) -> None:
     """
     if tally.problems:
         raise DataError("\n".join(tally.problems))
-    records, rejected = tally.counts["records_read"], tally.rejected.total()
+    left_out = tally.counts["records_left_out"]
+    records, rejected = tally.counts["records_read"] - left_out, tally.rejected.total()
     if rejected > max_reject_share * records:
         raise DataError(
             f"{rejected:,} of {records:,} records rejected ({rejected / records:.2%}), more than "
@@ -128,7 +130,7 @@ def require_usable(tally: Tally, max_reject_share: float) -> None:
         )
     if not tally.counts["frames"]:
         raise DataError(
-            f"No complete flow frame in {records:,} records: "
+            f"No complete flow frame in {records:,} records, {left_out:,} more are outside the range: "
             f"{tally.counts['interval_incomplete']} intervals lost a row to a reject, "
             f"{tally.counts['interval_absent_cells']} have absent cells.{_account(tally)}"
         )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components import grids, intervals
-from components.flow_example_gen import clock, trip_layouts
+from components.flow_example_gen import clock, date_range, trip_layouts
 from components.flow_example_gen.trip_files import Rows
 from pipeline.config import Config
 
@@ -26,16 +26,17 @@ OUTSIDE_SPAN = (
 )
 REASONS = (UNPARSABLE, NO_POSITION, ENDS_BEFORE_START, TOO_LONG, OUTSIDE_GRID, OUTSIDE_SPAN)
 OK = len(REASONS)  # the code of a side without a reason to reject it
+LEFT_OUT = OK + 1  # of one outside the range of dates, whatever else is wrong with it
 
 
 class Side(NamedTuple):
     """The starts, or the ends, or the points of some rows.
 
     Attributes:
-      reasons: index into `REASONS`, or `OK`, uint8 `[n]`.
+      reasons: index into `REASONS`, `OK` or `LEFT_OUT`, uint8 `[n]`.
       starts: wall-clock minutes of the interval that holds it, int64 `[n]`; 0 where unparsable.
       cells: row * W + column, int64 `[n]`; -1 outside the grid.
-      dated: the time is one to go by, bool `[n]`, whatever the position: the files cover it.
+      dated: the time is one to go by, bool `[n]`, whatever the position, in the range or not: the files cover it.
     """
 
     reasons: np.ndarray
@@ -130,6 +131,8 @@ def _judge(
     )
     for code in reversed(range(len(REASONS))):  # the first that applies is written last
         reasons[wrong[code]] = code
+    left_out = date_range.outside(starts, config) & ~times.bad
+    reasons[left_out] = LEFT_OUT
     return Side(reasons, starts, cells, ~(times.bad | backwards | beyond))
 
 

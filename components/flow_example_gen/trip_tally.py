@@ -203,7 +203,8 @@ def require_usable(tally: TripTally, config: Config) -> None:
     """
     if tally.problems:
         raise DataError("\n".join(tally.problems))
-    records = 2 * tally.counts["trips_read"] + tally.counts["points_read"]
+    left_out = sum(tally.counts[f"{name}s_left_out"] for name in (START, END, POINT))
+    records = 2 * tally.counts["trips_read"] + tally.counts["points_read"] - left_out
     rejected, share = tally.rejected.total(), config.trips.max_reject_share
     if config.trips.first_day or config.trips.last_day:  # beyond them is left out on purpose
         outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
@@ -214,7 +215,10 @@ def require_usable(tally: TripTally, config: Config) -> None:
             f"more than trips.max_reject_share = {share:g} allows.{_account(tally)}"
         )
     if not tally.counts["frames"]:
-        raise DataError(f"No trip or point can be used, of {records:,}.{_account(tally)}")
+        raise DataError(
+            f"No start, end or point can be used, of {records:,}; {left_out:,} more are outside the "
+            f"range.{_account(tally)}"
+        )
 
 
 def _reject(
@@ -226,11 +230,12 @@ def _reject(
     origin: Origin,
 ) -> None:
     """Counts and lists the rejects of a side; its time and position are in `columns`."""
-    counts = np.bincount(side.reasons, minlength=trip_rows.OK + 1)
+    counts = np.bincount(side.reasons, minlength=trip_rows.LEFT_OUT + 1)
+    tally.counts[f"{name}s_left_out"] += int(counts[trip_rows.LEFT_OUT])
     for reason, count in zip(trip_rows.REASONS, counts.tolist()):
         if count:
             tally.rejected[f"{name}_{reason}"] += count
-    wrong = np.flatnonzero(side.reasons != trip_rows.OK)[: tallies.REJECTS_CAP]
+    wrong = np.flatnonzero(side.reasons < trip_rows.OK)[: tallies.REJECTS_CAP]
     if len(wrong):
         texts = [_texts(rows.columns[place].take(pa.array(wrong))) for place in columns]
         values = pc.binary_join_element_wise(*texts, ", ").to_pylist()

@@ -16,7 +16,7 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
 from components.errors import CrowdFlowError
-from components.flow_example_gen import trip_tally
+from components.flow_example_gen import date_range, trip_tally
 from components.flow_example_gen.day_counts import Coverage, DayCounts, merge_coverage
 from components.flow_example_gen.trip_counts import (
     Part,
@@ -145,7 +145,11 @@ class TripsToFrames(beam.PTransform):
             | "CountCrossings"
             >> beam.ParDo(CountCrossings(self._config)).with_outputs(_TALLY, main="counts")
         )
-        coverage = read[_COVERAGE] | "Coverage" >> beam.CombineGlobally(merge_coverage)
+        coverage = (
+            read[_COVERAGE]
+            | "AllCoverage" >> beam.CombineGlobally(merge_coverage)
+            | "InRange" >> beam.Map(_in_range, self._config)
+        )
         covered = coverage | "CoveredDays" >> beam.FlatMap(_covered_days)
         days = (
             (read.counts, crossings.counts, covered)
@@ -158,6 +162,10 @@ class TripsToFrames(beam.PTransform):
         )
         tally = (read[_TALLY], crossings[_TALLY], days[_TALLY]) | "Tallies" >> beam.Flatten()
         return {"frames": days.frames, "tally": tally}
+
+
+def _in_range(coverage: Coverage, config: Config) -> Coverage:
+    return coverage.within(date_range.bounds(config), config.intervals.minutes)
 
 
 @beam.typehints.with_output_types(tuple[int, Any])

@@ -11,6 +11,7 @@ from tfx.utils import io_utils
 
 from components.artifacts import FlowCounters, FlowReport
 from components.baseline.executor import NAIVE, PASSED_OVER, VERSION
+from components.drift.component import DRIFT_FILE
 from components.flow_report import results
 from components.flow_report.page import render_page
 from pipeline.config import Config
@@ -38,6 +39,7 @@ def FlowReportGen(
     model: InputArtifact[standard_artifacts.Model],
     model_run: InputArtifact[standard_artifacts.ModelRun],
     baseline: InputArtifact[standard_artifacts.Model],
+    drift: InputArtifact[FlowCounters],
     evaluation: InputArtifact[standard_artifacts.ModelEvaluation],
     blessing: InputArtifact[standard_artifacts.ModelBlessing],
     pushed_model: InputArtifact[standard_artifacts.PushedModel],
@@ -67,6 +69,7 @@ def FlowReportGen(
             "naive": naive or None,
             "passed_over": json.loads(baseline.get_string_custom_property(PASSED_OVER)),
         },
+        "drift": results.read_json(drift.uri, DRIFT_FILE),
         "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,
     }
     io_utils.write_string_file(

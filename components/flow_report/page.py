@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from components.flow_report.drift_section import drift_section
 from components.flow_report.plots import best_epoch, figures, members
 from components.flow_report.report_data import (
     LABELS,
@@ -32,6 +33,7 @@ def render_page(data: ReportData) -> str:
             _headline(data),
             f"<h2>Accuracy on the test windows</h2>\n{_metrics_table(data)}",
             f"<h2>Pictures</h2>\n{_pictures(data)}",
+            drift_section(data.drift),
             f"<h2>Data</h2>\n{_counters(data)}",
             f"<h2>Training</h2>\n{_training(data)}",
             _config(data),

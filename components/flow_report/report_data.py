@@ -59,6 +59,7 @@ class ReportData:
       blessed: the model was approved.
       reasons: why, or why not, a sentence each.
       pushed_model: the pushed version's path, or None.
+      drift: what FlowDrift found, or None where that is not known.
 
     Raises:
       DataError: an array has another shape than the others ask for, or there is no window.
@@ -84,6 +85,7 @@ class ReportData:
     blessed: bool
     reasons: list[str]
     pushed_model: Optional[str] = None
+    drift: Optional[dict[str, Any]] = None
 
     def __post_init__(self):
         shape = self.truth.shape

@@ -156,4 +156,5 @@ def report_data(
         blessed=account["blessed"],
         reasons=account["reasons"],
         pushed_model=account["pushed_version"],
+        drift=account["drift"],
     )

@@ -45,6 +45,7 @@ for command in (
     data.simulate,
     data.grid,
     running.list_presets,
+    running.beam_options,
     running.clean,
 ):
     main.add_command(command)

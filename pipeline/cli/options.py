@@ -53,6 +53,8 @@ def _parse(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set: expected KEY=VALUE, such as seed=7. Received: {text!r}.")
+    if value.startswith("{YYYY}"):  # YAML would take the brace for a mapping's
+        return name.strip(), value
     try:
         return name.strip(), yaml.safe_load(value)
     except yaml.YAMLError:

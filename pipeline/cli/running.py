@@ -1,5 +1,7 @@
 """`crowdflow run`, and what goes with it: presets and clean."""
 
+import functools
+import operator
 from pathlib import Path
 from typing import Optional
 
@@ -39,6 +41,7 @@ def run(
       crowdflow run
       crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
       crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
+      crowdflow run --config daily.yaml --data trips/ --set range.last_date=2019-08-31
       crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
 
     \b
@@ -74,13 +77,35 @@ def list_presets(show: Optional[str], fields: bool) -> None:
     if fields:
         values = Config().to_dict()
         for name in field_names():
-            section, _, field = name.partition(".")
-            click.echo(f"{name} = {values[section][field] if field else values[section]}")
+            value = functools.reduce(operator.getitem, name.split("."), values)
+            click.echo(f"{name} = {value}")
     elif show:
         click.echo(yaml.safe_dump(presets.load(show).to_dict(), sort_keys=False), nl=False)
     else:
         for name in presets.names():
             click.echo(f"{name:<14} {presets.describe(name)}")
+
+
+@click.command("beam")
+@click.argument("name", required=False)
+def beam_options(name: Optional[str]) -> None:
+    """Prints options that take the Beam nodes beyond one process, for a configuration.
+
+    Without NAME, lists what there is. Names in capitals are yours to fill in; docs/operations.md says how
+    the code gets to the workers.
+
+    \b
+    Example:
+      crowdflow beam flink >> mine.yaml
+      crowdflow run --config mine.yaml --data flows/
+    """
+    from pipeline import beam_presets
+
+    if name is None:
+        for known, preset in beam_presets.PRESETS.items():
+            click.echo(f"{known:<10} {preset.describes}")
+    else:
+        click.echo(beam_presets.as_yaml(name), nl=False)
 
 
 @click.command()

@@ -28,6 +28,7 @@ NODES = [
     "Transform",
     "Trainer",
     "LastPushedModel",
+    "FlowDrift",
     "Evaluator",
     "Pusher",
     "FlowReportGen",

@@ -13,7 +13,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # They look at the serving folder each time.
 ALWAYS = {"LastPushedModel", "Pusher"}
-FROM_TRAINER = {"Trainer", "LastPushedModel", "Evaluator", "Pusher", "FlowReportGen"}
+FROM_TRAINER = {
+    "Trainer",
+    "LastPushedModel",
+    "FlowDrift",
+    "Evaluator",
+    "Pusher",
+    "FlowReportGen",
+}
 
 
 @pytest.fixture(scope="module")

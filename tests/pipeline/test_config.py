@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 
 import pytest
@@ -43,6 +44,11 @@ def said(settings):
         ("ingest.max_flow", -1.0, "above 0"),
         ("windows.closeness", -1, "0 or more"),
         ("windows.horizon", 0, "at least 1"),
+        ("range.weeks", 0, "at least 1"),
+        ("range.min_share", 1.1, "a share within 0..1"),
+        ("range.last_date", "2024-13-01", "a date YYYY-MM-DD"),
+        ("range.last_date", "2024-12-01", "null without range.weeks"),
+        ("range.pattern", "{YYYY}{MM}", "null without range.weeks"),
         ("split.test_days", 0, "at least 1"),
         ("split.eval_share", 1.0, "within 0..1"),
         ("split.eval_share", 0.0, "within 0..1"),
@@ -215,7 +221,7 @@ def test_replace_takes_every_field_and_changes_nothing_else():
     assert len(field_names()) == len(set(field_names())) > 40
     for name in field_names():
         *section, field = name.split(".")
-        value = getattr(getattr(config, section[0]) if section else config, field)
+        value = getattr(functools.reduce(getattr, section, config), field)
         assert config.replace({name: value}) == config
     changed = config.replace({"training.epochs": 3, "seed": 9})
     assert changed.training == dataclasses.replace(config.training, epochs=3)
@@ -312,3 +318,28 @@ def test_a_cell_size_in_metres_makes_rows_and_columns_of_the_box():
     assert (sized.grid.rows, sized.grid.cols) == (18, 14)
     assert Config.from_dict(sized.to_dict()) == sized
     assert sized.replace({"grid.rows": 3}).grid.rows == 18
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("flows", "{YYYY} and {MM} in it"),
+        ("{YYYY}", "{YYYY} and {MM} in it"),
+        ("{YYYY}/{MM}/{HH}", "no other braces"),
+        ("{YYYY}/{MM", "no other braces"),
+        ("/{YYYY}/{MM}", "a path below a folder"),
+        ("../{YYYY}{MM}", "a path below a folder"),
+        ("**/{YYYY}{MM}", "a path below a folder"),
+    ],
+)
+def test_a_pattern_of_files_names_dates_below_a_folder(pattern, expected):
+    message = said({"range.weeks": 4, "range.pattern": pattern})
+    assert message.startswith("range.pattern: expected ")
+    assert expected in message and message.endswith(f"Received: {pattern!r}.")
+
+
+def test_a_range_needs_a_last_date_or_files_by_date():
+    assert said({"range.weeks": 2}).startswith("range.last_date: expected a date")
+    assert Config().replace({"range.weeks": 2, "range.last_date": dt.date(2024, 5, 5)}).range == (
+        Config().replace({"range.weeks": 2, "range.last_date": "2024-05-05"}).range
+    )

@@ -44,6 +44,15 @@ METRICS = {
     "historical_average": errors(1.5),
 }
 
+DRIFT = {
+    "version": "16",
+    "newest": "a to b",
+    "training": "c to d",
+    "not_compared": None,
+    "measurements": [{}] * 10,
+    "anomalies": ["inflow, by cell: 0.1, above 0.05"],
+}
+
 
 def screen(terminal=False):
     return Console(
@@ -135,6 +144,7 @@ def test_the_outcome_says_blessed_or_why_not(blessed):
         },
         "windows": {"train": 90, "eval": 10, "test": 24},
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],
+        "drift": DRIFT,
         "blessed": blessed,
         "pushed_model": "serving/crowdflow/17" if blessed else None,
         "report": "report/index.html",
@@ -146,6 +156,8 @@ def test_the_outcome_says_blessed_or_why_not(blessed):
     assert "gaps in the data: missing_intervals 2, naive_fallbacks 1" in lines
     assert "windows dropped by first missing lag: trend-1 160" in lines
     assert outcome["reasons"][0] in lines
+    assert "drift: 1 of 10 distributions, a to b against the training data of version 16" in lines
+    assert "  inflow, by cell: 0.1, above 0.05" in lines
     assert ("Blessed. Pushed to runs/x/serving/crowdflow/17" in lines) == blessed
     assert ("Refused, nothing pushed." in lines) == (not blessed)
     assert lines[-1] == "Report: runs/x/report/index.html"
@@ -213,6 +225,7 @@ def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(tmp_path):
         "metrics": METRICS,
         "blessed": True,
         "reasons": ["good"],
+        "drift": DRIFT,
         "pushed_version": "1700000000",
     }
     (folder / "metrics.json").write_text(json.dumps(account))

@@ -1,18 +1,31 @@
 """The wiring of the pipeline, where a setting changes it."""
 
+import dataclasses
+import json
+
 import pytest
 from tfx.proto import infra_validator_pb2
 from tfx.utils import proto_utils
 
 from pipeline.config import Config
+from pipeline.daily_settings import BeamNodes
 from pipeline.evaluation import SERVING_TAG
 from pipeline.pipeline import create_pipeline
 
 
-def nodes(**settings):
-    config = Config().replace({f"evaluation.{name}": value for name, value in settings.items()})
+def nodes(beam_args=(), **settings):
+    """The nodes by name; settings are written `beam__all=[...]`, those of the evaluation without its name."""
+    named = {
+        n.replace("__", ".") if "__" in n else f"evaluation.{n}": v for n, v in settings.items()
+    }
     pipeline = create_pipeline(
-        name="n", root="/r", config=config, data=["d"], serving_folder="/s", checkpoints="/c"
+        name="n",
+        root="/r",
+        config=Config().replace(named),
+        data=["d"],
+        serving_folder="/s",
+        checkpoints="/c",
+        beam_args=beam_args,
     )
     return {node.id: node for node in pipeline.components}
 
@@ -41,3 +54,49 @@ def test_an_infra_validator_asks_the_model_server_before_a_push(where, platform)
     assert pusher.inputs["infra_blessing"].producer_component_id == "InfraValidator"
     order = list(found)
     assert order.index("Trainer") < order.index("InfraValidator") < order.index("Pusher")
+
+
+BEAM_NODES = {field.name for field in dataclasses.fields(BeamNodes)}
+
+
+def beam_options(found):
+    specs = {name: node.executor_spec for name, node in found.items()}
+    return {n: s.beam_pipeline_args for n, s in specs.items() if hasattr(s, "beam_pipeline_args")}
+
+
+def test_every_beam_node_has_its_own_options_after_those_of_all_and_before_the_command_line():
+    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, [])
+    found = nodes(
+        ["--direct_num_workers=4"],
+        beam__all=["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+        beam__nodes__WindowGen=["--direct_num_workers=3"],
+    )
+    expected = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    options = beam_options(found)
+    assert options.pop("WindowGen") == [
+        *expected,
+        "--direct_num_workers=3",
+        "--direct_num_workers=4",
+    ]
+    assert options == dict.fromkeys(
+        BEAM_NODES - {"WindowGen"}, [*expected, "--direct_num_workers=4"]
+    )
+    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, [])  # nothing stays behind
+
+
+def test_the_range_and_its_history_are_the_ingests_alone():
+    without, found = nodes(), nodes(range__weeks=2, range__last_date="2024-05-05")
+    sections = {
+        name: json.loads(n.exec_properties.get("config", "{}")) for name, n in found.items()
+    }
+    assert {"range", "windows"} <= sections["FlowExampleGen"].keys()
+    assert [n for n in sections if n != "FlowReportGen" and "range" in sections[n]] == [
+        "FlowExampleGen"
+    ]
+    assert "windows" not in json.loads(without["FlowExampleGen"].exec_properties["config"])
+
+
+def test_a_threshold_of_drift_concerns_drift_and_the_report():
+    first, second = nodes(), nodes(drift__sizes=0.5)
+    changed = {n for n in first if first[n].exec_properties != second[n].exec_properties}
+    assert changed == {"FlowDrift", "FlowReportGen"}

@@ -99,8 +99,10 @@ class Ingest:
         examples, counters = standard_artifacts.Examples(), FlowCounters()
         examples.uri = str(self.folder / f"examples{self.runs}")
         counters.uri = str(self.folder / f"counters{self.runs}")
-        node = FlowExampleGen(paths, config.section("grid", "intervals", "ingest"), "code")
+        sections = ("grid", "intervals", "ingest", "trips", "range", "windows")
+        node = FlowExampleGen(paths, config.section(*sections), "code")
         Executor().Do({}, {"examples": [examples], "counters": [counters]}, node.exec_properties)
+        self.span = examples.get_int_custom_property("span")
 
         assert artifact_utils.decode_split_names(examples.split_names) == ["all"]
         files = tf.io.gfile.glob(examples.uri + "/Split-all/*.gz")

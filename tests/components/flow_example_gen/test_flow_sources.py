@@ -11,6 +11,7 @@ import pytest
 
 from components.errors import DataError, DataNotFoundError
 from components.flow_example_gen import side_files, sources, weather_files
+from components.flow_example_gen.paths import ignored_names
 from components.flow_example_gen.table_reader import read_csv
 from pipeline.config import Config
 
@@ -53,7 +54,7 @@ def test_kinds_are_told_apart(tmp_path, city, csv_file, weather_file):
     assert len(sources.inspect_sources(named, city.config())) == 2
     ignored = sources.ignored_side_files(found, city.config(weather=True))
     assert ignored == [str(tmp_path / "days.txt")]
-    skipped = sources.ignored_names([str(tmp_path), str(tmp_path / "table.csv")])
+    skipped = ignored_names([str(tmp_path), str(tmp_path / "table.csv")])
     assert skipped == [str(tmp_path / ".hidden"), str(tmp_path / "folder")]
 
 

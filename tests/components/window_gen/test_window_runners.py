@@ -1,0 +1,87 @@
+"""Ingest and windows on Beam's other runners: the same records, as sorted sets, and the same counters."""
+
+import json
+
+import apache_beam as beam
+import numpy as np
+import pytest
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from components.flow_example_gen.date_range import resolve
+from components.flow_example_gen.sources import inspect_sources
+from components.flow_example_gen.transform import FlowsToExamples
+from components.window_gen.transform import FramesToWindows
+from pipeline.config import Config
+from pipeline.simulated_city import CitySpec, simulate
+from pipeline.simulated_files import write_city
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+RUNNERS = {
+    "two processes": ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    "portable": ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
+}
+SPEC = CitySpec(rows=3, cols=4, days=24)
+FORMS = {"flow records": ("csv", "weather", "holidays"), "trips": ("trips", "holidays")}
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def world(request, tmp_path_factory):
+    """The paths of a city's files, and a configuration that takes a range of their dates."""
+    formats, folder = FORMS[request.param], tmp_path_factory.mktemp("city")
+    paths = [str(path) for path in write_city(simulate(SPEC), folder, formats)]
+    grid = {n: getattr(SPEC, n) for n in ("rows", "cols", "south", "west", "north", "east")}
+    return paths, Config().replace(
+        {
+            **{f"grid.{name}": value for name, value in grid.items()},
+            "ingest.holidays": True,
+            "ingest.weather": "weather" in formats,
+            "range.weeks": 2,
+            "range.last_date": "2024-04-23",
+            "windows.horizon": 2,
+            "split.test_days": 3,
+        }
+    )
+
+
+def records(pattern) -> list[bytes]:
+    return sorted(tf.data.TFRecordDataset(tf.io.gfile.glob(f"{pattern}*")).as_numpy_iterator())
+
+
+def run(paths, config, beam_args, folder):
+    """Frames and windows by split, sorted, the ingest's tally, and the windows' counters and active cells."""
+    folder.mkdir()
+    resolved = resolve(paths, config)
+    sources = inspect_sources(resolved.paths, resolved.config)
+    tally = folder / "tally.pickle"
+    with beam.Pipeline(options=PipelineOptions(beam_args)) as pipeline:
+        frames = pipeline | FlowsToExamples(sources, resolved.config, str(tally))
+        frames | beam.io.WriteToTFRecord(f"{folder}/frames")
+    with beam.Pipeline(options=PipelineOptions(beam_args)) as pipeline:
+        serialized = pipeline | beam.io.ReadFromTFRecord(f"{folder}/frames*")
+        results = serialized | FramesToWindows(config)
+        for name in ("train", "eval", "test"):
+            results[name] | name >> beam.io.WriteToTFRecord(f"{folder}/{name}")
+        for name in ("counters", "active"):
+            text = results[name] | f"{name} text" >> beam.Map(json.dumps, default=np.ndarray.tolist)
+            text | name >> beam.io.WriteToText(f"{folder}/{name}", num_shards=1)
+    found = {name: records(folder / name) for name in ("frames", "train", "eval", "test")}
+    texts = [next(folder.glob(f"{name}-*")).read_text() for name in ("counters", "active")]
+    return found, tally.read_bytes(), texts
+
+
+@pytest.fixture(scope="module")
+def one_worker(world, tmp_path_factory):
+    return run(*world, [], tmp_path_factory.mktemp("one") / "out")
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_frames_and_windows_are_the_same(world, one_worker, runner, tmp_path):
+    found = run(*world, RUNNERS[runner], tmp_path / "out")
+    assert {name: len(part) for name, part in one_worker[0].items()} == {
+        name: len(part) for name, part in found[0].items()
+    }
+    assert len(one_worker[0]["frames"]) == 21 * 24
+    assert all(one_worker[0].values())
+    assert found == one_worker

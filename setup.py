@@ -17,6 +17,7 @@ PACKAGES = [
     "components.window_gen",
     "pipeline",
     "pipeline.cli",
+    "pipeline.kubeflow",
     "schema",
     "serving",
     "trainer",

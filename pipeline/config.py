@@ -25,6 +25,7 @@ from pipeline.data_settings import (
     TripsConfig,
     WindowConfig,
 )
+from pipeline.kubeflow_settings import KubeflowConfig
 from pipeline.model_settings import (
     EvaluationConfig,
     ModelConfig,
@@ -50,6 +51,7 @@ class Config:
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
     paths: PathsConfig = PathsConfig()
 
     def __post_init__(self):
@@ -74,6 +76,8 @@ class Config:
         """Plain nested dict; `from_dict` is its inverse."""
         out = dataclasses.asdict(self)
         out["paths"]["data"] = list(self.paths.data)
+        for name in ("volumes", "nodes"):
+            out["kubeflow"][name] = list(out["kubeflow"][name])
         out["ingest"]["weather_columns"] = list(self.ingest.weather_columns)
         return out
 

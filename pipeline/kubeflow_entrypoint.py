@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ log = logging.getLogger("crowdflow.kubeflow")
 def main(arguments: Sequence[str]) -> int:
     """Runs a step.
 
-    An error of ours is one message that says what to do; any other has its traceback.
+    The log ends with `Error in NODE:` and what to do; an error that is not ours has its traceback above it.
 
     Args:
       arguments: of the container's command.
@@ -40,14 +41,14 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run_step(options, beam_args)
     except CrowdFlowError as error:
-        print(f"Error in {options.node}: {error}", file=sys.stderr, flush=True)
-        return 1
-    except Exception:
-        log.exception(
-            "Error in %s: not one of CrowdFlow's own; the lines above are its trace", options.node
-        )
-        return 1
-    return 0
+        said = str(error)
+    except Exception as error:
+        traceback.print_exc()
+        said = f"{type(error).__name__}: {error}"
+    else:
+        return 0
+    print(f"Error in {options.node}: {said}", file=sys.stderr, flush=True)
+    return 1
 
 
 def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
@@ -78,6 +79,10 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
         json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
     )
     kubeflow_v2_run_executor._run_executor(arguments, list(beam_args))
+    # A Pusher that pushes nothing leaves nothing, and newer launchers fail on an output that is not there.
+    for entry in given["outputs"]["artifacts"].values():
+        for artifact in entry["artifacts"]:
+            os.makedirs(artifact["uri"], exist_ok=True)
     with open(output_file, encoding="utf-8") as file:
         output = json.load(file)
     with open(output_file, "w", encoding="utf-8") as file:

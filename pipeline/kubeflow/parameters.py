@@ -67,7 +67,7 @@ def locations(text: str) -> list[str]:
     """The paths of the parameter `data`: one path, or a JSON list of them.
 
     Raises:
-      ConfigError: it begins like a list and is none of texts, or it is empty.
+      ConfigError: it begins like a list and is none of texts, it is empty, or an address in an object store.
     """
     found: Any = [text.strip()]
     if text.lstrip().startswith("["):
@@ -80,6 +80,8 @@ def locations(text: str) -> list[str]:
             f"{DATA}: expected one path or a JSON list of paths, such as "
             f'["/mnt/crowdflow/flows"]. Received: {text!r}.'
         )
+    if any("://" in path for path in found):
+        raise ConfigError(f"{DATA}: expected paths on a volume of the steps. Received: {text!r}.")
     return found
 
 

@@ -22,13 +22,14 @@ class ObjectStore:
         return local_path(uri, self._folder)
 
     def download(self, uri: str, root: Path) -> None:
-        """Copies what is there below a container's root."""
+        """Copies what is there below a container's root: nothing where no object has this prefix."""
         _copy(self.path(uri), local_path(uri, root))
 
     def upload(self, uri: str, root: Path) -> None:
-        """Copies what a container left; a step may leave an artifact out."""
-        if local_path(uri, root).exists():
-            _copy(local_path(uri, root), self.path(uri))
+        """Copies what a container left; ValueError where it left nothing, as newer launchers have it."""
+        if not local_path(uri, root).exists():
+            raise ValueError(f"an output that the step did not leave: {uri}")
+        _copy(local_path(uri, root), self.path(uri))
 
 
 def local_path(uri: str, root: Path) -> Path:
@@ -40,11 +41,12 @@ def local_path(uri: str, root: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
+    """Copies the files; an object store has no empty folders."""
+    for path in [source, *source.rglob("*")]:
+        if path.is_file():
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 class Metadata:

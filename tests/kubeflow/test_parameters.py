@@ -90,6 +90,7 @@ def test_locations(text, expected):
         ({"paths": "[/mnt/a]"}, "data: expected one path"),
         ({"paths": "[]"}, "data: expected one path"),
         ({"paths": "[1]"}, "data: expected one path"),
+        ({"paths": "s3://bucket/flows"}, "data: expected paths on a volume"),
         ({"config": TRAINER, "training": "epochs: 3"}, "training: expected a JSON object"),
         ({"config": TRAINER, "training": "[3]"}, "training: expected a JSON object"),
         (

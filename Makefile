@@ -5,10 +5,12 @@ SHELL := bash
 BIN := .venv/bin
 # More arguments for the command behind a target: make run ARGS="--set training.epochs=2"
 ARGS ?=
+# The name of the container image.
+IMAGE ?= crowdflow:0.1.0
 LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help install install-gpu run test test-e2e lint format lock bench clean
+.PHONY: help install install-gpu run test test-e2e lint format lock bench image image-gpu clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +49,12 @@ bench: ## list the benchmarks
 	@for file in benchmarks/[a-z]*.py; do \
 		[[ -f $$file ]] && printf '%s\n    %s\n' "$(BIN)/python $$file" "$$(head -1 $$file | tr -d '"')"; \
 	done; true
+
+image: ## the container image, IMAGE=crowdflow:0.1.0 unless it is given
+	@scripts/image.sh $(IMAGE)
+
+image-gpu: ## the same with the CUDA libraries, its tag with -gpu
+	@scripts/image.sh $(IMAGE)-gpu requirements-gpu.txt
 
 clean: ## remove environments, builds and caches; runs/ stays
 	rm -rf .venv .uv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

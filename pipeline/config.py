@@ -26,6 +26,7 @@ from pipeline.data_settings import (
     TripsConfig,
     WindowConfig,
 )
+from pipeline.kubeflow_settings import KubeflowConfig
 from pipeline.model_settings import (
     EvaluationConfig,
     ModelConfig,
@@ -54,6 +55,7 @@ class Config:
     evaluation: EvaluationConfig = EvaluationConfig()
     drift: DriftConfig = DriftConfig()
     beam: BeamConfig = BeamConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
     paths: PathsConfig = PathsConfig()
 
     def __post_init__(self):

@@ -5,6 +5,7 @@ from typing import Optional
 
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
+from tfx.utils import proto_utils
 
 from pipeline.config import Config
 from trainer import features
@@ -71,6 +72,28 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
             )
         ],
     )
+
+
+def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> str:
+    """An Evaluator's configuration, as JSON, with other thresholds; see `EvaluationConfig`.
+
+    Raises:
+      ValueError: it has no such thresholds: it is none that `eval_config` gave.
+    """
+    found = proto_utils.json_to_proto(text, tfma.EvalConfig())
+    changed = 0
+    for spec in found.metrics_specs:
+        naive = spec.per_slice_thresholds.get(RATIO_TO_NAIVE)
+        pushed = spec.per_slice_thresholds.get(RMSE_ACTIVE)
+        for one in naive.thresholds if naive else ():
+            one.threshold.value_threshold.upper_bound.value = 1 - naive_margin - _STRICTLY
+            changed += 1
+        for one in pushed.thresholds if pushed else ():
+            one.threshold.change_threshold.relative.value = pushed_tolerance
+            changed += 1
+    if changed != 2:
+        raise ValueError(f"Expected the two thresholds of eval_config. Received {changed}: {text}")
+    return proto_utils.proto_to_json(found)
 
 
 def _overall(**threshold) -> tfma.PerSliceMetricThresholds:

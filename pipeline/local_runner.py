@@ -133,8 +133,7 @@ def _run_nodes(
     from pipeline.pipeline import NEVER_CACHED, create_pipeline
 
     threads.share_among_branches()
-    for options in (config.beam.all, *dataclasses.astuple(config.beam.nodes), beam_args):
-        _check_beam_args(options)
+    check_beam_args(config, beam_args)
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",
@@ -164,17 +163,22 @@ def _run_nodes(
     return summary.complete(outcome, summary.report_folder(store, run_id), root)
 
 
-def _check_beam_args(beam_args: Sequence[str]) -> None:
+def check_beam_args(config: Config, beam_args: Sequence[str]) -> None:
     """Raises ConfigError where Beam's own parser would leave the process in the middle of a run."""
+    for options in (config.beam.all, *dataclasses.astuple(config.beam.nodes), beam_args):
+        _check_beam_options(options)
+
+
+def _check_beam_options(options: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            PipelineOptions(list(beam_args)).get_all_options()
+            PipelineOptions(list(options)).get_all_options()
     except SystemExit:
         reason = said.getvalue().splitlines()[-1].partition("error: ")[2]
-        raise ConfigError(f"Beam options {' '.join(beam_args)}: {reason}") from None
+        raise ConfigError(f"Beam options {' '.join(options)}: {reason}") from None
 
 
 def _log_to_file(root: Root, progress: Progress) -> Path:

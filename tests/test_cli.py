@@ -14,8 +14,8 @@ from pipeline import presets
 from pipeline.config import Config, field_names
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
-COMMANDS = ("run", "ingest", "simulate", "grid", "presets", "clean")
-HEAVY = ("tensorflow", "tfx", "keras", "apache_beam", "pandas", "h5py")
+COMMANDS = ("run", "ingest", "simulate", "grid", "compile", "submit", "presets", "clean")
+HEAVY = ("tensorflow", "tfx", "keras", "apache_beam", "pandas", "h5py", "kfp")
 
 
 @pytest.fixture

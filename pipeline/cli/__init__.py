@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from components.errors import CrowdFlowError
-from pipeline.cli import data, running, serving
+from pipeline.cli import data, kubeflow, running, serving
 
 
 class _Commands(click.Group):
@@ -44,6 +44,8 @@ for command in (
     serving.batch,
     data.simulate,
     data.grid,
+    kubeflow.compile_pipeline,
+    kubeflow.submit,
     running.list_presets,
     running.beam_options,
     running.clean,

@@ -161,7 +161,7 @@ class Crowdflow:
       environment: more variables for it.
     """
 
-    nodes = NODES
+    nodes, settings = NODES, SETTINGS
 
     def __init__(self, data: Sequence[Path], command: Sequence[str] = COMMAND, **environment: str):
         self.data, self.command = list(data), list(command)

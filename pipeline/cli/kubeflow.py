@@ -1,0 +1,180 @@
+"""Commands for Kubeflow Pipelines: compile and submit."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from components.errors import ConfigError
+from pipeline import presets
+from pipeline.cli import options
+
+
+@click.command("compile")
+@click.option("--target", type=click.Choice(["kubeflow"]), required=True, help="What is to run it.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML to write.",
+)
+@click.option(
+    "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
+)
+@options.CONFIG
+@options.DATA
+@click.option("--image", metavar="NAME:TAG", help="Container image of the steps, by tag or digest.")
+@click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    metavar="CLAIM:/FOLDER",
+    help="A volume claim that every step mounts; again for more.",
+)
+@options.SET
+@options.MORE
+def compile_pipeline(
+    target: str,
+    output: Path,
+    preset: str,
+    config_file: Optional[Path],
+    data: tuple[str, ...],
+    image: Optional[str],
+    volumes: tuple[str, ...],
+    settings: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Compiles the pipeline for Kubeflow Pipelines: one YAML file.
+
+    \b
+    Examples:
+      crowdflow compile --target kubeflow --output pipeline.yaml --preset bikenyc \\
+        --image crowdflow:0.1.0 --volume crowdflow:/mnt/crowdflow --data /mnt/crowdflow/bikenyc
+      crowdflow compile --target kubeflow --output pipeline.yaml --config mine.yaml \\
+        --set kubeflow.trainer_gpus=1 --set 'kubeflow.nodes=[FlowExampleGen=8/32]'
+
+    \b
+    The data are where the steps see them: on a volume. A run may set the parameters data, training
+    (JSON), naive_margin and pushed_tolerance; the image, the grid and the windows are fixed here.
+
+    Exit codes: 0 it is written and keeps every rule of Kubeflow Pipelines, 1 it is not written.
+    """
+    config = options.load(config_file) if config_file else presets.load(preset)
+    more_data, beam_args = options.split(more)
+    given = options.parse(settings)
+    if data or more_data:
+        given["paths.data"] = [*data, *more_data]
+    if image:
+        given["kubeflow.image"] = image
+    if volumes:
+        given["kubeflow.volumes"] = list(volumes)
+    config = config.replace(given)
+    _require_kfp()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from pipeline import kubeflow_runner
+
+    [spec, *_] = kubeflow_runner.compile_to(config, output, beam_args)
+    click.echo(f"wrote {output}: {spec['pipelineInfo']['name']}, {config.kubeflow.image}")
+    for name, entry in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
+        click.echo(f"parameter {name} = {entry['defaultValue']}")
+
+
+def _require_kfp() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("kfp") is None:
+        raise ConfigError("kfp: not installed. pip install 'crowdflow[kubeflow]' brings it.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--endpoint",
+    required=True,
+    metavar="URL",
+    help="Address of Kubeflow Pipelines' API, such as http://localhost:8888.",
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the run, as compile lists them; again for more.",
+)
+@click.option(
+    "--pipeline-root",
+    metavar="URI",
+    help="Where artifacts go: s3://, gs:// or minio://.  [default: the cluster's]",
+)
+@click.option(
+    "--cron", metavar="TIMES", help="Run at these times instead of now, such as '0 5 * * *'."
+)
+@click.option(
+    "--experiment", default="crowdflow", show_default=True, help="The group of runs it joins."
+)
+@click.option("--version-name", help="Of this upload.  [default: the time and the image]")
+@click.option("--namespace", help="Of the user, where Kubeflow has more than one.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file with a bearer token.",
+)
+def submit(
+    file: Path,
+    endpoint: str,
+    parameters: tuple[str, ...],
+    pipeline_root: Optional[str],
+    cron: Optional[str],
+    experiment: str,
+    version_name: Optional[str],
+    namespace: Optional[str],
+    token_file: Optional[Path],
+) -> None:
+    """Uploads a compiled pipeline to Kubeflow Pipelines, and runs it now or by a schedule.
+
+    \b
+    Examples:
+      crowdflow submit pipeline.yaml --endpoint http://localhost:8888
+      crowdflow submit pipeline.yaml --endpoint http://localhost:8888 \\
+        --parameter 'training={"epochs": 20}' --parameter data=/mnt/crowdflow/flows
+      crowdflow submit pipeline.yaml --endpoint http://localhost:8888 --cron '0 5 * * *'
+
+    \b
+    A pipeline of this name gets a new version. A schedule takes the place of the earlier one of
+    this name, starts no second run beside one that goes on, and makes up for no missed time.
+
+    Exit codes: 0 it is submitted, 1 it is not.
+    """
+    _require_kfp()
+    from pipeline.kubeflow import submit as submitting
+
+    given = dict(map(_parameter, parameters))
+    wanted = submitting.Submission(
+        file=file,
+        endpoint=endpoint.rstrip("/"),
+        experiment=experiment,
+        version=version_name,
+        parameters=given,
+        pipeline_root=pipeline_root,
+        cron=cron,
+        namespace=namespace,
+        token=_token(token_file) if token_file else None,
+    )
+    out = sys.stdout  # the client prints lines of its own, which are kept away
+    submitting.submit(wanted, lambda line: click.echo(line, file=out))
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--parameter: expected NAME=VALUE. Received: {text!r}.")
+    return name.strip(), value
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a file with a token. {error.strerror}.") from None

@@ -1,0 +1,151 @@
+"""The parameters of a run on Kubeflow Pipelines, and how a step puts them where its node expects them.
+
+A node's settings are JSON inside of its own parameters. TFX cannot put a runtime parameter in there, so the
+spec hands the value to the step beside them, and the step's entry point puts it in.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.errors import ConfigError
+from pipeline.config import Config
+from pipeline.kubeflow.spec import Parameter
+
+DATA, TRAINING, NAIVE_MARGIN, PUSHED_TOLERANCE = (
+    "data",
+    "training",
+    "naive_margin",
+    "pushed_tolerance",
+)
+_REPORT = "FlowReportGen"
+_THRESHOLDS = (NAIVE_MARGIN, PUSHED_TOLERANCE)
+
+# Parameters of nodes: FlowExampleGen's inputs, the Evaluator's thresholds, and where settings are.
+PATHS, EVAL_CONFIG, CONFIG, CUSTOM_CONFIG = "paths", "eval_config", "config", "custom_config"
+
+
+def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
+    """The parameters of the pipeline, with the configuration's values as defaults.
+
+    Args:
+      config: the configuration that is compiled.
+      data: locations of the input.
+    """
+    training = json.dumps(config.to_dict()["training"], sort_keys=True)
+    rules = config.evaluation
+
+    def threshold(name: str, description: str) -> Parameter:
+        readers = {"Evaluator": name, _REPORT: name}
+        return Parameter("NUMBER_DOUBLE", getattr(rules, name), readers, description)
+
+    return {
+        DATA: Parameter(
+            "STRING",
+            json.dumps(list(data)),
+            {"FlowExampleGen": PATHS, _REPORT: DATA},
+            "Input files and folders: one path, or a JSON list of paths.",
+        ),
+        TRAINING: Parameter(
+            "STRING",
+            training,
+            {"Trainer": TRAINING, _REPORT: TRAINING},
+            "Training settings as a JSON object; what it leaves out stays as compiled.",
+        ),
+        NAIVE_MARGIN: threshold(
+            NAIVE_MARGIN,
+            "The model's RMSE must be below (1 - this) times the best naive forecast's.",
+        ),
+        PUSHED_TOLERANCE: threshold(
+            PUSHED_TOLERANCE,
+            "The model's RMSE may be at most (1 + this) times the last pushed model's.",
+        ),
+    }
+
+
+def locations(text: str) -> list[str]:
+    """The paths of the parameter `data`: one path, or a JSON list of them.
+
+    Raises:
+      ConfigError: it begins like a list and is none of texts, it is empty, or an address in an object store.
+    """
+    found: Any = [text.strip()]
+    if text.lstrip().startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = []
+    if not (found and all(isinstance(path, str) and path for path in found)):
+        raise ConfigError(
+            f"{DATA}: expected one path or a JSON list of paths, such as "
+            f'["/mnt/crowdflow/flows"]. Received: {text!r}.'
+        )
+    if any("://" in path for path in found):
+        raise ConfigError(f"{DATA}: expected paths on a volume of the steps. Received: {text!r}.")
+    return found
+
+
+def apply_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A node's own parameters, with those of the pipeline put into them.
+
+    Args:
+      given: what the step received: the node's parameters, and the pipeline's by their names.
+
+    Raises:
+      ConfigError: a parameter of the pipeline cannot be used.
+    """
+    values = dict(given)
+    ours = {}
+    for name in (DATA, TRAINING, *_THRESHOLDS):
+        if name in values:
+            ours[name] = values.pop(name)
+    if PATHS in values:
+        values[PATHS] = json.dumps(sorted(set(locations(values[PATHS]))))
+    if not ours:
+        return values
+    if CONFIG in values:
+        values[CONFIG] = _with_settings(values[CONFIG], ours)
+    if CUSTOM_CONFIG in values:
+        custom = json.loads(values[CUSTOM_CONFIG])
+        custom[CONFIG] = _with_settings(custom[CONFIG], ours)
+        values[CUSTOM_CONFIG] = json.dumps(custom, sort_keys=True)
+    if EVAL_CONFIG in values:
+        from pipeline.evaluation import with_thresholds
+
+        _evaluation(ours)
+        values[EVAL_CONFIG] = with_thresholds(
+            values[EVAL_CONFIG], ours[NAIVE_MARGIN], ours[PUSHED_TOLERANCE]
+        )
+    return values
+
+
+def _with_settings(text: str, ours: Mapping[str, Any]) -> str:
+    """Sections of a configuration with the pipeline's parameters in them, checked; those not there stay out."""
+    sections = json.loads(text)
+    if TRAINING in ours and TRAINING in sections:
+        sections[TRAINING] |= _training(ours[TRAINING])
+    if "evaluation" in sections:
+        sections["evaluation"] |= _evaluation(ours)
+    if DATA in ours and "paths" in sections:
+        sections["paths"]["data"] = locations(ours[DATA])
+    Config.from_dict(sections)
+    return json.dumps(sections, sort_keys=True)
+
+
+def _training(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f'{TRAINING}: expected a JSON object of training settings, such as {{"epochs": 20}}. '
+            f"Received: {text!r}."
+        )
+    return values
+
+
+def _evaluation(ours: Mapping[str, Any]) -> dict[str, float]:
+    values = {name: ours[name] for name in _THRESHOLDS if name in ours}
+    Config.from_dict({"model": {"external": False}, "evaluation": values})
+    return values

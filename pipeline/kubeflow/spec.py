@@ -1,0 +1,169 @@
+"""What TFX's compiler leaves out of a PipelineSpec for open-source Kubeflow Pipelines: pure functions on the spec.
+
+A spec here is the nested dict that the YAML file holds, with the JSON names of the PipelineSpec message
+(https://www.kubeflow.org/docs/components/pipelines, `pipeline_spec.proto`). No function changes its argument.
+"""
+
+import copy
+import dataclasses
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pipeline.kubeflow_settings import Resources
+
+Spec = dict[str, Any]
+
+# Options of the container's command. The first two are TFX's, the others our entry point's.
+EXECUTOR_OPTION = "--executor_class_path"
+INPUTS_OPTION = "--json_serialized_inputs_spec_args"
+NODE_OPTION, OUTPUTS_OPTION, DRIVER_OPTION = "--node", "--outputs", "--driver_class_path"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A parameter of the whole pipeline.
+
+    Attributes:
+      kind: `STRING` or `NUMBER_DOUBLE`.
+      default: its value where a run gives none.
+      readers: task -> the name under which it gets the value; a name that the task has already is taken over.
+      description: for people.
+    """
+
+    kind: str
+    default: str | float
+    readers: Mapping[str, str]
+    description: str
+
+
+def complete_spec(
+    spec: Spec,
+    *,
+    parameters: Mapping[str, Parameter],
+    resources: Mapping[str, Resources],
+    uncached: Collection[str],
+    drivers: Mapping[str, str],
+) -> Spec:
+    """A compiled spec with all that open-source Kubeflow Pipelines needs.
+
+    Args:
+      spec: what TFX's KubeflowV2DagRunner gives.
+      parameters: name -> parameter of the pipeline.
+      resources: task -> its limits; every task must be there.
+      uncached: tasks that look at something outside.
+      drivers: task -> dotted path of the driver that its container runs itself.
+
+    Raises:
+      KeyError: a task that the spec does not have is named, or one has no limits.
+    """
+    spec = without_lifecycle(spec)
+    spec = with_parameters(spec, parameters)
+    spec = with_options(spec, drivers)
+    spec = with_resources(spec, resources)
+    return without_caching(spec, uncached)
+
+
+def tasks(spec: Spec) -> dict[str, Spec]:
+    """Task -> its entry in the root DAG."""
+    return spec["root"]["dag"]["tasks"]
+
+
+def component(spec: Spec, task: str) -> Spec:
+    """The component of a task: its inputs and outputs."""
+    return spec["components"][tasks(spec)[task]["componentRef"]["name"]]
+
+
+def container(spec: Spec, task: str) -> Spec:
+    """The container of a task; `{}` where something else executes it."""
+    label = component(spec, task)["executorLabel"]
+    return spec["deploymentSpec"]["executors"][label].get("container", {})
+
+
+def containers(spec: Spec) -> Iterator[tuple[str, Spec]]:
+    """Each task with its container."""
+    for task in tasks(spec):
+        yield task, container(spec, task)
+
+
+def without_lifecycle(spec: Spec) -> Spec:
+    """Without the hooks that Vertex AI runs before a cache look-up; open-source backends do not know them."""
+    spec = copy.deepcopy(spec)
+    for _, found in containers(spec):
+        found.pop("lifecycle", None)
+    return spec
+
+
+def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
+    """With parameters of the pipeline that reach their readers.
+
+    TFX has runtime parameters for whole parameters of a node alone, and loses their defaults.
+    """
+    spec = copy.deepcopy(spec)
+    root = spec["root"].setdefault("inputDefinitions", {}).setdefault("parameters", {})
+    for name, parameter in parameters.items():
+        root[name] = {
+            "parameterType": parameter.kind,
+            "defaultValue": parameter.default,
+            "isOptional": True,
+            "description": parameter.description,
+        }
+        for task, inside in parameter.readers.items():
+            definitions = component(spec, task).setdefault("inputDefinitions", {})
+            definitions.setdefault("parameters", {})[inside] = {"parameterType": parameter.kind}
+            given = tasks(spec)[task].setdefault("inputs", {}).setdefault("parameters", {})
+            given[inside] = {"componentInputParameter": name}
+    for task, found in containers(spec):
+        args = found["args"]
+        definitions = component(spec, task).get("inputDefinitions", {})
+        args[args.index(INPUTS_OPTION) + 1] = json.dumps(definitions, sort_keys=True)
+    return spec
+
+
+def with_options(spec: Spec, drivers: Mapping[str, str]) -> Spec:
+    """With what our entry point must know: the task's name, the outputs that it declares, its driver."""
+    spec = copy.deepcopy(spec)
+    for task, found in containers(spec):
+        outputs = component(spec, task).get("outputDefinitions", {}).get("artifacts", {})
+        options = [NODE_OPTION, task, OUTPUTS_OPTION, ",".join(sorted(outputs))]
+        if task in drivers:
+            options += [DRIVER_OPTION, drivers[task]]
+        place = found["args"].index(EXECUTOR_OPTION)
+        found["args"][place:place] = options
+    return spec
+
+
+def with_resources(spec: Spec, resources: Mapping[str, Resources]) -> Spec:
+    """With limits of processor, memory and accelerators on every container."""
+    spec = copy.deepcopy(spec)
+    for task, found in containers(spec):
+        limits = resources[task]
+        found["resources"] = {"cpuLimit": limits.cpus, "memoryLimit": limits.memory_gb}
+        if limits.gpus:
+            accelerator = {"type": limits.gpu, "count": str(limits.gpus)}
+            found["resources"]["accelerator"] = accelerator
+    return spec
+
+
+def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
+    """Without caching options on some tasks: these always run."""
+    spec = copy.deepcopy(spec)
+    for task in uncached:
+        tasks(spec)[task].pop("cachingOptions", None)
+    return spec
+
+
+def platform_spec(spec: Spec, mounts: Mapping[str, str]) -> Spec | None:
+    """The second document of the YAML: volume claims mounted in every container; None without any.
+
+    Args:
+      spec: the completed spec.
+      mounts: folder -> claim.
+    """
+    if not mounts:
+        return None
+    executors = {}
+    for task in tasks(spec):
+        claims = [{"constant": claim, "mountPath": folder} for folder, claim in mounts.items()]
+        executors[component(spec, task)["executorLabel"]] = {"pvcMount": claims}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}

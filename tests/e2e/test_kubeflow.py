@@ -1,0 +1,135 @@
+"""The compiled spec, executed as Kubeflow Pipelines would, against the local runner on the same city."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kfp_local import Cluster, Run, StepFailed
+
+from pipeline import presets
+from pipeline.kubeflow.executor_input import ROOT_VARIABLE
+from pipeline.kubeflow_runner import compile_to
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+class Kubeflow:
+    """A cluster with a volume and the city's data on it, and the city's pipeline compiled for it."""
+
+    def __init__(self, folder: Path, data: list[Path], settings: dict[str, Any]):
+        self.volume, self.yaml = folder / "volume", folder / "pipeline.yaml"
+        flows = self.volume / "flows"
+        flows.mkdir(parents=True)
+        for path in data:
+            shutil.copy(path, flows)
+        places = {
+            "kubeflow.image": "crowdflow:test",
+            "kubeflow.volumes": [f"crowdflow:{self.volume}"],
+            "paths.data": [str(flows)],
+        }
+        compile_to(presets.load("tiny-city").replace({**settings, **places}), self.yaml)
+        self.cluster = Cluster(folder / "cluster", ROOT_VARIABLE)
+
+    def run(self, **options: Any) -> Run:
+        return self.cluster.run(self.yaml, **options)
+
+    def account(self, run: Run) -> dict[str, Any]:
+        """What the run's report says."""
+        report = self.cluster.path(run, "FlowReportGen", "report")
+        return json.loads((report / "metrics.json").read_text())
+
+    @property
+    def versions(self) -> list[Path]:
+        serving = self.volume / "serving" / "crowdflow"
+        return sorted(serving.iterdir()) if serving.exists() else []
+
+
+@pytest.fixture(scope="module")
+def make(crowdflow, tmp_path_factory):
+    """Makes a cluster."""
+    return lambda: Kubeflow(tmp_path_factory.mktemp("kubeflow"), crowdflow.data, crowdflow.settings)
+
+
+@pytest.fixture(scope="module")
+def executed(make) -> tuple[Kubeflow, Run]:
+    kubeflow = make()
+    return kubeflow, kubeflow.run()
+
+
+def assert_same(account: dict[str, Any], local: dict[str, Any]) -> None:
+    for source, metrics in local["metrics"].items():
+        assert account["metrics"][source] == pytest.approx(metrics, abs=1e-4), source
+    assert account["counters"]["windows"]["windows"] == local["windows"]
+    assert account["blessed"] == local["blessed"]
+
+
+def test_the_same_metrics_as_the_local_runner(executed, first):
+    kubeflow, run = executed
+    assert set(run.states) == set(first.states)
+    assert set(run.states.values()) == {"executed"}
+    assert_same(kubeflow.account(run), first.summary)
+    [version] = kubeflow.versions
+    assert (version / "saved_model.pb").is_file()
+    pushed = kubeflow.cluster.artifact(run, "Pusher", "pushed_model")["metadata"]
+    assert pushed["pushed_version"] == version.name
+    for task in run.outputs.values():
+        for number in task.values():
+            uri = kubeflow.cluster.metadata.runtime_artifact(number)["uri"]
+            assert uri.startswith("s3://mlpipeline/v2/artifacts/crowdflow-tiny-city/")
+
+
+def test_other_parameters_show(executed):
+    kubeflow, before = executed
+    versions = kubeflow.versions
+    settings = json.dumps({"epochs": 3, "final_epochs": 1})
+    run = kubeflow.run(training=settings, naive_margin=0.9)
+    assert run.states.pop("FlowSchema") == "cached"  # the only one that sees nothing new
+    assert set(run.states.values()) == {"executed"}
+    account, earlier = kubeflow.account(run), kubeflow.account(before)
+    assert len(account["training"]["history"]) == 4
+    assert len(earlier["training"]["history"]) == 35
+    model, other = (a["metrics"]["model"]["rmse_active_cells"] for a in (account, earlier))
+    assert abs(model - other) > 1e-3
+    assert earlier["blessed"] and not account["blessed"]
+    assert any("0.1" in reason for reason in account["reasons"]), account["reasons"]
+    assert account["baseline"]["pushed_version"] == versions[-1].name
+    assert kubeflow.versions == versions
+
+
+def test_a_killed_step_is_executed_again_and_ends_the_same(make, first):
+    kubeflow, ended = make(), []
+
+    def kill_in_the_middle(task, process, log):
+        words = {"Transform": "Transform: ", "Trainer": "phase 1  epoch 3/25"}.get(task)
+        if words and task not in ended:
+            while words not in log.read_text(errors="replace"):
+                assert process.poll() is None, log.read_text(errors="replace")
+                time.sleep(0.01)
+            process.kill()
+            ended.append(task)
+
+    for task in ("Transform", "Trainer"):
+        with pytest.raises(StepFailed) as failed:
+            kubeflow.run(run_id="killed", follow=kill_in_the_middle)
+        assert (failed.value.task, failed.value.code) == (task, -9)
+    run = kubeflow.run(run_id="killed", follow=kill_in_the_middle)
+    done = {task for task, state in run.states.items() if state == "finished before"}
+    assert done >= {"FlowExampleGen", "WindowGen", "Transform"}
+    assert run.states["Trainer"] == run.states["FlowReportGen"] == "executed"
+    assert "resumed: phase 1 " in kubeflow.cluster.path(run, "Trainer", "executor-logs").read_text()
+    assert_same(kubeflow.account(run), first.summary)
+    [version] = kubeflow.versions
+    assert (version / "saved_model.pb").is_file()
+
+
+def test_an_error_of_ours_is_a_line_in_the_steps_log(make):
+    kubeflow = make()
+    with pytest.raises(StepFailed) as failed:
+        kubeflow.run(data="/mnt/nowhere")
+    assert (failed.value.task, failed.value.code) == ("FlowExampleGen", 1)
+    last = failed.value.log.strip().splitlines()[-1]
+    assert last == "Error in FlowExampleGen: /mnt/nowhere: no such file or folder."
+    assert "Traceback" not in failed.value.log

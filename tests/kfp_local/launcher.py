@@ -1,0 +1,97 @@
+"""The launcher: a step's container as a process, from its inputs' download to its outputs' upload."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kfp_local.documents import Task
+from kfp_local.driver import LOGS
+from kfp_local.store import ObjectStore, local_path
+
+_PLACEHOLDER = re.compile(r"\{\{\$(?P<path>[^}]*)\}\}")
+
+
+def launch(
+    task: Task,
+    given: dict[str, Any],
+    store: ObjectStore,
+    folder: Path,
+    environment: dict[str, str],
+    root_variable: str,
+    follow: Callable[[str, subprocess.Popen, Path], None],
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Runs a step.
+
+    Args:
+      task: to be run.
+      given: its ExecutorInput.
+      store: of the artifacts.
+      folder: the container's own, empty: its root, and its output file.
+      environment: of the process.
+      root_variable: tells the process where its root is, since a process cannot have one of its own.
+      follow: called with the task's name, the process and its log as soon as it runs.
+
+    Returns:
+      The exit code, and each output as the step left it, with its properties.
+    """
+    root = folder / "root"
+    for entry in given["inputs"]["artifacts"].values():
+        for artifact in entry["artifacts"]:
+            store.download(artifact["uri"], root)
+    made = {name: entry["artifacts"][0] for name, entry in given["outputs"]["artifacts"].items()}
+    for artifact in made.values():
+        local_path(artifact["uri"], root).parent.mkdir(parents=True, exist_ok=True)
+    output_file = Path(given["outputs"]["outputFile"])
+    output_file.parent.mkdir(parents=True, exist_ok=True)
+    log = local_path(made[LOGS]["uri"], root)
+    command = [
+        resolve(text, given) for text in [*task.container["command"], *task.container["args"]]
+    ]
+    work = folder / "work"
+    work.mkdir()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=work,
+            env=environment | {root_variable: str(root)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            follow(task.name, process, log)
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+                process.wait()
+    output = json.loads(output_file.read_text()) if output_file.exists() else {}
+    for name, artifact in made.items():
+        for changed in output.get("artifacts", {}).get(name, {}).get("artifacts", [])[:1]:
+            artifact["uri"] = changed.get("uri") or artifact["uri"]
+            artifact["metadata"] = {**artifact["metadata"], **changed.get("metadata", {})}
+        if code == 0 or name == LOGS:
+            store.upload(artifact["uri"], root)
+    return code, made
+
+
+def resolve(text: str, given: dict[str, Any]) -> str:
+    """A part of the command with the placeholder of the whole ExecutorInput replaced; others are unknown here."""
+
+    def value(match: re.Match) -> str:
+        if match["path"]:
+            raise ValueError(f"a placeholder that is not implemented: {match[0]}")
+        return json.dumps(given)
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def python_first() -> dict[str, str]:
+    """An environment where `python` is the interpreter that runs this, as the image has it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path}

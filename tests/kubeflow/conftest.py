@@ -1,0 +1,41 @@
+"""The compiled spec of the simulated city, with every part that a spec can have."""
+
+import copy
+
+import pytest
+
+from pipeline import presets
+from pipeline.config import Config
+from pipeline.kubeflow.checks import Wanted
+
+SETTINGS = {
+    "kubeflow.image": "crowdflow:0.1.0",
+    "kubeflow.volumes": ["crowdflow:/mnt/crowdflow"],
+    "kubeflow.trainer_gpus": 1,
+    "kubeflow.nodes": ["FlowExampleGen=8/32"],
+    "paths.data": ["/mnt/crowdflow/flows"],
+}
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return presets.load("tiny-city").replace(SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def documents(config) -> list[dict]:
+    from pipeline.kubeflow_runner import compile_documents
+
+    return compile_documents(config)
+
+
+@pytest.fixture
+def spec(documents) -> dict:
+    """A copy, to break."""
+    return copy.deepcopy(documents[0])
+
+
+@pytest.fixture(scope="session")
+def wanted() -> Wanted:
+    uncached = {"FlowExampleGen", "LastPushedModel", "Pusher"}
+    return Wanted(uncached, ["/mnt/crowdflow"], gpus=1)

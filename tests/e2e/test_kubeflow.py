@@ -13,7 +13,7 @@ from pipeline import presets
 from pipeline.kubeflow.executor_input import ROOT_VARIABLE
 from pipeline.kubeflow_runner import compile_to
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
 
 
 class Kubeflow:

@@ -97,15 +97,15 @@ def test_make_image_says_what_it_would_run(tmp_path, target, lock, name):
 
 @pytest.fixture(scope="module")
 def installed(instructions, tmp_path_factory) -> Path:
-    """What the stage `build` installs, in an environment with nothing of ours and no compiler."""
+    """What the stage `build` installs, in an environment with nothing of ours; the compiler is this machine's."""
     root = tmp_path_factory.mktemp("image")
     kept = ("PIP_", "UV_", "HTTP", "http", "SSL_", "REQUESTS_", "NO_PROXY", "no_proxy")
     environment = {name: v for name, v in os.environ.items() if name.startswith(kept)}
     environment |= {
         "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
         "HOME": str(root),
-        "CC": "false",
     }
+    instructions = [one for one in instructions if not one.text.startswith("apt-get")]
     prefix = root / "opt" / "crowdflow"
     execute(instructions, "build", ROOT, root, environment, PREFIX=str(prefix))
     return prefix

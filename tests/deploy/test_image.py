@@ -105,7 +105,6 @@ def installed(instructions, tmp_path_factory) -> Path:
     environment |= {
         "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
         "HOME": str(root),
-        "CC": "false",
     }
     prefix = root / "opt" / "crowdflow"
     execute(instructions, "build", ROOT, root, environment, PREFIX=str(prefix))

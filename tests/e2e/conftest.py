@@ -166,6 +166,8 @@ class Crowdflow:
     def __init__(self, data: Sequence[Path], command: Sequence[str] = COMMAND, **environment: str):
         self.data, self.command = list(data), list(command)
         self._environment = {**os.environ, **environment}
+        # Where JAX is installed TensorFlow imports it, and it sets this in the tests' own process.
+        self._environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
 
     def start(
         self,

@@ -1,6 +1,7 @@
 """Ingest and windows on Beam's other runners: the same records, as sorted sets, and the same counters."""
 
 import json
+import pickle
 
 import apache_beam as beam
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components.flow_example_gen.account import account, rejects_csv
 from components.flow_example_gen.date_range import resolve
 from components.flow_example_gen.sources import inspect_sources
 from components.flow_example_gen.transform import FlowsToExamples
@@ -50,7 +52,7 @@ def records(pattern) -> list[bytes]:
 
 
 def run(paths, config, beam_args, folder):
-    """Frames and windows by split, sorted, the ingest's tally, and the windows' counters and active cells."""
+    """Frames and windows by split, sorted; the windows' counters and active cells; the ingest's account."""
     folder.mkdir()
     resolved = resolve(paths, config)
     sources = inspect_sources(resolved.paths, resolved.config)
@@ -68,7 +70,8 @@ def run(paths, config, beam_args, folder):
             text | name >> beam.io.WriteToText(f"{folder}/{name}", num_shards=1)
     found = {name: records(folder / name) for name in ("frames", "train", "eval", "test")}
     texts = [next(folder.glob(f"{name}-*")).read_text() for name in ("counters", "active")]
-    return found, tally.read_bytes(), texts
+    counted = pickle.loads(tally.read_bytes())  # in whatever order
+    return found, texts, [account(counted, sources, paths, resolved), rejects_csv(counted)]
 
 
 @pytest.fixture(scope="module")

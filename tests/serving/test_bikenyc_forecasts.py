@@ -14,7 +14,7 @@ from standin import server
 COMMAND = str(Path(sys.executable).with_name("crowdflow"))
 BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEnd.h5"
 # A small network: what is tested is that all ways to it agree, not what it knows. Its gate is the real one.
-SETTINGS = ["model.filters=16", "model.residual_units=1", "training.epochs=12"]
+SETTINGS = ["model.filters=16", "model.residual_units=1", "model.members=2", "training.epochs=12"]
 SETTINGS += ["training.final_epochs=2", "training.learning_rate=2e-3"]
 TEST_DAYS = ["--from=2014-09-21", "--to=2014-09-30"]
 

@@ -58,10 +58,10 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "no batch normalisation": {"model.batch_norm": False},
     "4 residual units": {"model.residual_units": 4},
     "64 filters": {"model.filters": 64},
-    "batch 16": {"training.batch_size": 16},
-    "half the rate": {"training.final_learning_rate": 2.5e-3},
+    "batch 32": {"training.batch_size": 32},
+    "half the rate": {"training.final_learning_rate": 1.5e-3},
     "20 epochs": {"training.final_epochs": 20},
-    "60 epochs": {"training.final_epochs": 60},
+    "45 epochs": {"training.final_epochs": 45},
 }
 
 # The paper's ablations (its table 3 and figure 7), each a change of the authors' settings.

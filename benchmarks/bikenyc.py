@@ -230,7 +230,7 @@ def main() -> None:
         "--data", type=Path, nargs="+", required=True, help="the file, or those of another preset"
     )
     parser.add_argument("--preset", default="bikenyc", help="whose seeds are run")
-    parser.add_argument("--seeds", type=int, default=3, help="1 .. N")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--search", action="store_true", help="candidates, on the validation part")
     parser.add_argument("--ablations", action="store_true", help="of the authors' settings")
     parser.add_argument("--only", help="the rows whose name contains this")
@@ -248,9 +248,8 @@ def main() -> None:
     elif given.ablations:
         preset, rows = "bikenyc-paper", dict(ABLATIONS)
     rows = {name: s for name, s in rows.items() if not given.only or given.only in name}
-    seeds = range(1, given.seeds + 1)
     found = [
-        with_seeds(name, preset, data, {**one, **shared}, seeds, given.work, given.results)
+        with_seeds(name, preset, data, {**one, **shared}, given.seeds, given.work, given.results)
         for name, one in rows.items()
     ]
     lines = table(found)

@@ -127,25 +127,42 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def waiting_share(model, data: dict[str, Any], given: dict[str, Any]) -> float:
-    """Share of an epoch in which the step stands still for `input_fn.batches`' next batch."""
+    """Share of an epoch in which the step stands still for `input_fn.batches`' next batch.
+
+    An epoch is one call of the graph, as steps are many a call in training; the graph reads the clock when a step's
+    weights are written, and again when the next batch is there.
+    """
     import tensorflow as tf
 
     from trainer import input_fn
 
-    names = list(model.input)
     size, batch = given["windows"], given["batch"]
     steps = -(-size // batch)
+    names = list(model.input)
     batches = iter(input_fn.batches(data, names, size, batch, steps, 1, 2, 0))
-    step = tf.function(lambda x, y: model.train_step((x, y)))
-    waited = 0.0
-    for number in range(2 * steps):
-        if number == steps:
-            waited, started = 0.0, time.perf_counter()
-        asked = time.perf_counter()
-        x, y = next(batches)
-        waited += time.perf_counter() - asked
-        step(x, y)["loss"].numpy()
-    return waited / (time.perf_counter() - started)
+
+    def train(x, y, got):
+        with tf.control_dependencies([got]):
+            loss = model.train_step((x, y))["loss"]
+            written = [tf.identity(variable.value) for variable in model.trainable_variables]
+        with tf.control_dependencies([loss, *written]):
+            return tf.timestamp()
+
+    @tf.function
+    def epoch(batches):
+        started = ready = tf.timestamp()
+        waited = tf.constant(0.0, tf.float64)
+        for _ in tf.range(steps):
+            with tf.control_dependencies([ready]):
+                x, y = next(batches)
+            with tf.control_dependencies([*x.values(), y]):
+                got = tf.timestamp()
+            waited += got - ready
+            ready = train(x, y, got)
+        return waited / (ready - started)
+
+    epoch(batches)
+    return float(epoch(batches))
 
 
 def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ seeds differ; the test days are looked at once, with what was chosen.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import subprocess
@@ -78,11 +79,10 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 
 
 def code_digest() -> str:
-    """Hash of the code that training depends on."""
+    """Hash of the code that training depends on, comments and layout apart."""
     root = Path(__file__).parent.parent
-    return hashlib.sha256(b"".join((root / name).read_bytes() for name in CODE_FILES)).hexdigest()[
-        :12
-    ]
+    trees = [ast.dump(ast.parse((root / name).read_text())) for name in CODE_FILES]
+    return hashlib.sha256("".join(trees).encode()).hexdigest()[:12]
 
 
 def run_key(config: Config, data: Sequence[Path]) -> str:

@@ -31,9 +31,8 @@ WEATHER_KINDS = 17
 CLOSENESS = "closeness"  # float [lc, H, W, 2]
 PERIOD = "period"  # float [lp * h, H, W, 2]
 TREND = "trend"  # float [lq * h, H, W, 2]
-AVERAGE = (
-    "average"  # float [h + lc, H, W, 2], means of weeks: of the target's steps, then of closeness
-)
+# float [h + lc, H, W, 2], means of weeks: at the target's steps, then at the closeness lags
+AVERAGE = "average"
 TARGET = "target"  # float [h, H, W, 2]
 TARGET_TIME = "target_time"  # int64, wall-clock minutes of the first target interval's start
 LAGS = (CLOSENESS, PERIOD, TREND, AVERAGE)

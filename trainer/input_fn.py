@@ -1,5 +1,6 @@
 """Windows into memory once, and the batches of an epoch by index: no decoding and no copy inside the loop."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -106,13 +107,9 @@ def batches(
       Dataset of `(inputs, target)`.
     """
 
-    def indices() -> Iterator[np.ndarray]:
-        epoch = first_epoch
-        while True:
-            order = epoch_order(size, seed, phase, epoch)
-            for start in range(0, min(size, steps * batch_size), batch_size):
-                yield order[start : start + batch_size]
-            epoch += 1
+    def orders() -> Iterator[np.ndarray]:
+        for epoch in itertools.count(first_epoch):
+            yield epoch_order(size, seed, phase, epoch)[: steps * batch_size]
 
     with tf.device("CPU"):
         tensors = {name: tf.constant(arrays[name]) for name in (*inputs, features.TARGET)}
@@ -121,9 +118,7 @@ def batches(
         found = {name: tf.gather(values, rows) for name, values in tensors.items()}
         return found, found.pop(features.TARGET)
 
-    rows = tf.TensorSpec([None], tf.int64)
-    return (
-        tf.data.Dataset.from_generator(indices, output_signature=rows)
-        .map(take, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    # Python is asked once an epoch, never for a batch.
+    epochs = tf.data.Dataset.from_generator(orders, output_signature=tf.TensorSpec([None], tf.int64))
+    rows = epochs.flat_map(lambda o: tf.data.Dataset.from_tensor_slices(o).batch(batch_size))
+    return rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

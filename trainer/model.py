@@ -164,9 +164,8 @@ def build_model(
     for name, maps in inputs.items():
         if name == features.AVERAGE:
             continue
-        if (
-            features.AVERAGE in inputs
-        ):  # beside the lags, what is usual; for closeness, at the lags too
+        if features.AVERAGE in inputs:
+            # Beside the lags, what is usual; for closeness, at its lags too.
             usual = inputs[features.AVERAGE]
             usual = usual if name == features.CLOSENESS else usual[:, :horizon]
             maps = layers.Concatenate(axis=1, name=f"{name}_and_usual")([maps, usual])
@@ -257,26 +256,21 @@ def _local(build: _Builder, inputs: dict, shape: tuple[int, int, int]) -> list:
     It starts as the average, or as no flow where there is none; every other weight starts at zero.
     """
     rows, cols, channels = shape
-    lags = [
-        maps for name, maps in inputs.items() if name != features.EXTERNAL
-    ]  # average is the last
-    x = (
-        layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags) + 1.0
-    )  # from zero flow on
+    lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
+    x = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
+    x = x + 1.0  # from zero flow on
     copied = None
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
         copied = len(features.CHANNELS) * (x.shape[1] - average.shape[1])
         if features.CLOSENESS in inputs:
-            level = CityLevel(dtype="float32", name="city_level")(
-                inputs[features.CLOSENESS], average
-            )
+            level = CityLevel(dtype="float32", name="city_level")
+            level = level(inputs[features.CLOSENESS], average)
             x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, level])
     x = _as_channels(x, "local", "float32")
     parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
     if features.EXTERNAL in inputs:
-        calendar = build.dense(
-            inputs[features.EXTERNAL], rows * cols * channels, "local_external", True
-        )
+        units = rows * cols * channels
+        calendar = build.dense(inputs[features.EXTERNAL], units, "local_external", zero=True)
         parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(calendar))
     return parts

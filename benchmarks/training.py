@@ -129,8 +129,8 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
 def waiting_share(model, data: dict[str, Any], given: dict[str, Any]) -> float:
     """Share of an epoch in which the step stands still for `input_fn.batches`' next batch.
 
-    An epoch is one call of the graph, as many steps are in training; the graph reads the clock when a step's weights
-    are written, and again when the next batch is there.
+    An epoch is one call of the graph, as many steps are in training. The graph reads the clock when a step's
+    weights are written, and again when the next batch is there.
     """
     import tensorflow as tf
 

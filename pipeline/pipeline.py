@@ -24,6 +24,10 @@ from schema import DRIFT, FRAMES, WINDOWS, render
 # Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
 from trainer import preprocessing, run_fn
 
+# The sections of the configuration that a trained model depends on.
+SHAPES_A_MODEL = ("preset", "seed", "grid", "intervals", "ingest", "trips")
+SHAPES_A_MODEL += ("windows", "split", "transform", "model", "training")
+
 # They look at the serving folder, which no cache key sees: their caching must be off.
 NEVER_CACHED = ("LastPushedModel", "Pusher")
 
@@ -107,19 +111,7 @@ def create_pipeline(
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
-            "config": config.section(
-                "preset",
-                "seed",
-                "grid",
-                "intervals",
-                "ingest",
-                "trips",
-                "windows",
-                "split",
-                "transform",
-                "model",
-                "training",
-            ),
+            "config": config.section(*SHAPES_A_MODEL),
             "code_fingerprint": fingerprint(run_fn.__name__),
             "checkpoints": checkpoints,
         },
@@ -171,22 +163,8 @@ def create_pipeline(
         config=json.dumps(config.to_dict()),
         code_fingerprint=fingerprint("components.flow_report.component"),
     )
-    nodes = [
-        example_gen,
-        statistics,
-        schemas,
-        validator,
-        gate,
-        window_gen,
-        transform,
-        trainer,
-        last_pushed,
-        drift,
-        evaluator,
-        *([infra] if infra else []),
-        pusher,
-        report,
-    ]
+    nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
+    nodes += [last_pushed, drift, evaluator, *([infra] if infra else []), pusher, report]
     _set_beam_options(nodes, config, beam_args)
     return tfx.dsl.Pipeline(
         pipeline_name=name,

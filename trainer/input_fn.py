@@ -119,6 +119,8 @@ def batches(
         return found, found.pop(features.TARGET)
 
     # Python is asked once an epoch, never for a batch.
-    epochs = tf.data.Dataset.from_generator(orders, output_signature=tf.TensorSpec([None], tf.int64))
-    rows = epochs.flat_map(lambda o: tf.data.Dataset.from_tensor_slices(o).batch(batch_size))
+    order = tf.TensorSpec([None], tf.int64)
+    rows = tf.data.Dataset.from_generator(orders, output_signature=order).flat_map(
+        lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+    )
     return rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -199,7 +199,22 @@ def table(rows: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
             f"{line['epochs']}, {line['minutes']} min a run"
             f"{'' if line['current'] else ' (by other code than the present)'}"
         )
+    for runs in rows:
+        print_steps(runs)
     return lines
+
+
+def print_steps(runs: Sequence[dict[str, Any]]) -> None:
+    """Where a setting forecasts several steps: a line a source, the mean over seeds of each step."""
+    count = sum(name.startswith(f"{METRIC}_step_") for name in runs[0]["metrics"]["model"])
+    if count:
+        print(f"\n{runs[0]['name']}, by step 1 .. {count}")
+    for source in runs[0]["metrics"] if count else ():
+        found = [
+            [run["metrics"][source][f"{METRIC}_step_{step}"] for step in range(1, count + 1)]
+            for run in runs
+        ]
+        print(f"{source:<20}", *(f"{value:7.3f}" for value in np.mean(found, axis=0)))
 
 
 def with_seeds(

@@ -146,8 +146,11 @@ class PathsConfig:
 
     Attributes:
       root: everything a run writes; null is `runs/<preset>`.
-      data: input files and folders; none is the simulated city, for presets that have one.
+      data: input files and folders, local or `s3://` or `gs://`; none is the simulated city, for presets that
+        have one.
+      serving: where versions are pushed, likewise; null is `serving/crowdflow` under the root.
     """
 
     root: Optional[str] = None
     data: tuple[str, ...] = ()
+    serving: Optional[str] = None

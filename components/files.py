@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components import object_store
+from components.addresses import is_address
 from components.errors import StoreError
-from components.object_store import Entry, is_address
+from components.object_store import Entry
 
 # Where copies are kept; where it is not set, in a temporary folder that goes with the process that made it.
 FOLDER_VARIABLE = "CROWDFLOW_FETCHED"

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import fs
 
+from components.addresses import is_whole
 from components.errors import StoreError
 
-SCHEMES = ("s3://", "gs://")
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
 _RETRY_SECONDS = 8  # of Google's client, which would go on for minutes
 # Of the variables that say where a store is and who asks: a change of one is another connection.
@@ -68,16 +68,6 @@ class Entry(NamedTuple):
     modified: int = 0
 
 
-def is_address(path: str) -> bool:
-    """Whether a path is an address in an object store that can be used here."""
-    return path.startswith(SCHEMES)
-
-
-def is_whole(address: str) -> bool:
-    """Whether an address has a bucket, and no empty part."""
-    return all(address.partition("://")[2].rstrip("/").split("/"))
-
-
 def info(address: str) -> Entry | None:
     """The object or folder at an address, or None.
 
@@ -87,12 +77,12 @@ def info(address: str) -> Entry | None:
     store, key = connect(address)
     with told(address):
         found = store.get_file_info(key)
-        if found.type == fs.FileType.NotFound:
+        # Google's client takes anything in a bucket that is not there for a folder.
+        if found.type != fs.FileType.File:
             bucket = key.partition("/")[0]
             if store.get_file_info(bucket).type == fs.FileType.NotFound:
                 raise StoreError(f"{address}: the object store has no bucket {bucket}.")
-            return None
-    return _entry(address, found)
+    return None if found.type == fs.FileType.NotFound else _entry(address, found)
 
 
 def entries(folder: str, recursive: bool = False) -> list[Entry]:
@@ -102,12 +92,17 @@ def entries(folder: str, recursive: bool = False) -> list[Entry]:
       StoreError: as `info`.
     """
     store, key = connect(folder)
-    selector = fs.FileSelector(key, allow_not_found=True, recursive=recursive)
+    # Google's client lists no folder that only its objects stand for.
+    deep = recursive or isinstance(store, fs.GcsFileSystem)
+    selector = fs.FileSelector(key, allow_not_found=True, recursive=deep)
     with told(folder):
-        listed = sorted(_entry(folder, found) for found in store.get_file_info(selector))
+        listed = {_entry(folder, found) for found in store.get_file_info(selector)}
     if not listed:
         info(folder)  # the bucket must be there
-    return listed
+    start = len(folder.rstrip("/")) + 1
+    listed |= {Entry(name, True) for entry in listed for name in _folders(entry.address, start)}
+    below = {entry: entry.address[start:] for entry in listed}
+    return sorted(e for e, name in below.items() if name and (recursive or "/" not in name))
 
 
 def read(address: str) -> bytes:
@@ -148,7 +143,9 @@ def told(address: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise StoreError(f"{address}: no such object in the object store.") from None
+        raise StoreError(
+            f"{address}: no such object, or no such bucket, in the object store."
+        ) from None
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{address}: {_in_words(address, str(error))}") from None
 
@@ -195,6 +192,12 @@ def endpoint_of(scheme: str) -> str | None:
 def _endpoint(url: str) -> dict[str, str]:
     scheme, separator, host = url.rpartition("://")
     return {"scheme": scheme if separator else "http", "endpoint_override": host.rstrip("/")}
+
+
+def _folders(address: str, start: int) -> Iterator[str]:
+    """The folders around an address, below the one that ends before `start`."""
+    parts = address[start:].split("/")
+    return (address[:start] + "/".join(parts[:n]) for n in range(1, len(parts)))
 
 
 def _entry(beside: str, found: fs.FileInfo) -> Entry:

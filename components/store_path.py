@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Union
 
 from components import object_store
+from components.addresses import is_address
 
 
 class StorePath:
@@ -81,7 +82,7 @@ AnyPath = Union[Path, StorePath]
 def as_path(text: str | os.PathLike) -> AnyPath:
     """A local path, or an address in an object store."""
     text = os.fspath(text)
-    return StorePath(text) if object_store.is_address(text) else Path(text)
+    return StorePath(text) if is_address(text) else Path(text)
 
 
 def contents(folder: AnyPath) -> Iterator[tuple[str, bytes]]:

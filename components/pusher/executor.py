@@ -1,5 +1,6 @@
 """A Pusher that a kill cannot leave half done, and that does not push the same model twice."""
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from tfx.utils import io_utils, proto_utils
 
 import components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
 from components.baseline.versions import SAVED_MODEL, complete_versions, model_digest
+from components.errors import StoreError
 from components.stable_output import STATE, StableOutputDriver
 from components.store_path import AnyPath, StorePath, as_path
 
@@ -33,7 +35,7 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
       The version folder.
 
     Raises:
-      StoreError: an object store does not answer or refuses.
+      StoreError: an object store does not answer or refuses, or something else wrote into the version meanwhile.
     """
     digest = model_digest(model)
     remote = isinstance(serving, StorePath)
@@ -60,10 +62,21 @@ def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
     version, mark = serving / number, str(serving / f"{_MARK}{number}")
     with fileio.open(mark, "wb"):
         pass
-    found = sorted(path for path in model.rglob("*") if path.is_file())
-    for path in sorted(found, key=lambda path: path == model / SAVED_MODEL):
-        fileio.copy(str(path), f"{version}/{path.relative_to(model).as_posix()}")
-    fileio.remove(mark)
+    sizes = {
+        p.relative_to(model).as_posix(): p.stat().st_size for p in model.rglob("*") if p.is_file()
+    }
+    first = sorted(sizes.keys() - {SAVED_MODEL})
+    for name in first:
+        fileio.copy(str(model / name), f"{version}/{name}")
+    found = {e.address.removeprefix(f"{version}/"): e.size for e in version.files()}
+    if found != {name: sizes[name] for name in first}:
+        raise StoreError(
+            f"{version}: expected {len(first)} uploaded files, found {len(found)}, or of other sizes. Does "
+            "another run push into the same folder?"
+        )
+    fileio.copy(str(model / SAVED_MODEL), f"{version}/{SAVED_MODEL}")
+    with contextlib.suppress(fileio.NotFoundError):  # another push found the version whole
+        fileio.remove(mark)
     return version
 
 

@@ -91,6 +91,20 @@ def test_a_push_killed_anywhere_leaves_no_half_version(tmp_path, serving, monkey
     assert model_digest(version) == model_digest(model)
 
 
+def test_a_version_that_another_push_cleared_does_not_become_whole(tmp_path, serving, monkeypatch):
+    real_copy = executor.fileio.copy
+
+    def copy(source, target):
+        real_copy(source, target)
+        if target.endswith("variables/data"):
+            executor._remove_half_versions(serving)  # a second pipeline
+
+    monkeypatch.setattr(executor.fileio, "copy", copy)
+    with pytest.raises(StoreError, match="expected 3 uploaded files, found 0.*another run"):
+        push(make_model(tmp_path / "model"), serving)
+    assert complete_versions(serving) == []
+
+
 def test_what_others_left_stays(tmp_path, serving):
     for name in ("1700000000/variables/data", "newest/saved_model.pb"):
         with object_store.open_to_write(str(serving / name)) as file:

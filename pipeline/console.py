@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.addresses import is_address
 from components.drift.words import verdict
 from components.flow_example_gen.date_range import in_words
-from components.object_store import is_address
 
 OURS = "crowdflow"
 _NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from components.addresses import is_address, is_whole
 from components.errors import ConfigError
-from components.object_store import is_address, is_whole
 from pipeline.checks import require
 from pipeline.config import Config
 from pipeline.kubeflow import checks

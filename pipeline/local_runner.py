@@ -15,11 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
+from components.addresses import is_address
 from components.errors import ConfigError, CrowdFlowError
 from components.files import isdir
 from components.flow_example_gen.date_range import bounds, resolve
 from components.flow_example_gen.sources import inspect_sources
-from components.object_store import is_address
 from pipeline import presets, threads
 from pipeline.config import Config
 from pipeline.console import OURS, Progress, print_outcome

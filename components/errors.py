@@ -17,6 +17,10 @@ class DataNotFoundError(CrowdFlowError, FileNotFoundError):
     """An input file or folder that is not there."""
 
 
+class StoreError(CrowdFlowError, RuntimeError):
+    """An object store that does not answer, refuses, or lacks the bucket; the message names the address."""
+
+
 class ValidationError(CrowdFlowError, ValueError):
     """Frames that break the data contract; the message spells the anomalies out."""
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.addresses import is_address
 from components.drift.words import verdict
 from components.flow_example_gen.date_range import in_words
 
@@ -124,7 +125,9 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     for line in (verdict(drift), *(f"  {line}" for line in drift["anomalies"])):
         console.print(Text(line, style=style), soft_wrap=True)
     if summary["blessed"]:
-        outcome = Text(f"Blessed. Pushed to {root / summary['pushed_model']}", "bold green")
+        pushed = summary["pushed_model"]
+        place = pushed if is_address(pushed) else root / pushed
+        outcome = Text(f"Blessed. Pushed to {place}", "bold green")
     else:
         outcome = Text("Refused, nothing pushed.", "bold red")
     console.print(outcome, soft_wrap=True)

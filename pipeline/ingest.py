@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import pickle
 import shutil
 import time
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import intervals
+from components import files, intervals
 from components.beam_errors import clear_errors
 from components.errors import DataError
 from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
@@ -70,7 +69,7 @@ def ingest(
     sources = inspect_sources(resolved.paths, resolved.config, side_files_needed=False)
     config = resolved.config.replace(_NO_COVARIATES)
     resolved = resolved._replace(config=config)
-    size = sum(os.path.getsize(source.path) for source in sources)
+    size = sum(files.size(source.path) for source in sources)
     say(f"reading {len(sources)} files, {size / 2**20:,.1f} MiB")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: expected a folder. Received: a file.")

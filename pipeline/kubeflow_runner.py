@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from components.addresses import is_address, is_whole
 from components.errors import ConfigError
 from pipeline.checks import require
 from pipeline.config import Config
@@ -24,7 +25,7 @@ def compile_to(config: Config, output: Path, beam_args: Sequence[str] = ()) -> l
     """Compiles and checks the pipeline and writes its YAML, whole or not at all.
 
     Args:
-      config: `kubeflow.image`, `kubeflow.volumes` and `paths.data` are set.
+      config: `kubeflow.image` and `paths.data` are set, and `kubeflow.volumes` for what is not in an object store.
       output: file to write.
       beam_args: Beam options of the nodes that run on Beam.
 
@@ -53,10 +54,11 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     """The documents of the YAML, checked; see `compile_to`."""
     settings = config.kubeflow
     mounts = settings.mounts()
-    data = [_on_volume("--data", path, mounts) for path in config.paths.data]
-    require(data, "--data", "the input's location on a volume", list(config.paths.data))
+    data = [_reachable("--data", path, mounts) for path in config.paths.data]
+    expected = "the input's location, on a volume or at s3:// or gs://"
+    require(data, "--data", expected, list(config.paths.data))
     require(settings.image, "kubeflow.image", "the image that the steps run (--image)", None)
-    first = next(iter(mounts))
+    first = next(iter(mounts), "")
     serving = settings.serving_folder or posixpath.join(first, "serving", MODEL_NAME)
     checkpoints = settings.checkpoints or posixpath.join(first, "checkpoints")
     where = config.evaluation.infra_validator
@@ -65,14 +67,14 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     name = f"crowdflow-{config.preset}"
     require(_NAME.fullmatch(name), "preset", "small letters, digits and hyphens", config.preset)
     # A spec holds no folder of this machine: the report's settings are the cluster's.
-    config = config.replace({"paths.root": None, "paths.data": data})
+    config = config.replace({"paths.root": None, "paths.data": data, "paths.serving": None})
     spec, never_cached, drivers = _compile(
         config,
         beam_args,
         name=name,
         data=data,
-        serving_folder=_on_volume("kubeflow.serving_folder", serving, mounts),
-        checkpoints=_on_volume("kubeflow.checkpoints", checkpoints, mounts),
+        serving_folder=_reachable("kubeflow.serving_folder", serving, mounts),
+        checkpoints=_reachable("kubeflow.checkpoints", checkpoints, mounts),
     )
     uncached = {*never_cached, *drivers}
     spec = complete_spec(
@@ -81,20 +83,25 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
         resources={task: settings.resources(task) for task in tasks(spec)},
         uncached=uncached,
         drivers=drivers,
+        variables=settings.variables(),
     )
     unknown = {text.split("=")[0] for text in settings.nodes} - set(tasks(spec))
     expected = f"nodes of {', '.join(tasks(spec))}"
     require(not unknown, "kubeflow.nodes", expected, sorted(unknown))
     checks.check_spec(spec, checks.Wanted(uncached, mounts, settings.trainer_gpus))
-    platform = platform_spec(spec, mounts)
+    platform = platform_spec(spec, mounts, settings.secret_keys())
     return [spec, platform] if platform else [spec]
 
 
-def _on_volume(setting: str, path: str, mounts: dict[str, str]) -> str:
+def _reachable(setting: str, path: str, mounts: dict[str, str]) -> str:
+    """A path that the steps see: on one of their volumes, or in an object store."""
+    if is_address(path):
+        require(is_whole(path), setting, "s3://BUCKET/KEY or gs://BUCKET/KEY", path)
+        return path.rstrip("/")
     clean = posixpath.normpath(path)
     ok = any(clean == folder or clean.startswith(f"{folder}/") for folder in mounts)
     known = ", ".join(mounts) or "none is set, --volume CLAIM:/FOLDER"
-    require(ok, setting, f"a path on a volume of the steps ({known})", path)
+    require(ok, setting, f"a path on a volume of the steps ({known}), or s3:// or gs://", path)
     return clean
 
 

@@ -10,6 +10,8 @@ from pipeline.checks import require
 # name:tag, name@sha256:..., with or without a registry before the name; no tag is no fixed image.
 _IMAGE = re.compile(r"[\w.\-/:]*[\w.\-](:[\w][\w.\-]{0,127}|@sha256:[0-9a-f]{64})")
 _VOLUME = re.compile(r"(?P<claim>[a-z0-9]([a-z0-9.\-]*[a-z0-9])?):(?P<folder>/[\w.\-/]*[\w.\-])")
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
+_SECRET = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<secret>[a-z0-9][a-z0-9.\-]*)/(?P<key>[\w.\-]+)")
 _NODE = re.compile(r"(?P<node>[A-Z]\w+)=(?P<cpus>[\d.]+)/(?P<memory>[\d.]+)")
 
 
@@ -37,8 +39,11 @@ class KubeflowConfig:
     Attributes:
       image: container image of every step, fixed by tag or digest: `NAME:TAG` or `NAME@sha256:DIGEST`.
       volumes: volume claims that every step mounts, `CLAIM:/FOLDER` each.
-      serving_folder: where versions are pushed, on a volume; null is `serving/crowdflow` on the first one.
-      checkpoints: of interrupted trainings, on a volume; null is `checkpoints` on the first one.
+      environment: variables of every step, `NAME=VALUE` each; they stand in the compiled file.
+      secrets: variables of every step whose values are in Kubernetes secrets, `NAME=SECRET/KEY` each.
+      serving_folder: where versions are pushed, on a volume or at `s3://` or `gs://`; null is `serving/crowdflow`
+        on the first volume.
+      checkpoints: of interrupted trainings, likewise; null is `checkpoints` on the first volume.
       cpus: cores of a step, at most.
       memory_gb: memory of a step in gigabytes of 10^9 bytes, at most.
       trainer_cpus: the Trainer's.
@@ -50,6 +55,8 @@ class KubeflowConfig:
 
     image: Optional[str] = None
     volumes: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     serving_folder: Optional[str] = None
     checkpoints: Optional[str] = None
     cpus: float = 2.0
@@ -65,6 +72,10 @@ class KubeflowConfig:
         require(ok, "kubeflow.image", "NAME:TAG or NAME@sha256:DIGEST", self.image)
         for text in self.volumes:
             require(_VOLUME.fullmatch(text), "kubeflow.volumes", "CLAIM:/FOLDER", text)
+        for text in self.environment:
+            require(_VARIABLE.fullmatch(text), "kubeflow.environment", "NAME=VALUE", text)
+        for text in self.secrets:
+            require(_SECRET.fullmatch(text), "kubeflow.secrets", "NAME=SECRET/KEY", text)
         for text in self.nodes:
             expected = "NODE=CPUS/MEMORY_GB, such as FlowExampleGen=8/32"
             match = _NODE.fullmatch(text)
@@ -79,6 +90,15 @@ class KubeflowConfig:
         """Folder -> claim of the volumes, in their order."""
         matches = [_VOLUME.fullmatch(text) for text in self.volumes]
         return {posixpath.normpath(match["folder"]): match["claim"] for match in matches}
+
+    def variables(self) -> dict[str, str]:
+        """Name -> value of the steps' plain variables."""
+        return dict(_VARIABLE.fullmatch(text).group("name", "value") for text in self.environment)
+
+    def secret_keys(self) -> dict[str, tuple[str, str]]:
+        """Name of a variable -> its secret, and the key in it."""
+        matches = [_SECRET.fullmatch(text) for text in self.secrets]
+        return {match["name"]: (match["secret"], match["key"]) for match in matches}
 
     def resources(self, node: str) -> Resources:
         """The limits of one step, by its name."""

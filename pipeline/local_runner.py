@@ -15,7 +15,9 @@ from typing import Any
 
 from rich.console import Console
 
+from components.addresses import is_address
 from components.errors import ConfigError, CrowdFlowError
+from components.files import isdir
 from components.flow_example_gen.date_range import bounds, resolve
 from components.flow_example_gen.sources import inspect_sources
 from pipeline import presets, threads
@@ -57,11 +59,12 @@ def _run_locked(
     outcome = summary.empty(config, ["the run has not ended, or was killed"])
     summary.write(outcome, root)
     try:
+        serving = _serving(config, root)
         data = _data(config, root, progress)
         progress.line(
             f"preset {config.preset}, root {root.path}; loading TensorFlow and TFX ...", "dim"
         )
-        outcome = _run_nodes(config, root, data, progress, beam_args, outcome)
+        outcome = _run_nodes(config, root, data, serving, progress, beam_args, outcome)
     except (Exception, KeyboardInterrupt) as error:
         reason = _reason(error, log_file)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
@@ -89,10 +92,26 @@ def _reason(error: BaseException, log_file: Path) -> str:
     return f"{type(error).__name__}: {text}\nThe whole account is in {log_file}."
 
 
+def _absolute(path: str) -> str:
+    return path.rstrip("/") if is_address(path) else str(Path(path).absolute())
+
+
+def _serving(config: Config, root: Root) -> str:
+    """The serving folder. An object store is asked before a training, not after it.
+
+    Raises:
+      StoreError: it does not answer, refuses, or has no such bucket.
+    """
+    serving = _absolute(config.paths.serving or str(root.serving))
+    if is_address(serving):
+        isdir(serving)
+    return serving
+
+
 def _data(config: Config, root: Root, progress: Progress) -> list[str]:
     """The input paths: the given ones, checked, or the simulated city's."""
     if config.paths.data:
-        data = [str(Path(path).absolute()) for path in config.paths.data]
+        data = [_absolute(path) for path in config.paths.data]
     elif config.preset == presets.EMBEDDED:
         from pipeline.simulated_files import CitySpec, ensure_city
 
@@ -119,6 +138,7 @@ def _run_nodes(
     config: Config,
     root: Root,
     data: list[str],
+    serving: str,
     progress: Progress,
     beam_args: Sequence[str],
     outcome: dict[str, Any],
@@ -140,7 +160,7 @@ def _run_nodes(
         root=str(root.artifacts),
         config=config,
         data=data,
-        serving_folder=str(root.serving),
+        serving_folder=serving,
         checkpoints=str(root.checkpoints),
         metadata=connection,
         beam_args=beam_args,

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal, Optional
 
+from components.addresses import is_address
 from pipeline.checks import require, require_date
 
 
@@ -146,8 +147,17 @@ class PathsConfig:
 
     Attributes:
       root: everything a run writes; null is `runs/<preset>`.
-      data: input files and folders; none is the simulated city, for presets that have one.
+      data: input files and folders, local or `s3://` or `gs://`; none is the simulated city, for presets that
+        have one.
+      serving: where versions are pushed, likewise; null is `serving/crowdflow` under the root.
     """
 
     root: Optional[str] = None
     data: tuple[str, ...] = ()
+    serving: Optional[str] = None
+
+    def __post_init__(self):
+        ok = "://" not in (self.root or "")
+        require(ok, "paths.root", "a folder on this machine", self.root)
+        ok = "://" not in (self.serving or "") or is_address(self.serving)
+        require(ok, "paths.serving", "a folder on this machine, or s3:// or gs://", self.serving)

@@ -69,12 +69,14 @@ def report_folder(store: metadata_store.MetadataStore, run_id: str) -> Optional[
 
 
 def pushed_model(store: metadata_store.MetadataStore, run_id: str, root: Root) -> Optional[str]:
-    """The version that a run's Pusher gave, relative to the root, or None."""
+    """The version that a run's Pusher gave, relative to the root where it is below it, or None."""
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     for artifact in store.get_artifacts_by_context(run.id) if run else ():
         version = artifact.custom_properties["pushed_version"].string_value
         if artifact.type == "PushedModel" and version:
-            return (root.serving / version).relative_to(root.path).as_posix()
+            given = artifact.custom_properties["pushed_destination"].string_value
+            inside = Path(given).is_relative_to(root.path)
+            return Path(given).relative_to(root.path).as_posix() if inside else given
     return None
 
 

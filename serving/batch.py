@@ -21,6 +21,7 @@ from components.flow_example_gen.in_process import History
 from components.flow_example_gen.sources import inspect_sources, read_side_files
 from components.frames import FrameBlock, merge_blocks
 from components.intervals import MINUTES_PER_DAY
+from components.store_path import AnyPath, as_path
 from components.window_gen.transform import Concatenate
 from components.window_gen.windows import missing_lags, window_offsets
 from pipeline.config import Config
@@ -119,7 +120,7 @@ class _Model(ModelHandler[tuple, tuple, ModelFolder]):
         self._folder = folder
 
     def load_model(self) -> ModelFolder:
-        return ModelFolder(Path(self._folder))
+        return ModelFolder(as_path(self._folder))
 
     def run_inference(
         self, batch: Sequence[tuple], model: ModelFolder, inference_args: Any = None
@@ -145,7 +146,7 @@ class FramesToForecasts(beam.PTransform):
         self,
         config: Config,
         side: Mapping[str, Any],
-        model: Path,
+        model: AnyPath,
         span: tuple[str | None, str | None],
         folder: Path,
     ):
@@ -210,7 +211,7 @@ def run(
       CrowdFlowError: there is no model, the data cannot be used, or no forecast can be made.
     """
     log_to(say)
-    folder = find_model(Path(model), version)
+    folder = find_model(as_path(model), version)
     try:
         config = settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
     except OSError as error:

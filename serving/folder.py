@@ -1,18 +1,19 @@
 """A pushed model in a folder, answered in this process."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from components.baseline.versions import SAVED_MODEL, complete_versions
 from components.errors import ServingError
+from components.files import fetched_folder
+from components.store_path import AnyPath
 
 
 class ModelFolder:
     """A transport to a SavedModel; see `serving.transport`."""
 
-    def __init__(self, folder: Path, version: int | None = None):
+    def __init__(self, folder: AnyPath, version: int | None = None):
         """Loads the model.
 
         Args:
@@ -21,12 +22,14 @@ class ModelFolder:
 
         Raises:
           ServingError: there is none, or it cannot be loaded.
+          StoreError: it is in an object store that does not answer or refuses.
         """
         import tensorflow as tf  # takes seconds
 
         self.path = find_model(folder, version)
         try:
-            model = tf.saved_model.load(str(self.path))
+            with fetched_folder(self.path) as copy:
+                model = tf.saved_model.load(str(copy))
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise ServingError(
                 f"{self.path}: expected a SavedModel. {_first_line(error)}"
@@ -48,7 +51,7 @@ class ModelFolder:
         return answer[output].numpy()
 
 
-def find_model(folder: Path, version: int | None) -> Path:
+def find_model(folder: AnyPath, version: int | None) -> AnyPath:
     """The SavedModel's folder; see `ModelFolder`.
 
     Raises:

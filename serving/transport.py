@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from components.addresses import is_address
 from components.errors import ServingError
 from pipeline.root import MODEL_NAME
 
@@ -60,8 +60,8 @@ def connect(address: str, **options: Any) -> Transport:
     """The model at an address.
 
     Args:
-      address: a folder (a SavedModel, or version folders of which the newest whole one is taken),
-        `http://host:8501` (REST) or `grpc://host:8500`.
+      address: a folder, local or `s3://` or `gs://` (a SavedModel, or version folders of which the newest whole
+        one is taken), `http://host:8501` (REST) or `grpc://host:8500`.
       **options: of `Options`; of a folder the version alone matters.
 
     Raises:
@@ -69,14 +69,15 @@ def connect(address: str, **options: Any) -> Transport:
     """
     asked = Options(**options)
     scheme, separator, rest = address.partition("://")
-    if not separator:
+    if not separator or is_address(address):
+        from components.store_path import as_path
         from serving.folder import ModelFolder
 
         if asked.label is not None:
             raise ServingError(
                 f"{address}: expected a server's address with a label, not a folder."
             )
-        return ModelFolder(Path(address), asked.version)
+        return ModelFolder(as_path(address), asked.version)
     if scheme in ("http", "https"):
         from serving.rest import RestServer
 
@@ -86,5 +87,6 @@ def connect(address: str, **options: Any) -> Transport:
 
         return GrpcServer(rest, **options)
     raise ServingError(
-        f"{address}: expected a folder, http://host:8501 (REST) or grpc://host:8500. Received {scheme}://."
+        f"{address}: expected a folder, http://host:8501 (REST), grpc://host:8500, or a folder at s3:// or "
+        f"gs://. Received {scheme}://."
     )

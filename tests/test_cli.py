@@ -94,7 +94,7 @@ def test_a_shown_preset_is_a_configuration_file(crowdflow, refused, tmp_path, na
     assert f"{tmp_path / 'none.h5'}: no such file" in said
     summary = json.loads((tmp_path / "root" / "summary.json").read_text())
     expected = presets.load(name).to_dict()
-    expected["paths"] = {"root": str(tmp_path / "root"), "data": ["none.h5"]}
+    expected["paths"] |= {"root": str(tmp_path / "root"), "data": ["none.h5"]}
     assert summary["config"] == expected
 
 
@@ -113,7 +113,8 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
     )  # fmt: skip
     summary = json.loads((tmp_path / "runs" / "tiny-city" / "summary.json").read_text())
     config = summary["config"]
-    assert config["paths"] == {"root": "runs/tiny-city", "data": ["a.h5", "b.h5"]}
+    expected = {"root": "runs/tiny-city", "data": ["a.h5", "b.h5"], "serving": None}
+    assert config["paths"] == expected
     assert (config["seed"], summary["seed"]) == (7, 7)
     assert config["training"]["learning_rate"] == 3e-4
     assert (config["split"]["test_days"], config["split"]["test_start"]) == (None, "2024-05-01")
@@ -154,6 +155,7 @@ def test_a_configuration_that_is_no_text(refused, tmp_path):
     "arguments", [["nonsense"], ["--nonsense"], ["presets", "--show", "nowhere"],
                   ["simulate"], ["simulate", "out", "--rows", "0"], ["clean", "--root", "none"],
                   ["ingest", "--out", "out"], ["ingest", "--data", "none.csv", "--out", "out"],
+                  ["ingest", "--data", "none.csv", "--out", "s3://bucket/out"],
                   ["grid"], ["grid", "--data", "none.csv"]],
     ids=" ".join,
 )  # fmt: skip

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,11 +13,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.store_path import AnyPath, as_path
 from pipeline.config import Config
 from trainer import device, features, input_fn
 from trainer.model import average, build_model, copy_weights
 from trainer.signatures import export
-from trainer.training import Checkpoint, Trainer
+from trainer.store_checkpoint import checkpoint_in
+from trainer.training import Trainer
 from trainer.training_statistics import write_statistics
 from trainer.warmup import BATCH_SIZES
 
@@ -41,7 +42,7 @@ def run_fn(fn_args: FnArgs) -> None:
     precision = device.choose_precision(config.training.precision)
     log.info("%s, %s", device.describe(), precision)
     key = training_key(custom["config"] + custom["code_fingerprint"], train, evaluation)
-    checkpoints = Path(custom["checkpoints"]) / key
+    checkpoints = as_path(custom["checkpoints"]) / key
     trained, members, history = train_members(
         config, precision, train, evaluation, checkpoints, fn_args.model_run_dir
     )
@@ -74,7 +75,7 @@ def train_members(
     precision: str,
     train: dict[str, np.ndarray],
     evaluation: dict[str, np.ndarray],
-    checkpoints: Path,
+    checkpoints: AnyPath,
     log_dir: str,
 ) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
     """Trains the members one after the other, or what is left of them.
@@ -107,7 +108,7 @@ def train_members(
                 train,
                 evaluation,
                 seed,
-                Checkpoint(checkpoints / str(number)),
+                checkpoint_in(checkpoints / str(number)),
                 os.path.join(log_dir, f"member{number}"),
             )
             history += [{"member": number, **epoch} for epoch in trainer.run().history]

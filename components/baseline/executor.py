@@ -13,8 +13,11 @@ from tfx.orchestration.portable import data_types
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+import components.object_store_plugin  # noqa: F401  (TFX then copies from there)
 from components.baseline import models, versions
+from components.files import fetched_folder
 from components.stable_output import STATE, StableOutputDriver
+from components.store_path import as_path
 from pipeline.config import Config
 from trainer import features
 
@@ -41,7 +44,7 @@ class Executor(base_executor.BaseExecutor):
         config = Config.from_dict(settings)
         grid, windows = config.grid, config.windows
         shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
-        serving = Path(exec_properties["serving_folder"])
+        serving = as_path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
         code = exec_properties["code_fingerprint"]
         state = versions.serving_state(serving, candidate, code)
@@ -54,7 +57,8 @@ class Executor(base_executor.BaseExecutor):
 
         passed_over, found = [], None
         for version in versions.pushed_before(serving, candidate):
-            reason = models.misfit(version, examples, shape, test_start, config)
+            with fetched_folder(version) as copy:
+                reason = models.misfit(copy, examples, shape, test_start, config)
             if reason is None:
                 found = version
                 break
@@ -78,7 +82,7 @@ class Driver(StableOutputDriver):
         """The serving folder's versions, without copies of the candidate."""
         given = execution_info.exec_properties
         candidate = candidate_digest(execution_info.input_dict)
-        serving = Path(given["serving_folder"])
+        serving = as_path(given["serving_folder"])
         return versions.serving_state(serving, candidate, given["code_fingerprint"])
 
 

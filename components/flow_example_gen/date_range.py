@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from components import files
 from components.errors import ConfigError, DataNotFoundError
 from components.flow_example_gen.paths import expand
 from components.intervals import MINUTES_PER_DAY, date_to_minutes, minutes_to_date
@@ -217,23 +218,23 @@ def list_partitions(
         return [], list(paths)
     dated, others, held = [], [], []
     for path in paths:
-        if os.path.isdir(path):
-            names = sorted(glob.glob(os.path.join(glob.escape(path), _glob_of(pattern))))
-            held += sorted(os.listdir(path))[:5]
-            files = [file for name in (*names, path) for file in _files(name)]
+        if files.isdir(path):
+            named = sorted(files.glob(os.path.join(glob.escape(path), _glob_of(pattern))))
+            held += sorted(os.path.basename(match.path) for match in files.inside(path))[:5]
+            found = [file for match in (*named, files.Match(path, False)) for file in _files(match)]
         else:
-            files = expand([path])
-        for file in dict.fromkeys(files):
+            found = expand([path])
+        for file in dict.fromkeys(found):
             days = partition_days(file, pattern)
             if days is None:
                 others.append(file)
             else:
                 dated.append(Partition(file, *days))
     if not dated:
-        found = ", ".join(held or map(os.path.basename, others)) or "nothing"
+        names = ", ".join(held or map(os.path.basename, others)) or "nothing"
         raise DataNotFoundError(
             f"{', '.join(paths)}: expected files that range.pattern {pattern} names, received none. "
-            f"Found: {found[:300]}."
+            f"Found: {names[:300]}."
         )
     return dated, others
 
@@ -254,10 +255,10 @@ def partition_days(path: str, pattern: str) -> Optional[tuple[int, int]]:
     return _day(first), _day(last)
 
 
-def _files(path: str) -> list[str]:
+def _files(match: files.Match) -> list[str]:
     """The path itself where it is a file, the files directly in it, if any, where it is a folder."""
     try:
-        return expand([path])
+        return [match.path] if match.is_file else expand([match.path])
     except DataNotFoundError:
         return []
 

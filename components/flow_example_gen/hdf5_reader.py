@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
-from components import intervals
+from components import files, intervals
 from components.errors import DataError
 from components.flow_example_gen import date_range
 from components.flow_example_gen import tally as tallies
@@ -23,7 +23,7 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
       DataError: it is no HDF5 file, is cut short, or fails to read later on.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(files.local(path), "r") as file:
             yield file
     except (OSError, RuntimeError) as error:
         raise DataError(

@@ -1,9 +1,9 @@
 """The files that paths name, and what lies beside them and is not read."""
 
-import glob
 import os
 from collections.abc import Sequence
 
+from components import files
 from components.errors import DataNotFoundError
 
 
@@ -14,15 +14,13 @@ def ignored_names(paths: Sequence[str], read: Sequence[str] = ()) -> list[str]:
       paths: as they were given.
       read: the files that were read; a folder that holds one of them is not ignored.
     """
-    found = [
-        os.path.join(path, n) for path in paths if os.path.isdir(path) for n in os.listdir(path)
-    ]
-    skipped = [path for path in found if _is_skipped(path)]
+    found = [match for path in paths if files.isdir(path) for match in files.inside(path)]
+    skipped = [match.path for match in found if _is_skipped(match)]
     return sorted(p for p in skipped if not any(f.startswith(f"{p}{os.sep}") for f in read))
 
 
-def _is_skipped(path: str) -> bool:
-    return os.path.basename(path)[0] in "._" or not os.path.isfile(path)
+def _is_skipped(match: files.Match) -> bool:
+    return os.path.basename(match.path)[0] in "._" or not match.is_file
 
 
 def expand(paths: Sequence[str]) -> list[str]:
@@ -30,18 +28,17 @@ def expand(paths: Sequence[str]) -> list[str]:
 
     Raises:
       DataNotFoundError: a path, or every match of a pattern, is not there.
+      StoreError: an object store does not answer, refuses, or has no such bucket.
     """
     found: dict[str, str] = {}
     for path in paths:
-        if os.path.isdir(path):
-            matches = [os.path.join(path, name) for name in os.listdir(path)]
+        is_folder, matches = files.find(path)
+        if is_folder:
             matches = [match for match in matches if not _is_skipped(match)]
-        else:
-            matches = [path] if os.path.exists(path) else glob.glob(path)
-        matches = [match for match in matches if os.path.isfile(match)]
+        matches = [match for match in matches if match.is_file]
         if not matches:
-            where = "no file in this folder" if os.path.isdir(path) else "no such file or folder"
+            where = "no file in this folder" if is_folder else "no such file or folder"
             raise DataNotFoundError(f"{path}: {where}.")
         for match in matches:
-            found.setdefault(os.path.realpath(match), match)  # a file given twice is read once
+            found.setdefault(files.real(match.path), match.path)  # a file given twice is read once
     return sorted(found.values())

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from components import files
 from components.errors import DataError
 from components.flow_example_gen import trip_files
 
@@ -51,7 +52,7 @@ def refuse_twice(paths: Sequence[str]) -> None:
 def _contents(path: str) -> Iterator[_Content]:
     name = path.lower()
     if name.endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(files.local(path)) as archive:
             found = set(trip_files.csv_members(path)[0])
             members = [info for info in archive.infolist() if info.filename in found]
         twice = [n for n, k in collections.Counter(i.filename for i in members).items() if k > 1]
@@ -60,19 +61,19 @@ def _contents(path: str) -> Iterator[_Content]:
         for info in members:
             yield _Content(f"{path}/{info.filename}", path, info.file_size, info.CRC)
     elif name.endswith(".gz"):
-        with open(path, "rb") as file:
+        with open(files.local(path), "rb") as file:
             file.seek(-8, os.SEEK_END)
             crc, size = struct.unpack(
                 "<II", file.read(8)
             )  # of the last member: the only one, mostly
         yield _Content(path, path, size, crc)
     else:
-        yield _Content(path, path, os.path.getsize(path), None)
+        yield _Content(path, path, files.size(path), None)
 
 
 def _read_crc(path: str) -> int:
     crc = 0
-    with open(path, "rb") as file:
+    with open(files.local(path), "rb") as file:
         while chunk := file.read(_CHUNK):
             crc = zlib.crc32(chunk, crc)
     return crc

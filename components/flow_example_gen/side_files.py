@@ -6,7 +6,7 @@ from typing import Optional
 
 import numpy as np
 
-from components import intervals
+from components import files, intervals
 from components.errors import DataError
 from components.flow_example_gen.weather_files import Weather
 from trainer import features
@@ -25,7 +25,7 @@ def read_holidays(paths: Sequence[str]) -> np.ndarray:
     for path in paths:
         days = set()
         try:
-            with open(path, encoding="utf-8-sig") as file:
+            with open(files.local(path), encoding="utf-8-sig") as file:
                 lines = file.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from components import grids
+from components import files, grids
 from components.errors import DataError
 from components.flow_example_gen import (
     date_range,
@@ -99,8 +99,9 @@ def inspect_sources(
       DataError: a file is empty, of no known kind or not of the configured form; no records are
         given; or a configured side file is not.
     """
-    sources = []
-    for path in expand(paths):
+    sources, found = [], expand(paths)
+    files.fetch(found)
+    for path in found:
         kind = _classify(path, config)
         if kind in READERS and date_range.is_before(path, config):
             continue
@@ -171,7 +172,7 @@ def fingerprint(sources: Sequence[Source]) -> str:
     lines = []
     for source in sources:
         digest = hashlib.sha256()
-        with open(source.path, "rb") as file:
+        with open(files.local(source.path), "rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
         lines.append(f"{source.kind} {os.path.basename(source.path)} {digest.hexdigest()}")
@@ -193,7 +194,7 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
 def _classify(path: str, config: Config) -> str:
     """The kind of a file, by its first bytes, then its ending, then its header."""
     try:
-        with open(path, "rb") as file:
+        with open(files.local(path), "rb") as file:
             magic = file.read(8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from components import files
 from components.errors import DataError
 from components.flow_example_gen import tally as tallies
 from components.flow_example_gen.records import Block
@@ -88,7 +89,7 @@ def inspect_parquet(path: str, config: Config) -> int:
     """
     del config
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(files.local(path)) as file:
             schema, rows, groups = file.schema_arrow, file.metadata.num_rows, file.num_row_groups
     except _ERRORS as error:
         raise DataError(
@@ -121,7 +122,7 @@ def read_parquet(
       DataError: the file cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(files.local(path)) as file:
             row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
             groups = list(range(begin, end))
             for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(COLUMNS)):
@@ -149,7 +150,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
     line, rows = 2, 1  # the header is a row
     wrong: set[int] = set()
     try:
-        with pa.input_stream(path, compression="detect") as stream:
+        with pa.input_stream(files.local(path), compression="detect") as stream:
             for batch in pa_csv.open_csv(stream, read, parse, convert):
                 wrong.update(row.number for row in malformed)
                 rows += batch.num_rows + len(malformed)
@@ -173,7 +174,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
 
 def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:
     """Names the line whose quoted field went on over its end, though its quotes are even."""
-    with pa.input_stream(path, compression="detect") as stream:
+    with pa.input_stream(files.local(path), compression="detect") as stream:
         for number, text in enumerate(io.BufferedReader(stream), 1):
             if ends_in_quotes(text.rstrip(b"\r\n")):
                 raise DataError(f"{path}, line {number}: {_OPEN_QUOTE}")
@@ -196,7 +197,7 @@ def _count_lines(path: str) -> tuple[np.ndarray, int]:
 def _scan_lines(path: str) -> tuple[np.ndarray, int]:
     empty, line, open_quote, last = [], 1, 0, 10
     returns, end = 0, b"\n"  # carriage returns that end a line by themselves
-    with pa.input_stream(path, compression="detect") as stream:
+    with pa.input_stream(files.local(path), compression="detect") as stream:
         while block := stream.read(_CSV_BLOCK_BYTES):
             data = np.frombuffer(block, np.uint8)
             breaks = np.flatnonzero(data == 10)
@@ -221,7 +222,7 @@ def _scan_lines(path: str) -> tuple[np.ndarray, int]:
 
 def _csv_header(path: str) -> list[str]:
     try:
-        with pa.input_stream(path, compression="detect") as stream:
+        with pa.input_stream(files.local(path), compression="detect") as stream:
             first = stream.read(_HEADER_BYTES).split(b"\n")[0].decode("utf-8-sig")
     except _ERRORS as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None

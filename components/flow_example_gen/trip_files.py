@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components import files
 from components.errors import DataError
 from components.flow_example_gen.trip_layouts import TIMES, require_layout
 from components.flow_example_gen.trip_lines import Rows, parse_lines
@@ -42,7 +43,7 @@ def csv_members(path: str) -> tuple[list[str], list[str]]:
       DataError: it is no whole zip, has no CSV, or has a zip inside.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(files.local(path)) as archive:
             names = sorted(name for name in archive.namelist() if not name.endswith("/"))
     except _ERRORS as error:
         raise DataError(f"{path}: expected a whole zip file, cannot be read ({error}).") from None
@@ -72,7 +73,7 @@ def inspect_csv(path: str, config: Config) -> int:
     if _is_zip(path):
         units = len(csv_members(path)[0])
     elif not _is_gzip(path):
-        units = max(1, -(-os.path.getsize(path) // SLICE_BYTES))
+        units = max(1, -(-files.size(path) // SLICE_BYTES))
     for unit in range(units if _is_zip(path) else 1):
         where = unit_name(path, unit)
         require_layout(where, _read_header(path, unit), config)
@@ -155,7 +156,7 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[Rows]:
       DataError: the file cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(files.local(path)) as file:
             names = file.schema_arrow.names
             layout = require_layout(path, names, config)
             wanted = [names[place] for place in layout.columns]
@@ -184,8 +185,9 @@ def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
 def _open(path: str, unit: int) -> IO[bytes]:
     if _is_zip(path):
         member = csv_members(path)[0][unit]
-        return io.BufferedReader(zipfile.ZipFile(path).open(member), _HEADER_BYTES)
-    return gzip.open(path, "rb") if _is_gzip(path) else open(path, "rb")
+        return io.BufferedReader(zipfile.ZipFile(files.local(path)).open(member), _HEADER_BYTES)
+    local = files.local(path)
+    return gzip.open(local, "rb") if _is_gzip(path) else open(local, "rb")
 
 
 def _read_header(path: str, unit: int) -> list[str]:
@@ -219,7 +221,7 @@ def _is_stray(name: str) -> bool:
 
 def _parquet_schema(path: str) -> tuple[pa.Schema, int, int]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(files.local(path)) as file:
             return file.schema_arrow, file.metadata.num_rows, file.num_row_groups
     except (OSError, pa.ArrowException) as error:
         message = f"{path}: expected a whole Parquet file, but it cannot be read ({error})."

@@ -15,6 +15,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
+from components import files
 from components.errors import CrowdFlowError
 from components.flow_example_gen import date_range, trip_tally
 from components.flow_example_gen.day_counts import Coverage, DayCounts, merge_coverage
@@ -131,7 +132,7 @@ class TripsToFrames(beam.PTransform):
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies."""
         paths = {part.path for part in self._parts}
-        buckets = 1 + sum(map(os.path.getsize, paths)) // _BUCKET_BYTES
+        buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
         count = beam.ParDo(CountTrips(self._config, buckets))
         read = (
             pipeline

@@ -8,7 +8,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from components import intervals
+from components import files, intervals
 from components.errors import DataError
 from components.flow_example_gen.hdf5_reader import (
     count_slots,
@@ -183,7 +183,7 @@ def _read_csv(path: str) -> pd.DataFrame:
     """A CSV file's fields as texts, in the columns of its header; row i is line i + 2."""
     try:
         table = pd.read_csv(
-            path,
+            files.local(path),
             header=None,  # so that a line with more fields than the header is refused
             dtype=str,
             keep_default_na=False,

@@ -15,7 +15,7 @@ from pipeline.config import Config
 @click.option("--preset", help="Where the settings start.")
 @options.CONFIG
 @options.DATA
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--out", required=True, type=options.LocalPath(), help="Folder to write into.")
 @options.SET
 @click.option(
     "--format",

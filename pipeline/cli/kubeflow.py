@@ -52,12 +52,16 @@ def compile_pipeline(
     Examples:
       crowdflow compile --target kubeflow --output pipeline.yaml --preset bikenyc \\
         --image crowdflow:0.1.0 --volume crowdflow:/mnt/crowdflow --data /mnt/crowdflow/bikenyc
+      crowdflow compile --target kubeflow --output pipeline.yaml --preset bikenyc \\
+        --image crowdflow:0.1.0 --data s3://city/flows --set kubeflow.serving_folder=s3://city/serving \\
+        --set kubeflow.checkpoints=s3://city/checkpoints
       crowdflow compile --target kubeflow --output pipeline.yaml --config mine.yaml \\
         --set kubeflow.trainer_gpus=1 --set 'kubeflow.nodes=[FlowExampleGen=8/32]'
 
     \b
-    The data are where the steps see them: on a volume. A run may set the parameters data, training
-    (JSON), naive_margin and pushed_tolerance; the image, the grid and the windows are fixed here.
+    The data are where the steps see them: on a volume, or at s3:// or gs://. A run may set the
+    parameters data, training (JSON), naive_margin and pushed_tolerance; the image, the grid and the
+    windows are fixed here.
 
     Exit codes: 0 it is written and keeps every rule of Kubeflow Pipelines, 1 it is not written.
     """

@@ -11,6 +11,22 @@ import yaml
 from components.errors import ConfigError
 from pipeline.config import Config
 
+
+class LocalPath(click.Path):
+    """A path on this machine, as `pathlib.Path`; an address in an object store would become a folder's name."""
+
+    def __init__(self):
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Refuses addresses."""
+        if "://" in str(value):
+            raise ConfigError(
+                f"{param.opts[0]}: expected a path on this machine. Received: {value}"
+            )
+        return super().convert(value, param, ctx)
+
+
 CONFIG = click.option(
     "--config",
     "config_file",
@@ -18,7 +34,10 @@ CONFIG = click.option(
     help="A saved configuration instead.",
 )
 DATA = click.option(
-    "--data", multiple=True, metavar="PATH...", help="Input files, folders or patterns."
+    "--data",
+    multiple=True,
+    metavar="PATH...",
+    help="Input files, folders or patterns, local or s3:// or gs://.",
 )
 SET = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."

@@ -20,6 +20,11 @@ from pipeline.config import Config, field_names
 @options.CONFIG
 @options.DATA
 @click.option("--root", help="Everything the run writes.  [default: runs/<preset>]")
+@click.option(
+    "--serving",
+    metavar="FOLDER",
+    help="Where models are pushed, local or s3:// or gs://.  [default: serving/crowdflow under the root]",
+)
 @options.SET
 @options.MORE
 @click.pass_context
@@ -29,6 +34,7 @@ def run(
     config_file: Optional[Path],
     data: tuple[str, ...],
     root: Optional[str],
+    serving: Optional[str],
     settings: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
@@ -42,6 +48,7 @@ def run(
       crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
       crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
       crowdflow run --config daily.yaml --data trips/ --set range.last_date=2019-08-31
+      crowdflow run --config daily.yaml --data s3://city/trips --serving s3://city/serving/crowdflow
       crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
 
     \b
@@ -55,6 +62,8 @@ def run(
     config = options.load(config_file) if config_file else presets.load(preset)
     config = config.replace(options.parse(settings))
     paths = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
+    if serving:
+        paths["paths.serving"] = serving
     more_data, beam_args = options.split(more)
     if data or more_data:
         paths["paths.data"] = [*data, *more_data]

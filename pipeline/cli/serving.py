@@ -13,7 +13,7 @@ _MODEL = click.option(
     "--model",
     required=True,
     metavar="ADDRESS",
-    help="A folder of a pushed model, or http://host:8501 or grpc://host:8500 of a server.",
+    help="A folder of a pushed model (s3:// and gs:// too), or http://host:8501 or grpc://host:8500.",
 )
 _FROM = click.option("--from", "first", metavar="TIME", help="First target interval of a range.")
 _TO = click.option(
@@ -29,9 +29,7 @@ _TO = click.option(
 )
 @_FROM
 @_TO
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The whole table, as .csv or .parquet."
-)
+@click.option("--out", type=options.LocalPath(), help="The whole table, as .csv or .parquet.")
 @click.option("--map", "picture", type=click.Path(path_type=Path), help="A picture, as .png.")
 @click.option("--name", default="crowdflow", show_default=True, help="Of the model on a server.")
 @click.option("--version", type=int, help="Of the model.  [default: the newest]")
@@ -103,7 +101,7 @@ def predict(
 @_FROM
 @_TO
 @click.option("--version", type=int, help="Of the model.  [default: the newest]")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--out", required=True, type=options.LocalPath(), help="Folder to write into.")
 @options.MORE
 def batch(
     model: str,

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.addresses import is_address
 from components.errors import ConfigError
 from pipeline.config import Config
 from pipeline.kubeflow.spec import Parameter
@@ -44,7 +45,7 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
             "STRING",
             json.dumps(list(data)),
             {"FlowExampleGen": PATHS, _REPORT: DATA},
-            "Input files and folders: one path, or a JSON list of paths.",
+            "Input files and folders: one path or s3:// or gs:// address, or a JSON list of them.",
         ),
         TRAINING: Parameter(
             "STRING",
@@ -67,7 +68,8 @@ def locations(text: str) -> list[str]:
     """The paths of the parameter `data`: one path, or a JSON list of them.
 
     Raises:
-      ConfigError: it begins like a list and is none of texts, it is empty, or an address in an object store.
+      ConfigError: it begins like a list and is none of texts, it is empty, or an address of another kind than
+        `s3://` and `gs://`.
     """
     found: Any = [text.strip()]
     if text.lstrip().startswith("["):
@@ -80,8 +82,10 @@ def locations(text: str) -> list[str]:
             f"{DATA}: expected one path or a JSON list of paths, such as "
             f'["/mnt/crowdflow/flows"]. Received: {text!r}.'
         )
-    if any("://" in path for path in found):
-        raise ConfigError(f"{DATA}: expected paths on a volume of the steps. Received: {text!r}.")
+    if any("://" in path and not is_address(path) for path in found):
+        raise ConfigError(
+            f"{DATA}: expected paths on a volume of the steps, or s3:// or gs://. Received: {text!r}."
+        )
     return found
 
 

@@ -7,6 +7,7 @@ A spec here is the nested dict that the YAML file holds, with the JSON names of 
 import copy
 import dataclasses
 import json
+import types
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ def complete_spec(
     resources: Mapping[str, Resources],
     uncached: Collection[str],
     drivers: Mapping[str, str],
+    variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Spec:
     """A compiled spec with all that open-source Kubeflow Pipelines needs.
 
@@ -53,6 +55,7 @@ def complete_spec(
       resources: task -> its limits; every task must be there.
       uncached: tasks that look at something outside.
       drivers: task -> dotted path of the driver that its container runs itself.
+      variables: of every container's environment.
 
     Raises:
       KeyError: a task that the spec does not have is named, or one has no limits.
@@ -61,6 +64,7 @@ def complete_spec(
     spec = with_parameters(spec, parameters)
     spec = with_options(spec, drivers)
     spec = with_resources(spec, resources)
+    spec = with_variables(spec, variables)
     return without_caching(spec, uncached)
 
 
@@ -145,6 +149,14 @@ def with_resources(spec: Spec, resources: Mapping[str, Resources]) -> Spec:
     return spec
 
 
+def with_variables(spec: Spec, variables: Mapping[str, str]) -> Spec:
+    """With variables in every container's environment."""
+    spec = copy.deepcopy(spec)
+    for _, found in containers(spec) if variables else ():
+        found["env"] = [{"name": name, "value": value} for name, value in variables.items()]
+    return spec
+
+
 def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
     """Without caching options on some tasks: these always run."""
     spec = copy.deepcopy(spec)
@@ -153,17 +165,30 @@ def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
     return spec
 
 
-def platform_spec(spec: Spec, mounts: Mapping[str, str]) -> Spec | None:
-    """The second document of the YAML: volume claims mounted in every container; None without any.
+def platform_spec(
+    spec: Spec,
+    mounts: Mapping[str, str],
+    secrets: Mapping[str, tuple[str, str]] = types.MappingProxyType({}),
+) -> Spec | None:
+    """The second document of the YAML: volume claims and secrets of every container; None without any.
 
     Args:
       spec: the completed spec.
       mounts: folder -> claim.
+      secrets: variable -> secret and its key, `kubernetes_executor_config.proto`'s `secretAsEnv`.
     """
-    if not mounts:
+    if not (mounts or secrets):
         return None
+    given: Spec = {}
+    if mounts:
+        claims = [{"constant": claim, "mountPath": folder} for folder, claim in mounts.items()]
+        given["pvcMount"] = claims
+    if secrets:
+        given["secretAsEnv"] = [
+            {"secretName": secret, "keyToEnv": [{"secretKey": key, "envVar": name}]}
+            for name, (secret, key) in secrets.items()
+        ]
     executors = {}
     for task in tasks(spec):
-        claims = [{"constant": claim, "mountPath": folder} for folder, claim in mounts.items()]
-        executors[component(spec, task)["executorLabel"]] = {"pvcMount": claims}
+        executors[component(spec, task)["executorLabel"]] = copy.deepcopy(given)
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
+SERVING = TEXT[TEXT.index("\n## Serving\n") :]
 DIMS = {"closeness": (-1, 3, 4, 5, 2), "period": (-1, 1, 4, 5, 2), "target_time": (-1,)}
 
 
@@ -41,7 +42,7 @@ def test_request_of_the_docs_has_the_models_shapes(tmp_path):
 def test_settings_of_the_docs_are_the_ones_in_the_env_file(serving):
     lines = (serving / ".env").read_text(encoding="utf-8").splitlines()
     settings = {line.split("=")[0] for line in lines if not line.startswith("#")}
-    named = set(re.findall(r"\b(?:CROWDFLOW_[A-Z]+|COMPOSE_PROFILES)\b", TEXT))
+    named = set(re.findall(r"\b(?:CROWDFLOW_[A-Z]+|COMPOSE_PROFILES)\b", SERVING))
     assert named == settings - {"COMPOSE_PROJECT_NAME"}
     compose = (serving / "compose.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"\$\{(\w+)", compose)) == settings - {

@@ -18,21 +18,29 @@ DIGEST = f"crowdflow@sha256:{'0' * 64}"
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"paths.data": []}, "--data: expected the input's location on a volume"),
+        ({"paths.data": []}, "--data: expected the input's location, on a volume or at s3://"),
         (
             {"paths.data": ["flows"]},
             r"--data: expected a path on a volume.*\(/mnt/crowdflow\).*'flows'",
         ),
         ({"paths.data": ["/mnt/crowdflow/../x"]}, "--data: expected a path on a volume"),
         ({"paths.data": ["/mnt/crowdflowers"]}, "--data: expected a path on a volume"),
-        ({"paths.data": ["s3://bucket/flows"]}, "--data: expected a path on a volume"),
+        ({"paths.data": ["s3://"]}, "--data: expected s3://BUCKET/KEY or gs://BUCKET/KEY"),
+        ({"paths.data": ["minio://bucket/flows"]}, "--data: expected a path on a volume.*or s3://"),
         ({"kubeflow.volumes": []}, "--data: expected a path on a volume.*none is set, --volume"),
         ({"kubeflow.image": None}, "kubeflow.image: expected the image"),
         (
             {"kubeflow.serving_folder": "/srv"},
             "kubeflow.serving_folder: expected a path on a volume",
         ),
-        ({"kubeflow.checkpoints": "gs://b/c"}, "kubeflow.checkpoints: expected a path on a volume"),
+        (
+            {"kubeflow.checkpoints": "gs://b//c"},
+            "kubeflow.checkpoints: expected s3://BUCKET/KEY or",
+        ),
+        (
+            {"kubeflow.volumes": [], "paths.data": ["s3://bucket/flows"]},
+            "kubeflow.serving_folder: expected a path on a volume.*none is set, --volume",
+        ),
         ({"evaluation.infra_validator": "docker"}, "evaluation.infra_validator: expected off"),
         ({"preset": "My city"}, "preset: expected small letters"),
     ],
@@ -78,6 +86,10 @@ def test_a_folder_that_is_not_there_is_told(config, tmp_path):
         {"memory_gb": -1},
         {"trainer_gpus": -1},
         {"gpu": ""},
+        {"environment": ["AWS_ENDPOINT_URL"]},
+        {"environment": ["1=2"]},
+        {"secrets": ["AWS_ACCESS_KEY_ID=minio"]},
+        {"secrets": ["AWS_ACCESS_KEY_ID=Minio/key"]},
     ],
 )
 def test_settings_that_cannot_be_used(settings):

@@ -76,6 +76,8 @@ def test_thresholds_reach_the_evaluator():
         ("/mnt/a", ["/mnt/a"]),
         (" /mnt/a\n", ["/mnt/a"]),
         ('["/mnt/b", "/mnt/a"]', ["/mnt/b", "/mnt/a"]),
+        ("s3://bucket/flows", ["s3://bucket/flows"]),
+        ('["gs://b/flows", "/mnt/a"]', ["gs://b/flows", "/mnt/a"]),
     ],
 )
 def test_locations(text, expected):
@@ -90,7 +92,10 @@ def test_locations(text, expected):
         ({"paths": "[/mnt/a]"}, "data: expected one path"),
         ({"paths": "[]"}, "data: expected one path"),
         ({"paths": "[1]"}, "data: expected one path"),
-        ({"paths": "s3://bucket/flows"}, "data: expected paths on a volume"),
+        (
+            {"paths": "http://bucket/flows"},
+            "data: expected paths on a volume of the steps, or s3://",
+        ),
         ({"config": TRAINER, "training": "epochs: 3"}, "training: expected a JSON object"),
         ({"config": TRAINER, "training": "[3]"}, "training: expected a JSON object"),
         (

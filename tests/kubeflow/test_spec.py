@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.kubeflow.spec import complete_spec, component, container, containers, tasks
 from pipeline.kubeflow_settings import Resources
@@ -111,6 +113,37 @@ def test_every_container_mounts_the_volume(documents):
     assert set(executors) == set(documents[0]["deploymentSpec"]["executors"])
     claims = [{"constant": "crowdflow", "mountPath": "/mnt/crowdflow"}]
     assert all(entry == {"pvcMount": claims} for entry in executors.values())
+
+
+def test_containers_have_their_variables_and_secrets(config):
+    from pipeline.kubeflow_runner import compile_documents
+
+    spec, platform = compile_documents(
+        config.replace(
+            {
+                "kubeflow.volumes": [],
+                "kubeflow.serving_folder": "s3://city/serving/crowdflow/",
+                "kubeflow.checkpoints": "gs://city/checkpoints",
+                "kubeflow.environment": ["AWS_ENDPOINT_URL=http://minio:9000", "EMPTY="],
+                "kubeflow.secrets": ["AWS_ACCESS_KEY_ID=minio/accesskey"],
+                "paths.data": ["s3://city/flows"],
+            }
+        )
+    )
+    for task in tasks(spec):
+        assert container(spec, task)["env"] == [
+            {"name": "AWS_ENDPOINT_URL", "value": "http://minio:9000"},
+            {"name": "EMPTY", "value": ""},
+        ]
+    secret = {"secretKey": "accesskey", "envVar": "AWS_ACCESS_KEY_ID"}
+    given = {"secretAsEnv": [{"secretName": "minio", "keyToEnv": [secret]}]}
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(executors) == set(spec["deploymentSpec"]["executors"])
+    assert all(entry == given for entry in executors.values())
+    values = tasks(spec)["LastPushedModel"]["inputs"]["parameters"]
+    assert values["serving_folder"]["runtimeValue"]["constant"] == "s3://city/serving/crowdflow"
+    parsed = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())  # it knows every field
+    assert parsed.deployment_spec["executors"]
 
 
 def test_completing_changes_nothing_given(spec):

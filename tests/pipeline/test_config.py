@@ -80,6 +80,8 @@ def said(settings):
         ("intervals.timezone", 3, f"{TYPES} str"),
         ("paths.data", "flows.csv", "a list of texts"),
         ("paths.data", [1], "a list of texts"),
+        ("paths.root", "s3://bucket/runs", "a folder on this machine"),
+        ("paths.serving", "minio://b/s", "a folder on this machine, or s3:// or gs://"),
     ],
 )
 def test_a_bad_value_is_refused_with_expected_and_received(field, value, expected):

@@ -11,8 +11,9 @@ import pytest
 import tensorflow as tf
 from standin import server
 
-from components.errors import ServingError
+from components.errors import ServingError, StoreError
 from components.pusher.executor import push
+from components.store_path import as_path
 from pipeline.config import Config
 from serving import Forecaster, connect
 from serving.rest import RestServer
@@ -129,6 +130,22 @@ def test_partial_and_corrupt_folders(pushed, tmp_path):
         connect(str(tmp_path / "serving"))
     with pytest.raises(ServingError, match="expected version 3 .*Versions found: 1, 7"):
         connect(str(tmp_path / "serving"), version=3)
+
+
+def test_a_folder_in_an_object_store_answers_the_same(pushed, history, bucket):
+    model = as_path(f"{bucket}/serving/crowdflow")
+    push(pushed.serving / "1", model)
+    expected = Forecaster(connect(str(pushed.serving))).forecast(history)
+    transport = connect(f"{model}/")
+    assert str(transport.path).startswith(f"{model}/")
+    found = Forecaster(transport).forecast(history)
+    np.testing.assert_array_equal(found.flows, expected.flows)
+    with pytest.raises(ServingError, match=f"{model}: expected version 3"):
+        connect(str(model), version=3)
+    with pytest.raises(
+        StoreError, match="s3://no-such/x.*: the object store has no bucket no-such"
+    ):
+        connect("s3://no-such/x")
 
 
 def test_a_version_pushed_while_requests_run_is_picked_up_and_none_fails(pushed, history, tmp_path):

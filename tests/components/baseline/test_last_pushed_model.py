@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import io_utils
 
 from components.baseline.executor import NAIVE, PASSED_OVER, VERSION, Executor
 from components.baseline.versions import model_digest
+from components.errors import StoreError
 from components.frames import encode_columns
 from components.stable_output import STATE
 from trainer import features
@@ -27,7 +29,7 @@ def node(tmp_path, serialized, save_model):
     examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
     save_model(tmp_path / "model" / "Format-Serving", "5")
 
-    def run(baseline=None, records=serialized, config=CONFIG):
+    def run(baseline=None, records=serialized, config=CONFIG, serving=tmp_path / "serving"):
         path = tmp_path / "windows" / "Split-test" / "windows-00000-of-00001.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
@@ -40,7 +42,7 @@ def node(tmp_path, serialized, save_model):
             {"model": [model], "windows": [examples]},
             {"baseline": [baseline]},
             {
-                "serving_folder": str(tmp_path / "serving"),
+                "serving_folder": str(serving),
                 "config": json.dumps(config),
                 "code_fingerprint": "code",
             },
@@ -100,6 +102,24 @@ def test_the_newest_version_that_answers_is_the_one_to_beat(
     assert told(baseline)[0] == "8"
     assert baseline.get_string_custom_property(STATE) != state
     assert model_digest(tmp_path / "baseline" / "Format-Serving") == model_digest(serving / "8")
+
+
+def test_the_same_is_found_in_an_object_store(node, tmp_path, save_model, bucket):
+    assert told(node(serving=f"{bucket}/none")) == ("", "last_week", [])
+    for version, kind in {"9": "2", "10": "other_grid"}.items():
+        folder = save_model(tmp_path / "serving" / version, kind)
+        io_utils.copy_dir(str(folder), f"{bucket}/serving/{version}")
+    io_utils.copy_dir(str(tmp_path / "model" / "Format-Serving"), f"{bucket}/serving/11")  # itself
+    io_utils.write_string_file(f"{bucket}/serving/12/variables/data", "partial")
+    expected, found = node(), node(serving=f"{bucket}/serving/")
+    assert told(found)[:2] == told(expected)[:2] == ("9", "")
+    assert told(found)[2] == told(expected)[2]
+    state = found.get_string_custom_property(STATE)
+    assert state == expected.get_string_custom_property(STATE)
+    pushed = model_digest(tmp_path / "serving" / "9")
+    assert model_digest(tmp_path / "baseline" / "Format-Serving") == pushed
+    with pytest.raises(StoreError, match="no bucket no-such"):
+        node(serving="s3://no-such/serving")
 
 
 def test_with_incompatible_versions_alone_the_naive_forecast_stands_in(node, tmp_path, save_model):

@@ -1,0 +1,35 @@
+"""A checkpoint in an object store is the file that a folder would hold."""
+
+import keras
+import numpy as np
+
+from components import object_store
+from components.store_path import as_path
+from trainer.store_checkpoint import StoreCheckpoint, checkpoint_in
+from trainer.training import Checkpoint, TrainingState
+
+
+def make_model():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(optimizer="adam", loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def test_it_is_found_again_as_it_was_saved(bucket):
+    folder, model = as_path(f"{bucket}/checkpoints/key/1"), make_model()
+    assert checkpoint_in(folder).load() is None
+    for epoch in (1, 2):  # the second takes the first's place
+        state = TrainingState(epoch=epoch, history=[{"epoch": epoch}])
+        checkpoint_in(folder).save(state, model, model.get_weights())
+    found, groups = checkpoint_in(folder).load()
+    assert found == state
+    for saved, weight in zip(groups["best"], model.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, weight)
+    assert [e.address for e in object_store.entries(str(folder))] == [f"{folder}/checkpoint.npz"]
+
+
+def test_a_folder_here_has_the_checkpoint_of_ever(tmp_path):
+    found = checkpoint_in(as_path(str(tmp_path)))
+    assert isinstance(found, Checkpoint) and not isinstance(found, StoreCheckpoint)

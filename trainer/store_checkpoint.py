@@ -1,0 +1,42 @@
+"""Checkpoints in an object store: a training's one file, uploaded after every epoch."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from components import object_store
+from components.store_path import AnyPath, StorePath
+from trainer.training import Checkpoint, TrainingState
+
+
+def checkpoint_in(folder: AnyPath) -> Checkpoint:
+    """The checkpoint of a training in a folder of its own, local or in an object store."""
+    return StoreCheckpoint(folder) if isinstance(folder, StorePath) else Checkpoint(folder)
+
+
+class StoreCheckpoint(Checkpoint):
+    """A checkpoint that is copied to an object store, whole or not at all, and found there again.
+
+    Both methods raise a StoreError where the store does not answer or refuses.
+    """
+
+    def __init__(self, folder: StorePath):
+        self._scratch = tempfile.TemporaryDirectory()
+        super().__init__(Path(self._scratch.name))
+        self._object = str(folder / self._path.name)
+
+    def save(self, state: TrainingState, model: keras.Model, best: list[np.ndarray]) -> None:
+        """Writes the file here, then uploads it."""
+        super().save(state, model, best)
+        content = self._path.read_bytes()
+        with object_store.told(self._object), object_store.open_to_write(self._object) as file:
+            file.write(content)
+
+    def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:
+        """See `Checkpoint`."""
+        if object_store.info(self._object) is None:
+            return None
+        self._path.write_bytes(object_store.read(self._object))
+        return super().load()

@@ -68,9 +68,11 @@ class STResNet(nn.Module):
         self.local = None
         if given["local"]:
             inputs = sum(counts.values()) + usual
-            inputs += counts["closeness"] * self.horizon if usual else 0
+            inputs += 2 * counts["closeness"] * self.horizon if usual else 0
             self.local = nn.Parameter(torch.zeros(rows, cols, 2 * inputs, out))
-            self.calendar = nn.Linear(given["external"], out * rows * cols)
+            factors = given["city_factors"]
+            self.calendar = nn.Linear(given["external"] + factors, out * rows * cols)
+            self.factors = nn.Linear(2 * rows * cols, factors, bias=False) if factors else None
         self.head = torch.tanh if given["head"] == "tanh" else nn.Identity()
 
     def forward(self, maps, external):
@@ -87,9 +89,14 @@ class STResNet(nn.Module):
             if usual is not None:
                 lags = maps["closeness"].shape[1]
                 now, then = maps["closeness"] + 1.0, usual[:, -lags:] + 1.0
-                level = (now.sum((2, 3, 4)) + 0.5) / (then.sum((2, 3, 4)) + 0.5) - 1.0
                 wanted = usual[:, None, : self.horizon] + 1.0
-                known.append((level[:, :, None, None, None, None] * wanted).flatten(1, 2))
+                city = [x.sum((2, 3, 4), keepdim=True) + 0.5 for x in (now, then)]
+                for above, below in (city, (now + 0.04, then + 0.04)):
+                    level = above / below - 1.0
+                    known.append((level[:, :, None] * wanted).flatten(1, 2))
+                if self.factors is not None:
+                    unusual = 10.0 * (now - then)[:, 0].flatten(1)
+                    external = torch.cat([external, self.factors(unusual)], 1)
             x = torch.cat(known, 1).flatten(1, 2)
             fused = fused + torch.einsum("bihw,hwic->bchw", x, self.local) - 1.0
             fused = fused + self.calendar(external).view_as(fused)

@@ -44,26 +44,38 @@ class HadamardFusion(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("crowdflow")
-class CityLevel(layers.Layer):
-    """What is usual for the targets, times how far the whole city is above or below what is usual now.
+class UsualTimesLevel(layers.Layer):
+    """What is usual for the targets, times how far the flows are above or below what is usual now.
 
     From closeness `[batch, lc, H, W, 2]` and average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], to
     `[batch, lc * h, H, W, 2]`: for each closeness lag the average of the targets, from zero flow on, times
-    (the city's total then) / (its usual total then) - 1.
+    (the flow then) / (the usual flow then) - 1.
+
+    Args:
+      whole_city: one level for all, of the city's totals; else each cell and channel has its own.
     """
 
-    SMOOTHING = 0.5  # added to both totals, in scaled flows: a quiet night's ratio says little
+    # Added to both flows, as a share of the range of flows: a quiet night's ratio says little.
+    CITY_SMOOTHING, CELL_SMOOTHING = 0.25, 0.02
+
+    def __init__(self, whole_city: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.whole_city = whole_city
 
     def call(self, closeness, average):
         lags = closeness.shape[1]
         usual = average[:, :-lags] + 1.0  # [batch, h, H, W, 2]
-        totals = [
-            ops.sum(maps + 1.0, axis=(2, 3, 4)) + self.SMOOTHING
-            for maps in (closeness, average[:, -lags:])
-        ]
-        level = totals[0] / totals[1] - 1.0  # [batch, lc]
-        out = ops.reshape(level, (-1, lags, 1, 1, 1, 1)) * ops.expand_dims(usual, 1)
+        now, then = closeness + 1.0, average[:, -lags:] + 1.0  # from zero flow on, to 2
+        smoothing = 2 * self.CELL_SMOOTHING
+        if self.whole_city:
+            now, then = (ops.sum(flows, axis=(2, 3, 4), keepdims=True) for flows in (now, then))
+            smoothing = 2 * self.CITY_SMOOTHING
+        level = (now + smoothing) / (then + smoothing) - 1.0
+        out = ops.expand_dims(level, 2) * ops.expand_dims(usual, 1)  # [batch, lc, h, H, W, 2]
         return ops.reshape(out, (-1, lags * usual.shape[1], *usual.shape[2:]))
+
+    def get_config(self):
+        return {**super().get_config(), "whole_city": self.whole_city}
 
 
 @keras.saving.register_keras_serializable("crowdflow")
@@ -176,7 +188,7 @@ def build_model(
         inputs[features.EXTERNAL] = keras.Input((external_size,), name=features.EXTERNAL)
         parts.append(_external(build, inputs[features.EXTERNAL], model, (rows, cols, channels)))
     if model.local:
-        parts += _local(build, inputs, (rows, cols, channels))
+        parts += _local(build, inputs, model, (rows, cols, channels))
     if len(parts) > 1:
         x = layers.Add(dtype="float32", name="fusion_all")(parts)
     x = layers.Activation(model.head, dtype="float32", name="head")(x)  # [batch, H, W, C]
@@ -250,27 +262,45 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
     return layers.Reshape(shape, dtype=build.dtype, name="external_reshape")(x)
 
 
-def _local(build: _Builder, inputs: dict, shape: tuple[int, int, int]) -> list:
-    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in the external vector.
+def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
+    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in what all cells share.
 
-    It starts as the average, or as no flow where there is none; every other weight starts at zero.
+    What they share is the external vector and the city's factors. It starts as the average, or as no flow where
+    there is none; every weight but the factors' own starts at zero.
     """
     rows, cols, channels = shape
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
     x = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
     x = x + 1.0  # from zero flow on
     copied = None
+    vectors = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
         copied = len(features.CHANNELS) * (x.shape[1] - average.shape[1])
         if features.CLOSENESS in inputs:
-            level = CityLevel(dtype="float32", name="city_level")
-            level = level(inputs[features.CLOSENESS], average)
-            x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, level])
+            known = inputs[features.CLOSENESS], average
+            city = UsualTimesLevel(True, dtype="float32", name="city_level")(*known)
+            cell = UsualTimesLevel(False, dtype="float32", name="cell_level")(*known)
+            x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, city, cell])
+            if model.city_factors:
+                vectors.append(_city_factors(build, *known, model.city_factors))
     x = _as_channels(x, "local", "float32")
     parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
-    if features.EXTERNAL in inputs:
-        units = rows * cols * channels
-        calendar = build.dense(inputs[features.EXTERNAL], units, "local_external", zero=True)
-        parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(calendar))
+    if vectors:
+        x = layers.Concatenate(dtype="float32", name="local_vectors")(vectors)
+        x = build.dense(x, rows * cols * channels, "local_external", zero=True)
+        parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(x))
     return parts
+
+
+def _city_factors(build: _Builder, closeness, average, count: int):
+    """Learnt sums over the city of what the last interval has above or below what is usual: `[batch, count]`."""
+    lags = closeness.shape[1]
+    unusual = closeness[:, 0] - average[:, average.shape[1] - lags]  # [batch, H, W, 2]
+    # Deviations are small against the range of flows; this brings them to the size of other inputs.
+    unusual = layers.Flatten(dtype="float32", name="unusual")(unusual * 10.0)
+    start = keras.initializers.GlorotUniform(seed=build.seed())
+    layer = layers.Dense(
+        count, use_bias=False, kernel_initializer=start, dtype="float32", name="city_factors"
+    )
+    return layer(unusual)

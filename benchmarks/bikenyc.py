@@ -63,7 +63,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "4 residual units": {"model.residual_units": 4},
     "64 filters": {"model.filters": 64},
     "batch 32": {"training.batch_size": 32},
-    "half the rate": {"training.final_learning_rate": 1.5e-3},
+    "half the rate": {"training.final_learning_rate": 2.5e-3},
     "20 epochs": {"training.final_epochs": 20},
     "45 epochs": {"training.final_epochs": 45},
 }

@@ -47,12 +47,10 @@ CODE_FILES += ["trainer/preprocessing.py", "components/window_gen/windows.py"]
 # What the search tries, each one change of the preset, with a single member. What pays goes into the preset.
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
-    "no city factors": {"model.city_factors": 0},
-    "8 city factors": {"model.city_factors": 8},
-    "32 city factors": {"model.city_factors": 32},
-    "no local component": {"model.local": False, "model.city_factors": 0},
-    "no average": {"windows.average": 0, "model.city_factors": 0},
-    "neither of both": {"model.local": False, "windows.average": 0, "model.city_factors": 0},
+    "16 city factors": {"model.city_factors": 16},
+    "no local component": {"model.local": False},
+    "no average": {"windows.average": 0},
+    "neither of both": {"model.local": False, "windows.average": 0},
     "average of 2 weeks": {"windows.average": 2},
     "trend 2": {"windows.trend": 2},
     "closeness 6, period 3": {"windows.closeness": 6, "windows.period": 3},

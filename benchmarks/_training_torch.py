@@ -70,9 +70,7 @@ class STResNet(nn.Module):
             inputs = sum(counts.values()) + usual
             inputs += 2 * counts["closeness"] * self.horizon if usual else 0
             self.local = nn.Parameter(torch.zeros(rows, cols, 2 * inputs, out))
-            factors = given["city_factors"]
-            self.calendar = nn.Linear(given["external"] + factors, out * rows * cols)
-            self.factors = nn.Linear(2 * rows * cols, factors, bias=False) if factors else None
+            self.calendar = nn.Linear(given["external"], out * rows * cols)
         self.head = torch.tanh if given["head"] == "tanh" else nn.Identity()
 
     def forward(self, maps, external):
@@ -94,9 +92,6 @@ class STResNet(nn.Module):
                 for above, below in (city, (now + 0.04, then + 0.04)):
                     level = above / below - 1.0
                     known.append((level[:, :, None] * wanted).flatten(1, 2))
-                if self.factors is not None:
-                    unusual = 10.0 * (now - then)[:, 0].flatten(1)
-                    external = torch.cat([external, self.factors(unusual)], 1)
             x = torch.cat(known, 1).flatten(1, 2)
             fused = fused + torch.einsum("bihw,hwic->bchw", x, self.local) - 1.0
             fused = fused + self.calendar(external).view_as(fused)

@@ -47,7 +47,6 @@ CODE_FILES += ["trainer/preprocessing.py", "components/window_gen/windows.py"]
 # What the search tries, each one change of the preset, with a single member. What pays goes into the preset.
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
-    "16 city factors": {"model.city_factors": 16},
     "no local component": {"model.local": False},
     "no average": {"windows.average": 0},
     "neither of both": {"model.local": False, "windows.average": 0},

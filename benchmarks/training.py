@@ -50,7 +50,6 @@ def shapes(preset: str, batch: int | None) -> dict[str, Any]:
         "batch_norm": model.batch_norm,
         "external_units": model.external_units,
         "local": model.local,
-        "city_factors": model.city_factors,
         "head": model.head,
         "batch": batch or config.training.batch_size,
         "windows": WINDOWS,

@@ -63,9 +63,6 @@ class Config:
         limit = self.intervals.per_day * (1 if self.windows.period else 7)
         expected = f"at most {limit}: a lag must be known when the forecast is made"
         require(self.windows.horizon <= limit, "windows.horizon", expected, self.windows.horizon)
-        ok = not self.model.city_factors or (self.windows.average and self.windows.closeness)
-        expected = "0 without windows.average or windows.closeness"
-        require(ok, "model.city_factors", expected, self.model.city_factors)
         ok = not (self.ingest.holidays and self.transform.holiday_country)
         expected = "null where ingest.holidays gives a file of them"
         require(ok, "transform.holiday_country", expected, self.transform.holiday_country)

@@ -51,8 +51,6 @@ class ModelConfig:
       head: `tanh` as in the paper, or `linear`.
       local: the local component is there: each cell's own linear map of its lags, of what is usual and of the
         external vector; training then starts from the historical average of `windows.average`.
-      city_factors: part of the local component: so many learnt sums over the whole city of what the last interval
-        has above or below what is usual; each cell takes every one of them at a weight of its own.
       members: networks of this kind, trained one after the other from seeds of their own; the model's forecast
         is their mean.
     """
@@ -67,7 +65,6 @@ class ModelConfig:
     external_relu: bool = True
     head: Literal["tanh", "linear"] = "tanh"
     local: bool = False
-    city_factors: int = 0
     members: int = 1
 
     def __post_init__(self):
@@ -76,9 +73,6 @@ class ModelConfig:
         require(self.external_units >= 1, "model.external_units", "at least 1", self.external_units)
         ok = not self.local or self.head == "linear"
         require(ok, "model.head", "linear with model.local", self.head)
-        ok = self.city_factors == 0 or (self.city_factors > 0 and self.local)
-        expected = "0 or more, and 0 without model.local"
-        require(ok, "model.city_factors", expected, self.city_factors)
         require(self.members >= 1, "model.members", "at least 1", self.members)
 
 

@@ -263,17 +263,15 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
 
 
 def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
-    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in what all cells share.
+    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in the external vector.
 
-    What they share is the external vector and the city's factors. It starts as the average, or as no flow where
-    there is none; every weight but the factors' own starts at zero.
+    It starts as the average, or as no flow where there is none.
     """
     rows, cols, channels = shape
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
     x = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
     x = x + 1.0  # from zero flow on
     copied = None
-    vectors = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
         copied = len(features.CHANNELS) * (x.shape[1] - average.shape[1])
@@ -282,25 +280,10 @@ def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, 
             city = UsualTimesLevel(True, dtype="float32", name="city_level")(*known)
             cell = UsualTimesLevel(False, dtype="float32", name="cell_level")(*known)
             x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, city, cell])
-            if model.city_factors:
-                vectors.append(_city_factors(build, *known, model.city_factors))
     x = _as_channels(x, "local", "float32")
     parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
-    if vectors:
-        x = layers.Concatenate(dtype="float32", name="local_vectors")(vectors)
-        x = build.dense(x, rows * cols * channels, "local_external", zero=True)
+    if features.EXTERNAL in inputs:
+        external = inputs[features.EXTERNAL]
+        x = build.dense(external, rows * cols * channels, "local_external", zero=True)
         parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(x))
     return parts
-
-
-def _city_factors(build: _Builder, closeness, average, count: int):
-    """Learnt sums over the city of what the last interval has above or below what is usual: `[batch, count]`."""
-    lags = closeness.shape[1]
-    unusual = closeness[:, 0] - average[:, average.shape[1] - lags]  # [batch, H, W, 2]
-    # Deviations are small against the range of flows; this brings them to the size of other inputs.
-    unusual = layers.Flatten(dtype="float32", name="unusual")(unusual * 10.0)
-    start = keras.initializers.GlorotUniform(seed=build.seed())
-    layer = layers.Dense(
-        count, use_bias=False, kernel_initializer=start, dtype="float32", name="city_factors"
-    )
-    return layer(unusual)

@@ -33,7 +33,6 @@ def make_config():
             "batch_norm": True,
             "head": "linear",
             "local": True,
-            "city_factors": 3,
         },
         "training": {"epochs": 3, "final_epochs": 2, "batch_size": 5, "precision": "float32"},
     }

@@ -172,19 +172,13 @@ def local_reference(layers, inputs, horizon):
     for row in range(ROWS):
         for col in range(COLS):
             out[:, row, col] = known[:, row, col] @ kernel[row, col] - 1
-    vectors = [inputs["external"]] if "external" in inputs else []
-    if "city_factors" in layers:
-        unusual = inputs["closeness"][:, 0] - inputs["average"][:, horizon]
-        [kernel] = layers["city_factors"]
-        vectors.append(10 * unusual.reshape(len(unusual), -1) @ kernel)
-    if vectors:
+    if "external" in inputs:
         weights, bias = layers["local_external"]
-        out += (np.concatenate(vectors, axis=1) @ weights + bias).reshape(out.shape)
+        out += (inputs["external"] @ weights + bias).reshape(out.shape)
     return out
 
 
 LOCAL = {"local": True, "head": "linear", "external_relu": False}
-FACTORS = LOCAL | {"city_factors": 5}
 ARCHITECTURES = {
     "paper": ({}, HORIZON_1, EXTERNAL),
     "batch_norm": ({"batch_norm": True, "residual_units": 2, "head": "linear"}, HORIZON_2, 0),
@@ -192,8 +186,6 @@ ARCHITECTURES = {
     "no_units": ({"residual_units": 0, "head": "linear"}, WindowConfig(1, 1, 0, 3), EXTERNAL),
     "local": (LOCAL, WindowConfig(3, 2, 1, average=4), EXTERNAL),
     "local_steps": (LOCAL | {"batch_norm": True}, WindowConfig(2, 1, 1, 3, average=2), EXTERNAL),
-    "city_factors": (FACTORS, WindowConfig(3, 2, 1, average=4), EXTERNAL),
-    "city_factors_alone": (FACTORS, WindowConfig(2, 1, 1, 3, average=2), 0),
     "local_without_average": (LOCAL, HORIZON_2, 0),
     "average_without_local": ({"head": "linear"}, WindowConfig(2, 1, 0, 2, average=3), EXTERNAL),
     "one_branch": ({"fusion": "sum", "head": "linear"}, WindowConfig(0, 0, 2), 0),
@@ -216,7 +208,7 @@ def test_forward_pass_equals_plain_numpy(case):
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_training_with_the_local_component_starts_from_the_average(horizon):
     windows = WindowConfig(3, 1, 1, horizon, average=4)
-    model = build(windows, EXTERNAL, **FACTORS)
+    model = build(windows, EXTERNAL, **LOCAL)
     inputs = random_inputs(model)
     np.testing.assert_allclose(answer(model, inputs), inputs["average"][:, :horizon], atol=1e-6)
 

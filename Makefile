@@ -5,6 +5,8 @@ SHELL := bash
 BIN := .venv/bin
 # More arguments for the command behind a target: make run ARGS="--set training.epochs=2"
 ARGS ?=
+# Files of tests side by side; the tests of one file stay together, with what they share.
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 # The name of the container image.
 IMAGE ?= crowdflow:0.1.0
 LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
@@ -26,10 +28,10 @@ run: install ## the whole pipeline on the simulated city: crowdflow run --preset
 	$(BIN)/crowdflow run --preset tiny-city $(ARGS)
 
 test: install ## every test but the longest
-	$(BIN)/pytest -m "not e2e" $(ARGS)
+	$(PYTEST) -m "not e2e" $(ARGS)
 
 test-e2e: install ## the longest tests: whole runs of the pipeline
-	$(BIN)/pytest -m e2e --timeout=1800 $(ARGS)
+	$(PYTEST) -m e2e --timeout=1800 $(ARGS)
 
 lint: install ## check style and format
 	$(BIN)/ruff check

@@ -69,6 +69,7 @@ setup(
         "dev": [
             "pytest>=8",
             "pytest-timeout>=2",
+            "pytest-xdist>=3.6",
             "hypothesis>=6",
             "ruff>=0.9",
             "jax>=0.4.30,<0.5",

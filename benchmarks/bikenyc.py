@@ -3,13 +3,13 @@
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5                          three seeds of bikenyc
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --preset bikenyc-paper
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --search
-    python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --ablations
+    python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --ablations --jobs 2
     python benchmarks/bikenyc.py --data JC-2018*.zip JC-2019*.zip weather.csv --preset citibike-jc
 
 Every run is a whole `crowdflow run` under --work; what came out of it is kept in --results, in a file named by the
 hash of its data and of every setting that is not at its default. A run whose result is there is not run again, one
 that was killed goes on after its last epoch, so a table can be built over days. A result of other training code
-than today's is marked.
+than today's is marked. With --jobs, runs go side by side, each on processors of its own: more of them an hour.
 
 The search never sees the test days: it gets files that end before them, and its runs are judged by the last two
 weeks of each file, the validation parts. The first file ends where the test days begin, every further one two
@@ -19,12 +19,17 @@ by more than seeds differ; the test days are looked at once, with what was chose
 
 import argparse
 import ast
+import concurrent.futures
 import datetime as dt
+import functools
 import hashlib
+import itertools
 import json
+import os
+import queue
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +67,10 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "4 residual units": {"model.residual_units": 4},
     "64 filters": {"model.filters": 64},
     "batch 32": {"training.batch_size": 32},
+    "batch 64, twice the rate": {
+        "training.batch_size": 64,
+        "training.final_learning_rate": 1e-2,
+    },
     "half the rate": {"training.final_learning_rate": 2.5e-3},
     "20 epochs": {"training.final_epochs": 20},
     "45 epochs": {"training.final_epochs": 45},
@@ -109,6 +118,7 @@ def run_once(
     settings: Mapping[str, Any],
     work: Path,
     results: Path,
+    processors: Sequence[int],
 ) -> dict[str, Any]:
     """One `crowdflow run`, or what an earlier one of the same settings and data left.
 
@@ -119,6 +129,7 @@ def run_once(
       settings: by dotted name.
       work: folder of all runs.
       results: folder of what came out.
+      processors: what the run may use.
 
     Returns:
       The row: the metrics of the model and of the naive forecasts, epochs, seconds and settings.
@@ -127,7 +138,8 @@ def run_once(
     root, result = work / key, results / f"{key}.json"
     if result.is_file():
         return json.loads(result.read_text()) | {"name": name}
-    command = [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
+    command = ["taskset", "--cpu-list", ",".join(map(str, processors))]
+    command += [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
     command += [f"--data={path}" for path in data]
     for key, value in settings.items():
         command += ["--set", f"{key}={json.dumps(value)}"]
@@ -222,23 +234,30 @@ def print_steps(runs: Sequence[dict[str, Any]]) -> None:
         print(f"{source:<20}", *(f"{value:7.3f}" for value in np.mean(found, axis=0)))
 
 
-def with_seeds(
-    name: str,
-    preset: str,
-    data: Sequence[Path],
-    settings: Mapping[str, Any],
-    seeds: Iterable[int],
-    work: Path,
-    results: Path,
-) -> list[dict[str, Any]]:
-    """The runs of a setting, told as they come."""
-    rows = []
-    for seed in seeds:
-        row = run_once(name, preset, data, {**settings, "seed": seed}, work, results)
-        value = row["metrics"]["model"][METRIC]
-        print(f"{name}, seed {seed}: {value:.3f}, epochs {row['epochs']}", flush=True)
-        rows.append(row)
-    return rows
+def side_by_side(runs: Sequence[functools.partial], jobs: int) -> list[dict[str, Any]]:
+    """The rows of all runs, so many at a time on processors of their own, each told as it comes."""
+    processors = sorted(os.sched_getaffinity(0))
+    jobs = min(jobs, len(processors))
+    free: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    for job in range(jobs):
+        free.put(processors[job::jobs])
+
+    def one(run: functools.partial) -> dict[str, Any]:
+        mine = free.get()
+        try:
+            row = run(processors=mine)
+        finally:
+            free.put(mine)
+        value, seed = row["metrics"]["model"][METRIC], row["settings"]["seed"]
+        print(f"{row['name']}, seed {seed}: {value:.3f}, epochs {row['epochs']}", flush=True)
+        return row
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        try:
+            return list(pool.map(one, runs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def main() -> None:
@@ -260,6 +279,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path("runs/bench-bikenyc"))
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--jobs", type=int, default=1, help="so many runs at a time")
     given = parser.parse_args()
     shared = {k: json.loads(v) for k, _, v in (text.partition("=") for text in given.set)}
     files, preset, rows = [given.data], given.preset, {given.preset: {}}
@@ -270,17 +290,17 @@ def main() -> None:
     elif given.ablations:
         preset, rows = "bikenyc-paper", dict(ABLATIONS)
     rows = {name: s for name, s in rows.items() if not given.only or given.only in name}
-    found = [
-        [
-            row
-            for data in files
-            for row in with_seeds(
-                name, preset, data, {**one, **shared}, given.seeds, given.work, given.results
-            )
-        ]
+    runs = [
+        functools.partial(
+            run_once, name, preset, data, {**one, **shared, "seed": seed}, given.work, given.results
+        )
         for name, one in rows.items()
+        for data in files
+        for seed in given.seeds
     ]
-    lines = table(found)
+    found = side_by_side(runs, given.jobs)
+    by_row = itertools.groupby(found, key=lambda row: row["name"])
+    lines = table([list(of_row) for _, of_row in by_row])
     what = "search" if given.search else "ablations" if given.ablations else preset
     print(json.dumps({"benchmark": "bikenyc", "what": what, "metric": METRIC, "rows": lines}))
 

@@ -85,6 +85,8 @@ class TrainingConfig:
       patience: epochs without a better eval RMSE before the first phase stops; null never stops early.
       final_epochs: then this many on train + eval, from the best weights.
       batch_size: windows a step.
+      gpu_batch_factor: where there is a GPU, a step takes so many times `batch_size` windows, and the rates grow
+        with the factor's square root. 1 trains alike everywhere.
       learning_rate: Adam's, of the first phase.
       final_learning_rate: of the second phase; null goes on with the first phase's optimizer and constant rate.
       schedule: `constant`, or `cosine` to zero over the phase's epochs.
@@ -97,6 +99,7 @@ class TrainingConfig:
     patience: Optional[int] = 5
     final_epochs: int = 100
     batch_size: int = 32
+    gpu_batch_factor: int = 1
     learning_rate: float = 2e-4
     final_learning_rate: Optional[float] = None
     schedule: Literal["constant", "cosine"] = "constant"
@@ -110,6 +113,8 @@ class TrainingConfig:
         total = self.epochs + self.final_epochs
         require(total >= 1, "training", "an epoch in epochs or final_epochs", total)
         require(self.batch_size >= 1, "training.batch_size", "at least 1", self.batch_size)
+        factor = self.gpu_batch_factor
+        require(factor >= 1, "training.gpu_batch_factor", "at least 1", factor)
         require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
         spent = self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None
         expected = "a rate: after a cosine schedule the first phase's is zero"

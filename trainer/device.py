@@ -1,10 +1,14 @@
-"""What the machine offers: devices, and the precision that pays on them."""
+"""What the machine offers: devices, and the precision and the batches that pay on them."""
 
+import dataclasses
+import math
 import os
 import platform
 from pathlib import Path
 
 import tensorflow as tf
+
+from pipeline.config import TrainingConfig
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -29,6 +33,34 @@ def choose_precision(setting: str) -> str:
     else:
         native = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
     return "mixed_bfloat16" if native else "float32"
+
+
+def choose_batches(config: TrainingConfig, gpu: bool | None = None) -> TrainingConfig:
+    """The settings for this machine: on a GPU with larger batches, and with learning rates to match.
+
+    Adam's step hardly depends on the gradient's size, but its noise falls with the root of the batch: so does what
+    the rate has to make up for.
+
+    Args:
+      config: as configured.
+      gpu: whether there is one; None looks.
+
+    Returns:
+      `batch_size` times `gpu_batch_factor` and both rates times its square root; without a GPU, `config`.
+    """
+    if gpu is None:
+        gpu = bool(tf.config.list_physical_devices("GPU"))
+    if not gpu:
+        return config
+    rate = math.sqrt(config.gpu_batch_factor)
+    final = config.final_learning_rate
+    return dataclasses.replace(
+        config,
+        batch_size=config.batch_size * config.gpu_batch_factor,
+        gpu_batch_factor=1,
+        learning_rate=config.learning_rate * rate,
+        final_learning_rate=None if final is None else final * rate,
+    )
 
 
 def describe() -> str:

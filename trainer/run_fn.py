@@ -1,5 +1,6 @@
 """What the Trainer node runs: load, train both phases, export."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -39,12 +40,20 @@ def run_fn(fn_args: FnArgs) -> None:
     graph = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = input_fn.load_split(fn_args.train_files, graph)
     evaluation = input_fn.load_split(fn_args.eval_files, graph)
-    precision = device.choose_precision(config.training.precision)
-    log.info("%s, %s", device.describe(), precision)
-    key = training_key(custom["config"] + custom["code_fingerprint"], train, evaluation)
+    training = device.choose_batches(config.training)
+    precision = device.choose_precision(training.precision)
+    log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
+    # A checkpoint is for what it was trained by: another device's is not gone on with.
+    settings = custom["config"], custom["code_fingerprint"], precision, str(training.batch_size)
+    key = training_key("".join(settings), train, evaluation)
     checkpoints = as_path(custom["checkpoints"]) / key
     trained, members, history = train_members(
-        config, precision, train, evaluation, checkpoints, fn_args.model_run_dir
+        dataclasses.replace(config, training=training),
+        precision,
+        train,
+        evaluation,
+        checkpoints,
+        fn_args.model_run_dir,
     )
     final = average(members)
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
@@ -57,6 +66,7 @@ def run_fn(fn_args: FnArgs) -> None:
     account = {
         "device": device.describe(),
         "precision": precision,
+        "batch_size": training.batch_size,
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
         "eval_rmse": {

@@ -46,20 +46,23 @@ def choose_batches(config: TrainingConfig, gpu: bool | None = None) -> TrainingC
       gpu: whether there is one; None looks.
 
     Returns:
-      `batch_size` times `gpu_batch_factor` and both rates times its square root; without a GPU, `config`.
+      `batch_size` times `gpu_batch_factor`, both rates times its square root, and so many times fewer steps where
+      `steps_per_epoch` counts them; without a GPU, `config`.
     """
     if gpu is None:
         gpu = bool(tf.config.list_physical_devices("GPU"))
     if not gpu:
         return config
-    rate = math.sqrt(config.gpu_batch_factor)
-    final = config.final_learning_rate
+    factor = config.gpu_batch_factor
+    rate = math.sqrt(factor)
+    final, steps = config.final_learning_rate, config.steps_per_epoch
     return dataclasses.replace(
         config,
-        batch_size=config.batch_size * config.gpu_batch_factor,
+        batch_size=config.batch_size * factor,
         gpu_batch_factor=1,
         learning_rate=config.learning_rate * rate,
         final_learning_rate=None if final is None else final * rate,
+        steps_per_epoch=None if steps is None else math.ceil(steps / factor),
     )
 
 

@@ -43,7 +43,7 @@ def run_fn(fn_args: FnArgs) -> None:
     training = device.choose_batches(config.training)
     precision = device.choose_precision(training.precision)
     log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
-    # A checkpoint is for what it was trained by: another device's is not gone on with.
+    # Another precision's checkpoint, or one of other batches, is not gone on with.
     settings = custom["config"], custom["code_fingerprint"], precision, str(training.batch_size)
     key = training_key("".join(settings), train, evaluation)
     checkpoints = as_path(custom["checkpoints"]) / key

@@ -123,8 +123,8 @@ def _require_finite(entry: dict, config: TrainingConfig) -> None:
     if not math.isfinite(entry["loss"]):
         raise ConfigError(
             f"training.{name}: expected a rate at which the loss stays finite. Received: "
-            f"{getattr(config, name)}, and a loss of {entry['loss']} in phase {entry['phase']}, epoch "
-            f"{entry['epoch']}."
+            f"{getattr(config, name)} with batches of {config.batch_size}, and a loss of {entry['loss']} in "
+            f"phase {entry['phase']}, epoch {entry['epoch']}."
         )
 
 

@@ -18,14 +18,15 @@ def test_a_given_precision_is_taken_as_it_is(setting):
 @pytest.mark.parametrize(("given", "expected"), [(None, None), (5e-3, 1e-2)])
 def test_a_gpu_gets_larger_batches_and_rates_to_match(given, expected):
     config = TrainingConfig(
-        batch_size=16, gpu_batch_factor=4, learning_rate=1e-3, final_learning_rate=given
+        batch_size=16,
+        gpu_batch_factor=4,
+        learning_rate=1e-3,
+        final_learning_rate=given,
+        steps_per_epoch=9,
     )
     there = device.choose_batches(config, gpu=True)
-    assert (there.batch_size, there.learning_rate, there.final_learning_rate) == (
-        64,
-        2e-3,
-        expected,
-    )
+    assert (there.batch_size, there.steps_per_epoch) == (64, 3)
+    assert (there.learning_rate, there.final_learning_rate) == (2e-3, expected)
     assert device.choose_batches(there, gpu=True) == there
     assert device.choose_batches(config, gpu=False) is config
     has_gpu = bool(tf.config.list_physical_devices("GPU"))

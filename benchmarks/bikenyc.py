@@ -19,16 +19,17 @@ by more than seeds differ; the test days are looked at once, with what was chose
 
 import argparse
 import ast
+import collections
 import concurrent.futures
 import datetime as dt
 import functools
 import hashlib
-import itertools
 import json
 import os
 import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,11 @@ VALIDATION_DAYS = 14
 METRIC = "rmse_active_cells"
 RESULTS = Path(__file__).with_name("results") / "bikenyc"
 # What a result depends on, settings and data apart.
-CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py"]
-CODE_FILES += ["trainer/preprocessing.py", "components/window_gen/windows.py"]
+CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py", "trainer/device.py"]
+CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "trainer/flow_errors.py"]
+CODE_FILES += ["components/window_gen/windows.py", "components/window_gen/transform.py"]
+# One run a key at a time.
+LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
 # What the search tries, each one change of the preset, with a single member. What pays goes into the preset.
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
@@ -135,89 +139,122 @@ def run_once(
       The row: the metrics of the model and of the naive forecasts, epochs, seconds and settings.
     """
     key = run_key(presets.load(preset).replace(dict(settings)), data)
-    root, result = work / key, results / f"{key}.json"
-    if result.is_file():
-        return json.loads(result.read_text()) | {"name": name}
+    result = results / f"{key}.json"
+    with LOCKS[key]:
+        if not result.is_file():
+            code = code_digest()
+            found = _run(preset, data, settings, work / key, processors)
+            row = {
+                "name": name,
+                "preset": preset,
+                "settings": dict(settings),
+                **found,
+                "code": code,
+            }
+            results.mkdir(parents=True, exist_ok=True)
+            result.write_text(json.dumps(row, indent=2) + "\n")
+    return json.loads(result.read_text()) | {"name": name, "data": data[0].name}
+
+
+def _run(
+    preset: str,
+    data: Sequence[Path],
+    settings: Mapping[str, Any],
+    root: Path,
+    processors: Sequence[int],
+) -> dict[str, Any]:
     command = ["taskset", "--cpu-list", ",".join(map(str, processors))]
     command += [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
     command += [f"--data={path}" for path in data]
-    for key, value in settings.items():
-        command += ["--set", f"{key}={json.dumps(value)}"]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={json.dumps(value)}"]
     root.mkdir(parents=True, exist_ok=True)
+    # Side by side on one GPU, none takes all of its memory.
+    environment = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     with (root / "output.txt").open("a") as output:
-        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT
+        ).returncode
     if code not in (0, 2):
-        raise SystemExit(f"{name}: the run failed, see {root / 'output.txt'}")
+        raise SystemExit(f"The run failed, see {root / 'output.txt'}")
     summary = json.loads((root / "summary.json").read_text())
-    [history] = sorted(root.glob("artifacts/Trainer/model_run/*/history.json"))[-1:]
-    account = json.loads(history.read_text())
+    histories = root.glob("artifacts/Trainer/model_run/*/history.json")
+    account = json.loads(max(histories, key=lambda path: int(path.parent.name)).read_text())
     epochs = account["history"]
-    row = {
-        "name": name,
-        "preset": preset,
-        "settings": dict(settings),
+    return {
         "metrics": {source: values for source, values in summary["metrics"].items() if values},
         "windows": summary["windows"],
         "epochs": [sum(e["phase"] == phase for e in epochs) for phase in (1, 2)],
         "parameters": account["parameters"],
         "eval_rmse": account["eval_rmse"],
-        "device": f"{account['device']}, {account['precision']}",
+        "device": f"{account['device']}, {account['precision']}, batches of {account['batch_size']}",
         "train_seconds": round(sum(e["seconds"] for e in epochs), 1),
         "blessed": summary["blessed"],
-        "code": code_digest(),
     }
-    results.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps(row, indent=2) + "\n")
-    return row
 
 
 def before_test(data: Sequence[Path], work: Path, part: int) -> Path:
     """A copy of the file that ends with a validation part: part 0 where the test days begin, others earlier."""
-    out = work / f"before_test_{part}.h5"
-    work.mkdir(parents=True, exist_ok=True)
     if len(data) != 1:
         raise SystemExit(f"--search takes BikeNYC's one file. Received {len(data)} files.")
-    with h5py.File(data[0]) as source:
-        dates, maps = source["date"][:], source["data"][:]
     end = dt.datetime.strptime(TEST_START, "%Y%m%d") - dt.timedelta(part * VALIDATION_DAYS)
-    kept = dates < end.strftime("%Y%m%d01").encode()
+    source = hashlib.sha256(data[0].read_bytes()).hexdigest()[:12]
+    out = work / f"{source}_before_{end:%Y%m%d}.h5"
     if not out.exists():
-        with h5py.File(out, "w") as copy:
+        work.mkdir(parents=True, exist_ok=True)
+        with h5py.File(data[0]) as whole:
+            dates, maps = whole["date"][:], whole["data"][:]
+        kept = dates < end.strftime("%Y%m%d01").encode()
+        partial = out.with_suffix(".partial")
+        with h5py.File(partial, "w") as copy:
             copy["date"], copy["data"] = dates[kept], maps[kept]
+        partial.replace(out)
     return out
 
 
-def table(rows: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Prints a line a setting, mean and spread over its seeds, best first; returns them."""
-    lines, first = [], np.array([run["metrics"]["model"][METRIC] for run in rows[0]])
-    for runs in rows:
-        found = np.array([run["metrics"]["model"][METRIC] for run in runs])
+def table(rows: Sequence[Sequence[Sequence[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Prints a line a setting, best first; returns them.
+
+    Args:
+      rows: runs by setting, part and seed. The mean is over all, the spread that of the seeds' means over parts.
+    """
+
+    def scores(parts: Sequence[Sequence[dict[str, Any]]], source: str = "model") -> np.ndarray:
+        return np.array([[run["metrics"][source][METRIC] for run in seeds] for seeds in parts])
+
+    lines, first = [], scores(rows[0])
+    for parts in rows:
+        found, runs = scores(parts), [run for seeds in parts for run in seeds]  # [parts, seeds]
+        seeds = found.mean(axis=0)
         lines.append(
             {
                 "name": runs[0]["name"],
                 "mean": round(float(found.mean()), 3),
-                "std": round(float(found.std(ddof=1)), 3) if len(found) > 1 else None,
-                "seeds": [round(value, 3) for value in found.tolist()],
-                "to_first": np.round(found - first, 3).tolist() if len(found) == len(first) else [],
-                "epochs": [run["epochs"] for run in runs],
+                "std": round(float(seeds.std(ddof=1)), 3) if len(seeds) > 1 else None,
+                "seeds": np.round(seeds, 3).tolist(),
+                "parts": np.round(found.mean(axis=1), 3).tolist(),
+                "to_first": np.round((found - first).mean(axis=1), 3).tolist(),
+                "epochs": sorted({tuple(run["epochs"]) for run in runs}),
                 "minutes": round(sum(run["train_seconds"] for run in runs) / 60 / len(runs), 1),
+                "devices": sorted({run["device"] for run in runs}),
                 "current": all(run["code"] == code_digest() for run in runs),
             }
         )
-    known = rows[0][0]["metrics"]
-    naive = [name for name in features.NAIVE_FORECASTS if name in known]
-    words = ", ".join(f"{name.replace('_', ' ')} {known[name][METRIC]:.3f}" for name in naive)
-    print(f"\n{METRIC}; {words}")
+    naive = [name for name in features.NAIVE_FORECASTS if name in rows[0][0][0]["metrics"]]
+    words = (f"{name.replace('_', ' ')} {scores(rows[0], name).mean():.3f}" for name in naive)
+    print(f"\n{METRIC}; {', '.join(words)}")
     for line in sorted(lines, key=lambda found: found["mean"]):
         spread = f" +- {line['std']:.3f}" if line["std"] is not None else ""
+        several = f", parts {line['parts']}" if len(line["parts"]) > 1 else ""
+        against = f", against the first {line['to_first']}" if len(rows) > 1 else ""
         print(
-            f"{line['name']:<32} {line['mean']:.3f}{spread:<9} seeds {line['seeds']}, epochs "
-            f"{line['epochs']}, {line['minutes']} min a run"
-            f"{', against the first ' + str(line['to_first']) if len(rows) > 1 else ''}"
+            f"{line['name']:<32} {line['mean']:.3f}{spread:<9} seeds {line['seeds']}{several}{against}, "
+            f"epochs {line['epochs']}, {line['minutes']} min a run"
             f"{'' if line['current'] else ' (by other code than the present)'}"
         )
-    for runs in rows:
-        print_steps(runs)
+    print("trained on", "; ".join(sorted({device for line in lines for device in line["devices"]})))
+    for parts in rows:
+        print_steps([run for seeds in parts for run in seeds])
     return lines
 
 
@@ -249,7 +286,10 @@ def side_by_side(runs: Sequence[functools.partial], jobs: int) -> list[dict[str,
         finally:
             free.put(mine)
         value, seed = row["metrics"]["model"][METRIC], row["settings"]["seed"]
-        print(f"{row['name']}, seed {seed}: {value:.3f}, epochs {row['epochs']}", flush=True)
+        print(
+            f"{row['name']}, {row['data']}, seed {seed}: {value:.3f}, epochs {row['epochs']}",
+            flush=True,
+        )
         return row
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -292,15 +332,14 @@ def main() -> None:
     rows = {name: s for name, s in rows.items() if not given.only or given.only in name}
     runs = [
         functools.partial(
-            run_once, name, preset, data, {**one, **shared, "seed": seed}, given.work, given.results
+            run_once, name, preset, data, {**shared, **one, "seed": seed}, given.work, given.results
         )
         for name, one in rows.items()
         for data in files
         for seed in given.seeds
     ]
-    found = side_by_side(runs, given.jobs)
-    by_row = itertools.groupby(found, key=lambda row: row["name"])
-    lines = table([list(of_row) for _, of_row in by_row])
+    found = iter(side_by_side(runs, given.jobs))
+    lines = table([[[next(found) for _ in given.seeds] for _ in files] for _ in rows])
     what = "search" if given.search else "ablations" if given.ablations else preset
     print(json.dumps({"benchmark": "bikenyc", "what": what, "metric": METRIC, "rows": lines}))
 

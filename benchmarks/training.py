@@ -207,7 +207,8 @@ def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dic
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONPATH"] = str(ROOT)
-    bound = ["taskset", "-c", f"0-{given['threads'] - 1}"]
+    processors = sorted(os.sched_getaffinity(0))[: given["threads"]]
+    bound = ["taskset", "-c", ",".join(map(str, processors))]
     command = [sys.executable, __file__, "--child", what, json.dumps(given)]
     if what.startswith("torch"):
         settings = json.dumps({**given, "bfloat16": what == "torch-bfloat16"})
@@ -233,7 +234,7 @@ def main() -> None:
     )
     parser.add_argument("--preset", default="bikenyc", help="whose network")
     parser.add_argument("--batch", type=int, help="windows a step  [default: the preset's]")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch")

@@ -66,7 +66,6 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "holidays": {"transform.holiday_country": "US", "transform.holiday_subdivision": "NY"},
     "no batch normalisation": {"model.batch_norm": False},
     "4 residual units": {"model.residual_units": 4},
-    "64 filters": {"model.filters": 64},
     "batch 32": {"training.batch_size": 32},
     "batch 64, twice the rate": {
         "training.batch_size": 64,
@@ -74,6 +73,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     },
     "half the rate": {"training.final_learning_rate": 2.5e-3},
     "45 epochs": {"training.final_epochs": 45},
+    "64 filters": {"model.filters": 64},
 }
 
 # The paper's ablations (its table 3 and figure 7), each a change of the authors' settings. Twenty-four of the

@@ -78,7 +78,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
 
 # The paper's ablations (its table 3 and figure 7), each a change of the authors' settings. Twenty-four of the
 # authors' own trainings would take a day of two processors, so theirs is cut short unless --set says otherwise, to
-# two fifths of their steps. At the rate 1e-3 the first seed's loss stood still from the second epoch on.
+# a fifth of their steps. At the rate 1e-3 the first seed's loss stood still from the second epoch on.
 ABLATION_TRAINING = {
     "training.epochs": 0,
     "training.final_epochs": 12,

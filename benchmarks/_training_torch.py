@@ -1,6 +1,6 @@
 """The PyTorch peer of training.py: ST-ResNet from the paper, timed. argv: settings as JSON; prints samples/s.
 
-Run by an environment of its own that has torch and numpy.
+Run by an environment of its own that has torch and numpy; on the GPU, windows and all, where torch sees one.
 """
 
 import json
@@ -103,25 +103,32 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     torch.set_num_threads(given["threads"])
     torch.manual_seed(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     fast = given["bfloat16"]
     layout = torch.channels_last if fast else torch.contiguous_format
     rows, cols, batch, windows = (given[n] for n in ("rows", "cols", "batch", "windows"))
-    model = STResNet(given).to(memory_format=layout)
+    model = STResNet(given).to(device, memory_format=layout)
     for branch in model.branches.values():
         branch.layout = layout
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-    maps = {name: torch.rand(windows, n, 2, rows, cols) for name, n in given["maps"].items()}
-    external = torch.rand(windows, given["external"])
-    target = torch.rand(windows, 2 * given["horizon"], rows, cols)
+
+    def random(*shape: int):
+        return torch.rand(windows, *shape, device=device)
+
+    maps = {name: random(n, 2, rows, cols) for name, n in given["maps"].items()}
+    external = random(given["external"])
+    target = random(2 * given["horizon"], rows, cols)
 
     def epoch() -> None:
-        for rows_taken in torch.randperm(windows).split(batch):
+        for rows_taken in torch.randperm(windows, device=device).split(batch):
             inputs = {name: x[rows_taken] for name, x in maps.items()}
             optimizer.zero_grad(set_to_none=True)
-            with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            with torch.autocast(device, torch.bfloat16, enabled=fast):
                 answer = model(inputs, external[rows_taken])
-            nn.functional.mse_loss(answer, target[rows_taken]).backward()
+            loss = nn.functional.mse_loss(answer, target[rows_taken])
+            loss.backward()
             optimizer.step()
+        loss.item()  # a GPU is then done
 
     epoch()
     seen, started = 0, time.perf_counter()
@@ -129,7 +136,8 @@ def main() -> None:
         epoch()
         seen += windows
     rate = seen / (time.perf_counter() - started)
-    print(json.dumps({"samples_per_second": rate, "version": f"PyTorch {torch.__version__}"}))
+    version = f"PyTorch {torch.__version__} on {device}"
+    print(json.dumps({"samples_per_second": rate, "version": version}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Training's speed: our step as it ships against plain Keras and PyTorch, samples per second in one run.
 
     python benchmarks/training.py --torch .venv-torch/bin/python
-    python benchmarks/training.py --backend jax          where there is JAX and a GPU, and no TensorFlow
+    PYTHONPATH=. python benchmarks/training.py --backend jax --torch python3    on a GPU, without TensorFlow
 
 The peers train the same architecture on arrays of the same shapes, at the same batch, on the same threads, each
 in a process of its own, in turn, round after round: (a) ours, `trainer.training.Trainer` in the precision that
@@ -9,7 +9,8 @@ it picks, checkpoints included; (b) the same model by float32 Keras `fit` on arr
 PyTorch in bfloat16 autocast with channels last. For .venv-torch: `python3 -m venv .venv-torch`, then its pip
 installs numpy and PyTorch's CPU build. Also: the share of an epoch that our step waits for its input.
 
-`--backend jax` trains the unchanged model file by Keras' `fit` on JAX; it needs jax, keras, numpy and PyYAML.
+`--backend jax` trains the unchanged model file by Keras' `fit` on JAX, against the same PyTorch; it needs jax,
+keras, numpy and PyYAML.
 The last line is JSON.
 """
 
@@ -209,15 +210,15 @@ def on_jax(given: dict[str, Any]) -> dict[str, Any]:
 
     dtype = given["precision"]
     found = fitted(given, dtype)
-    found["device"] = str(jax.devices()[0].device_kind)
-    return found | {"precision": dtype, "version": f"JAX {jax.__version__}"}
+    version = f"JAX {jax.__version__} on {jax.devices()[0].device_kind}"
+    return found | {"precision": dtype, "version": version}
 
 
 def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dict[str, Any]:
     """One measurement in a process of its own."""
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     processors = sorted(os.sched_getaffinity(0))[: given["threads"]]
     bound = ["taskset", "-c", ",".join(map(str, processors))]
     command = [sys.executable, __file__, "--child", what, json.dumps(given)]
@@ -254,11 +255,9 @@ def main() -> None:
     asked = parser.parse_args()
     given = shapes(asked.preset, asked.batch)
     given |= {"threads": asked.threads, "seconds": asked.seconds, "precision": asked.precision}
-    peers = ["ours", "keras-float32"]
+    peers = ["jax"] if asked.backend == "jax" else ["ours", "keras-float32"]
     if asked.torch:
         peers += ["torch-float32", "torch-bfloat16"]
-    if asked.backend == "jax":
-        peers = ["jax"]
     found: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
     for number in range(asked.rounds):
         for peer in peers:
@@ -271,16 +270,16 @@ def main() -> None:
         for peer, runs in found.items()
     }
     out: dict[str, Any] = {"benchmark": "training", **given, "samples_per_second": rates}
+    out["precision"] = found[peers[0]][0]["precision"]
+    out["ratios"] = {peer: rates[peers[0]] / rates[peer] for peer in peers[1:]}
+    for peer, ratio in out["ratios"].items():
+        print(f"{peers[0]} ({out['precision']}) / {peer}: {ratio:.2f}")
     if "ours" in found:
-        out["precision"] = found["ours"][0]["precision"]
         asked, standing = (
             statistics.median(run["waiting"][name] for run in found["ours"])
             for name in ("asked", "standing")
         )
         out["waiting"] = {"asked": asked, "standing": standing, "share": asked - standing}
-        out["ratios"] = {peer: rates["ours"] / rates[peer] for peer in peers[1:]}
-        for peer, ratio in out["ratios"].items():
-            print(f"ours ({out['precision']}) / {peer}: {ratio:.2f}")
         print(
             f"waiting for input: {100 * (asked - standing):.2f}% of the epoch, "
             f"{100 * asked:.2f}% less {100 * standing:.2f}% with a batch that is there already"

@@ -51,9 +51,18 @@ CODE_FILES += ["components/window_gen/windows.py", "components/window_gen/transf
 # One run a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
-# What the search tries, each one change of the preset, with a single member. What pays goes into the preset.
+# Where the search began: what it has given the preset since is taken back.
+SEARCH_START: Mapping[str, Any] = {
+    "transform.holiday_country": None,
+    "transform.holiday_subdivision": None,
+    "model.batch_norm": True,
+    "model.members": 1,
+}
+HOLIDAYS = {"transform.holiday_country": "US", "transform.holiday_subdivision": "NY"}
+BOTH = {**HOLIDAYS, "model.batch_norm": False}
+# What the search tries: single changes of its start, with one network; then what these left open.
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
-    "as it is": {},
+    "where it began": {},
     "batch 64, twice the rate": {
         "training.batch_size": 64,
         "training.final_learning_rate": 1e-2,
@@ -62,7 +71,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "45 epochs": {"training.final_epochs": 45},
     "no local component": {"model.local": False},
     "no average": {"windows.average": 0},
-    "holidays": {"transform.holiday_country": "US", "transform.holiday_subdivision": "NY"},
+    "holidays": HOLIDAYS,
     "no batch normalisation": {"model.batch_norm": False},
     "hours not by type of day": {
         "transform.time_of_day": True,
@@ -74,6 +83,9 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "trend 2": {"windows.trend": 2},
     "batch 32": {"training.batch_size": 32},
     "64 filters": {"model.filters": 64},
+    "holidays, no batch normalisation": BOTH,
+    "these and 45 epochs": {**BOTH, "training.final_epochs": 45},
+    "these and four networks": {**BOTH, "model.members": 4},
 }
 
 # The paper's ablations (its table 3 and figure 7), each a change of the authors' settings. Twenty-four of the
@@ -275,7 +287,7 @@ def main() -> None:
     if given.search:
         files = [[before_test(given.data, given.work, part)] for part in range(given.parts)]
         rows = dict(CANDIDATES)
-        shared = {"split.test_days": VALIDATION_DAYS, "model.members": 1, **shared}
+        shared = {"split.test_days": VALIDATION_DAYS, **SEARCH_START, **shared}
     elif given.ablations:
         preset, rows = "bikenyc-paper", dict(ABLATIONS)
         shared = {**ABLATION_TRAINING, **shared}

@@ -1,8 +1,8 @@
-"""BikeNYC by the paper's protocol: seeds of a preset, the search on the validation part, the paper's ablations.
+"""BikeNYC by the paper's protocol: seeds of a preset, the search on validation parts, the paper's ablations.
 
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5                          three seeds of bikenyc
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --preset bikenyc-paper
-    python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --search
+    python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --search --seeds 1
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --ablations --jobs 2
     python benchmarks/bikenyc.py --data JC-2018*.zip JC-2019*.zip weather.csv --preset citibike-jc
 
@@ -13,8 +13,9 @@ than today's is marked. With --jobs, runs go side by side, each on processors of
 
 The search never sees the test days: it gets files that end before them, and its runs are judged by the last two
 weeks of each file, the validation parts. The first file ends where the test days begin, every further one two
-weeks earlier: one part alone misleads. A setting is chosen where it is better on most of the parts, and on average
-by more than seeds differ; the test days are looked at once, with what was chosen.
+weeks earlier: one part alone misleads. Its rows are changes of bikenyc as it was before them. A setting is chosen
+where it is better on most of the parts, and on average by more than seeds differ; the test days are looked at once,
+with what was chosen.
 """
 
 import argparse
@@ -51,7 +52,7 @@ CODE_FILES += ["components/window_gen/windows.py", "components/window_gen/transf
 # One run a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
-# Where the search began: what it has given the preset since is taken back.
+# Where the search began: what it has given the preset since is taken back, and every row is one network.
 SEARCH_START: Mapping[str, Any] = {
     "transform.holiday_country": None,
     "transform.holiday_subdivision": None,
@@ -118,8 +119,8 @@ def code_digest() -> str:
     return hashlib.sha256("".join(trees).encode()).hexdigest()[:12]
 
 
-def run_key(config: Config, data: Sequence[Path]) -> str:
-    """Names a run by its data and its settings; a setting that is added later, at its default, changes nothing."""
+def kept_settings(config: Config) -> dict[str, Any]:
+    """The settings that are not at their defaults, by section, apart from names and paths."""
 
     def changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         nested = {k: changed(v, defaults[k]) for k, v in values.items() if isinstance(v, dict)}
@@ -127,9 +128,13 @@ def run_key(config: Config, data: Sequence[Path]) -> str:
         return plain | {k: v for k, v in nested.items() if v}
 
     settings = changed(config.to_dict(), Config().to_dict())
-    kept = {name: value for name, value in settings.items() if name not in ("preset", "paths")}
+    return {name: value for name, value in settings.items() if name not in ("preset", "paths")}
+
+
+def run_key(config: Config, data: Sequence[Path]) -> str:
+    """Names a run by its data and its settings; a setting that is added later, at its default, changes nothing."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in data))
-    digest.update(json.dumps(kept, sort_keys=True).encode())
+    digest.update(json.dumps(kept_settings(config), sort_keys=True).encode())
     return digest.hexdigest()[:12]
 
 
@@ -156,7 +161,8 @@ def run_once(
     Returns:
       The row: the metrics of the model and of the naive forecasts, epochs, seconds and settings.
     """
-    key = run_key(presets.load(preset).replace(dict(settings)), data)
+    config = presets.load(preset).replace(dict(settings))
+    key = run_key(config, data)
     result = results / f"{key}.json"
     with LOCKS[key]:
         if not result.is_file():
@@ -166,6 +172,7 @@ def run_once(
                 "name": name,
                 "preset": preset,
                 "settings": dict(settings),
+                "configuration": kept_settings(config),
                 **found,
                 "code": code,
             }
@@ -285,6 +292,8 @@ def main() -> None:
     shared = {k: json.loads(v) for k, _, v in (text.partition("=") for text in given.set)}
     files, preset, rows = [given.data], given.preset, {given.preset: {}}
     if given.search:
+        if preset != "bikenyc":
+            parser.error(f"--search is of bikenyc's settings. Received --preset {preset}.")
         files = [[before_test(given.data, given.work, part)] for part in range(given.parts)]
         rows = dict(CANDIDATES)
         shared = {"split.test_days": VALIDATION_DAYS, **SEARCH_START, **shared}

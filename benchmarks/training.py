@@ -218,7 +218,8 @@ def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dic
     """One measurement in a process of its own."""
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     processors = sorted(os.sched_getaffinity(0))[: given["threads"]]
     bound = ["taskset", "-c", ",".join(map(str, processors))]
     command = [sys.executable, __file__, "--child", what, json.dumps(given)]

@@ -14,8 +14,8 @@ than today's is marked. With --jobs, runs go side by side, each on processors of
 The search never sees the test days: it gets files that end before them, and its runs are judged by the last two
 weeks of each file, the validation parts. The first file ends where the test days begin, every further one two
 weeks earlier: one part alone misleads. Its rows are changes of bikenyc as it was before them. A setting is chosen
-where it is better on most of the parts, and on average by more than seeds differ; the test days are looked at once,
-with what was chosen.
+where it is better on most of the parts, and on average by more than seeds differ; the test days are looked at
+once, with what was chosen.
 """
 
 import argparse

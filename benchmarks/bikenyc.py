@@ -38,8 +38,7 @@ from typing import Any
 import h5py
 from _bikenyc_table import METRIC, table
 
-from pipeline import presets
-from pipeline.config import Config
+from crowdflow.config import Config, presets
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
 TEST_START = "20140921"
@@ -47,8 +46,8 @@ VALIDATION_DAYS = 14
 RESULTS = Path(__file__).with_name("results") / "bikenyc"
 # What a result depends on, settings and data apart.
 CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py", "trainer/device.py"]
-CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "trainer/flow_errors.py"]
-CODE_FILES += ["components/window_gen/windows.py", "components/window_gen/transform.py"]
+CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "evaluation/flow_errors.py"]
+CODE_FILES += ["flows/windows.py", "components/window_gen/transform.py"]
 # One run a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 

@@ -34,12 +34,12 @@ def read_flows(data: str | None):
     if data:
         import h5py
 
-        from components.intervals import parse_slots
+        from crowdflow.schema.intervals import parse_slots
 
         with h5py.File(data) as file:
             starts = parse_slots(file["date"][:], 60, data)
             return starts, file["data"][:].transpose(0, 2, 3, 1).astype("float32")
-    from pipeline.simulated_city import CitySpec, simulate
+    from crowdflow.simulation.city import CitySpec, simulate
 
     city = simulate(CitySpec(rows=16, cols=8, days=70))
     return city.starts, city.frames
@@ -49,8 +49,9 @@ def write_windows(starts, maps, config, folder: str) -> str:
     """Writes the test windows; gives their file pattern."""
     import apache_beam as beam
 
-    from components.frames import FrameBlock, encode_frames
-    from components.window_gen.transform import FramesToWindows
+    from crowdflow.components.tf_examples import encode_frames
+    from crowdflow.components.window_gen.transform import FramesToWindows
+    from crowdflow.flows.frames import FrameBlock
 
     with beam.Pipeline() as pipeline:
         frames = pipeline | beam.Create(encode_frames(FrameBlock(starts, maps)))
@@ -97,7 +98,7 @@ def read_elements(windows: str, shape: tuple[int, ...]) -> list:
     import tensorflow as tf
     from tensorflow_model_analysis.metrics import metric_types
 
-    from trainer import features
+    from crowdflow.schema import features
 
     maps = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in maps}
@@ -140,10 +141,11 @@ def main(data: str | None) -> None:
     """Prints both times and their ratio."""
     import tensorflow_model_analysis as tfma
 
-    from components.baseline.models import write_naive_model
-    from pipeline import presets
-    from pipeline.evaluation import eval_config
-    from schema import WINDOWS, parse, render
+    from crowdflow.components.flow_schema.render import render
+    from crowdflow.components.last_pushed_model.models import write_naive_model
+    from crowdflow.config import presets
+    from crowdflow.evaluation.thresholds import eval_config
+    from crowdflow.schema.templates import WINDOWS, parse
 
     config = presets.load("bikenyc-paper")
     schema = parse(render(WINDOWS, config))

@@ -36,7 +36,7 @@ def write_trips(folder: Path, trips: int) -> list[str]:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    from pipeline.simulated_city import CitySpec, simulate
+    from crowdflow.simulation.city import CitySpec, simulate
 
     spec = CitySpec(rows=GRID["rows"], cols=GRID["cols"], days=FILE_DAYS, demand=9.0)
     GRID.update(south=spec.south, west=spec.west, north=spec.north, east=spec.east)
@@ -120,8 +120,8 @@ def ours(files: list[str], workers: int, out: Path) -> dict:
 def child(text: str) -> None:
     """The process that `ours` measures."""
     files, grid, workers, out = json.loads(text)
-    from pipeline import ingest
-    from pipeline.config import Config
+    from crowdflow.config import Config
+    from crowdflow.ingest import flow_table as ingest
 
     minutes = grid.pop("minutes")
     config = Config.from_dict(

@@ -70,7 +70,7 @@ def handler_against_bare(model: Path, folder: Path, inputs: dict[str, np.ndarray
     from standin import server
     from tensorflow_serving.apis import predict_pb2
 
-    from trainer import features
+    from crowdflow.schema import features
 
     loaded = tf.saved_model.load(str(folder))
     bare = loaded.signatures[features.DENSE_SIGNATURE]
@@ -108,10 +108,10 @@ def over_transports(model: Path, batches: dict, requests: int, cap: float | None
     """
     from standin import server
 
-    from components.errors import ServingError
-    from serving.grpc_server import GrpcServer
-    from serving.rest import RestServer
-    from trainer import features
+    from crowdflow.schema import features
+    from crowdflow.schema.errors import ServingError
+    from crowdflow.serving.grpc_server import GrpcServer
+    from crowdflow.serving.rest import RestServer
 
     seconds, errors, sent = {}, [], 0
     with server.process(model) as standin:
@@ -173,7 +173,7 @@ def start_times(model: Path, data: tuple[str, ...]) -> dict[str, float]:
 
 def build_times(history, targets: np.ndarray, config) -> dict[str, float]:
     """p50 of `request.build`, by batch size."""
-    from serving import request
+    from crowdflow.serving import request
 
     found = {}
     for size in BATCHES:
@@ -205,9 +205,9 @@ def main(
             raise click.ClickException(f"No {model}. `make run` makes one, in minutes.")
     if not data:
         raise click.UsageError("--data: expected what the model was trained on, or like it.")
-    from serving import Forecaster, ranges, request
-    from serving.folder import ModelFolder
-    from trainer import features
+    from crowdflow.schema import features
+    from crowdflow.serving import Forecaster, ranges, request
+    from crowdflow.serving.folder import ModelFolder
 
     folder = ModelFolder(model)
     forecaster = Forecaster(folder)

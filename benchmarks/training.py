@@ -33,7 +33,7 @@ WAITING_EPOCHS = 5
 
 def shapes(preset: str, batch: int | None) -> dict[str, Any]:
     """Sizes of a preset's model and batch, plain numbers."""
-    from pipeline import presets
+    from crowdflow.config import presets
 
     config = presets.load(preset)
     windows, model, transform = config.windows, config.model, config.transform
@@ -62,7 +62,7 @@ def arrays(given: dict[str, Any]) -> dict[str, Any]:
     """Random transformed windows of these shapes, float32."""
     import numpy as np
 
-    from trainer import features
+    from crowdflow.schema import features
 
     random = np.random.default_rng(1)
     count, grid = given["windows"], (given["rows"], given["cols"], 2)
@@ -77,8 +77,8 @@ def arrays(given: dict[str, Any]) -> dict[str, Any]:
 
 def build(given: dict[str, Any], dtype: str):
     """The preset's network."""
-    from pipeline import presets
-    from trainer.model import build_model
+    from crowdflow.config import presets
+    from crowdflow.trainer.model import build_model
 
     config = presets.load(given["preset"])
     size = given["rows"], given["cols"], given["external"]
@@ -90,10 +90,10 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from pipeline import threads
-    from pipeline.config import TrainingConfig
-    from trainer import device, features
-    from trainer.training import Checkpoint, Trainer
+    from crowdflow.config import TrainingConfig
+    from crowdflow.schema import features
+    from crowdflow.trainer import device, threads
+    from crowdflow.trainer.training import Checkpoint, Trainer
 
     threads.share_among_branches()  # as `crowdflow run` does
     data = arrays(given)
@@ -144,7 +144,7 @@ def waiting_shares(model, data: dict[str, Any], given: dict[str, Any]) -> dict[s
     """
     import tensorflow as tf
 
-    from trainer import input_fn
+    from crowdflow.trainer import input_fn
 
     size, batch = given["windows"], given["batch"]
     steps = -(-size // batch)
@@ -181,7 +181,7 @@ def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
     """The same model by `keras.Model.fit` on arrays, on whatever backend Keras has."""
     import keras
 
-    from trainer import features
+    from crowdflow.schema import features
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

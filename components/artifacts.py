@@ -1,4 +1,4 @@
-"""Artifact types of ours. Their names are how a container imports them: `components.<class>`."""
+"""Artifact types of ours. Their names are how a container imports them: `crowdflow.<class>`."""
 
 from tfx.types import artifact
 
@@ -6,10 +6,10 @@ from tfx.types import artifact
 class FlowCounters(artifact.Artifact):
     """A folder with `counters.json`: what a node read, kept and dropped, and why."""
 
-    TYPE_NAME = "components.FlowCounters"
+    TYPE_NAME = "crowdflow.FlowCounters"
 
 
 class FlowReport(artifact.Artifact):
     """A folder with the report of a run."""
 
-    TYPE_NAME = "components.FlowReport"
+    TYPE_NAME = "crowdflow.FlowReport"

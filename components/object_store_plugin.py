@@ -13,8 +13,8 @@ import pyarrow as pa
 from tfx.dsl.io import fileio, filesystem, filesystem_registry
 from tfx.dsl.io.filesystem import PathType
 
-from components import files, object_store
-from components.addresses import SCHEMES
+from crowdflow.storage import files, object_store
+from crowdflow.storage.addresses import SCHEMES
 
 PRIORITY = 0  # before TensorFlow's plugin, which has 10
 _BUFFER_BYTES = 8 << 20
@@ -72,7 +72,7 @@ class _Raw(io.RawIOBase):
 
 
 class ObjectStore(filesystem.Filesystem):
-    """TFX's interface on `components.object_store`; see `tfx.dsl.io.fileio` for what each method is to do.
+    """TFX's interface on `storage.object_store`; see `tfx.dsl.io.fileio` for what each method is to do.
 
     What is not there raises `fileio.NotFoundError`; a store that does not answer, refuses or has no such bucket,
     `StoreError`. Folders come with their first object; an empty one that is asked for is an empty object. A rename

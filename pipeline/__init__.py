@@ -1,0 +1,1 @@
+"""The pipeline: its wiring, and where it runs."""

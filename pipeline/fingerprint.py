@@ -3,10 +3,11 @@
 import ast
 import functools
 import hashlib
-import importlib.util
 from pathlib import Path
 
-OUR_PACKAGES = ("components", "pipeline", "schema", "serving", "trainer")
+import crowdflow
+
+OUR_PACKAGE = "crowdflow"
 
 
 def fingerprint(*modules: str) -> str:
@@ -15,7 +16,7 @@ def fingerprint(*modules: str) -> str:
     Imports are read from the source, those inside functions too; nothing is imported.
 
     Args:
-      modules: dotted names of modules in our packages, such as `trainer.run_fn`.
+      modules: dotted names of modules of ours, such as `crowdflow.trainer.run_fn`.
 
     Returns:
       Hex digest; it changes when any byte of any of those files does.
@@ -36,7 +37,7 @@ def closure(*modules: str) -> dict[str, Path]:
             continue
         path = _find(name)
         if path is None:
-            raise ModuleNotFoundError(f"{name}: expected a module of {OUR_PACKAGES}.")
+            raise ModuleNotFoundError(f"{name}: expected a module of {OUR_PACKAGE}.")
         found[name] = path
         todo += [part for part in _imports(path) if part not in found]
     return found
@@ -46,13 +47,11 @@ def closure(*modules: str) -> dict[str, Path]:
 def _find(name: str) -> Path | None:
     """The file of a module of ours, or None where the name is no module (a class, say)."""
     root, *rest = name.split(".")
-    if root not in OUR_PACKAGES:
-        return None
-    spec = importlib.util.find_spec(root)
-    path = Path(spec.origin).parent.joinpath(*rest)
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file() and (rest or candidate.name == "__init__.py"):
-            return candidate
+    for folder in crowdflow.__path__ if root == OUR_PACKAGE else ():
+        path = Path(folder, *rest)
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file() and (rest or candidate.name == "__init__.py"):
+                return candidate
     return None
 
 

@@ -8,21 +8,24 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_beam_component, base_component
 
-from components.baseline.component import LastPushedModel
-from components.drift.component import FlowDrift
-from components.flow_example_gen.component import FlowExampleGen
-from components.flow_report.component import FlowReportGen
-from components.holiday_table import holiday_dates
-from components.pusher.component import Pusher
-from components.validation_gate.component import FlowSchema, ValidationGate
-from components.window_gen.component import WindowGen
-from pipeline.config import Config
-from pipeline.evaluation import eval_config, infra_validator
-from pipeline.fingerprint import fingerprint
-from schema import DRIFT, FRAMES, WINDOWS, render
+from crowdflow.components.flow_drift.component import FlowDrift
+from crowdflow.components.flow_example_gen.component import FlowExampleGen
+from crowdflow.components.flow_report.component import FlowReportGen
+from crowdflow.components.flow_schema.component import FlowSchema
+from crowdflow.components.flow_schema.render import render
+from crowdflow.components.last_pushed_model.component import LastPushedModel
+from crowdflow.components.pusher.component import Pusher
+from crowdflow.components.validation_gate.component import ValidationGate
+from crowdflow.components.window_gen.component import WindowGen
+from crowdflow.config import Config
+from crowdflow.evaluation.thresholds import eval_config
+from crowdflow.flows.holiday_table import holiday_dates
+from crowdflow.pipeline.fingerprint import fingerprint
+from crowdflow.pipeline.infra_validator import infra_validator
+from crowdflow.schema.templates import DRIFT, FRAMES, WINDOWS
 
 # Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
-from trainer import preprocessing, run_fn
+from crowdflow.trainer import preprocessing, run_fn
 
 # The sections of the configuration that a trained model depends on.
 SHAPES_A_MODEL = ("preset", "seed", "grid", "intervals", "ingest", "trips")
@@ -63,14 +66,14 @@ def create_pipeline(
     example_gen = FlowExampleGen(
         paths=data,
         config=ingest,
-        code_fingerprint=fingerprint("components.flow_example_gen.executor"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_example_gen.executor"),
     )
     frames = example_gen.outputs["examples"]
     statistics = tfx.components.StatisticsGen(examples=frames)
     schemas = FlowSchema(
         frame_text=render(FRAMES, config),
         window_text=render(WINDOWS, config),
-        code_fingerprint=fingerprint("components.validation_gate.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_schema.component"),
     )
     window_schema = schemas.outputs["window_schema"]
     validator = tfx.components.ExampleValidator(
@@ -80,13 +83,13 @@ def create_pipeline(
         statistics=statistics.outputs["statistics"],
         schema=schemas.outputs["frame_schema"],
         anomalies=validator.outputs["anomalies"],
-        code_fingerprint=fingerprint("components.validation_gate.component"),
+        code_fingerprint=fingerprint("crowdflow.components.validation_gate.component"),
     )
     window_gen = WindowGen(
         examples=frames,
         verdict=gate.outputs["verdict"],
         config=config.section("grid", "intervals", "ingest", "windows", "split"),
-        code_fingerprint=fingerprint("components.window_gen.executor"),
+        code_fingerprint=fingerprint("crowdflow.components.window_gen.executor"),
     )
     windows = window_gen.outputs["windows"]
     transform = tfx.components.Transform(
@@ -122,21 +125,21 @@ def create_pipeline(
         windows=windows,
         serving_folder=serving_folder,
         config=config.section("grid", "intervals", "ingest", "windows"),
-        code_fingerprint=fingerprint("components.baseline.executor"),
+        code_fingerprint=fingerprint("crowdflow.components.last_pushed_model.executor"),
     )
     drift = FlowDrift(
         windows=windows,
         baseline=last_pushed.outputs["baseline"],
         schema_text=render(DRIFT, config),
         config=config.section("grid", "intervals", "windows", "drift"),
-        code_fingerprint=fingerprint("components.drift.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_drift.component"),
     )
     evaluator = tfx.components.Evaluator(
         examples=windows,
         model=model,
         baseline_model=last_pushed.outputs["baseline"],
         schema=window_schema,
-        eval_config=eval_config(config, fingerprint("trainer.flow_errors")),
+        eval_config=eval_config(config, fingerprint("crowdflow.evaluation.flow_errors")),
         example_splits=["test"],  # unset, it would be the split of early stopping
     )
     infra = infra_validator(config, model, windows)
@@ -147,7 +150,7 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
         ),
-        custom_config={"code_fingerprint": fingerprint("components.pusher.executor")},
+        custom_config={"code_fingerprint": fingerprint("crowdflow.components.pusher.executor")},
     )
     report = FlowReportGen(
         frame_counters=example_gen.outputs["counters"],
@@ -161,7 +164,7 @@ def create_pipeline(
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         config=json.dumps(config.to_dict()),
-        code_fingerprint=fingerprint("components.flow_report.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_report.component"),
     )
     nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
     nodes += [last_pushed, drift, evaluator, *([infra] if infra else []), pusher, report]

@@ -2,7 +2,7 @@
 
 Neither TFX nor Beam is imported, and no TensorFlow with `RestServer`:
 
-    from serving import Forecaster, RestServer
+    from crowdflow import Forecaster, RestServer
 
     forecaster = Forecaster(RestServer("http://localhost:8501"))
     history = forecaster.read(["trips/"])
@@ -10,8 +10,9 @@ Neither TFX nor Beam is imported, and no TensorFlow with `RestServer`:
     forecast.flows  # float32 [1, h, H, W, 2], inflow and outflow in trips per interval
 """
 
-from serving.forecaster import Forecast, Forecaster
-from serving.rest import RestServer
-from serving.transport import Options, connect
+from crowdflow.serving.connect import connect
+from crowdflow.serving.forecaster import Forecast, Forecaster
+from crowdflow.serving.rest import RestServer
+from crowdflow.serving.transport import Options
 
 __all__ = ["Forecast", "Forecaster", "Options", "RestServer", "connect"]

@@ -14,22 +14,22 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from components.errors import DataError
-from components.flow_example_gen.account import COUNTERS_FILE, account
-from components.flow_example_gen.date_range import Resolved
-from components.flow_example_gen.in_process import History
-from components.flow_example_gen.sources import inspect_sources, read_side_files
-from components.frames import FrameBlock, merge_blocks
-from components.intervals import MINUTES_PER_DAY
-from components.store_path import AnyPath, as_path
-from components.window_gen.transform import Concatenate
-from components.window_gen.windows import missing_lags, window_offsets
-from pipeline.config import Config
-from pipeline.ingest import log_to, run_flows
-from serving import ranges, request
-from serving.folder import ModelFolder, find_model
-from serving.forecaster import Forecast, settings_of
-from trainer import features
+from crowdflow.components.window_gen.transform import Concatenate
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.windows import missing_lags, window_offsets
+from crowdflow.ingest.counters import COUNTERS_FILE, account
+from crowdflow.ingest.date_range import Resolved
+from crowdflow.ingest.flow_table import log_to, run_flows
+from crowdflow.ingest.history import History
+from crowdflow.ingest.sources import inspect_sources, read_side_files
+from crowdflow.schema import features
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.intervals import MINUTES_PER_DAY
+from crowdflow.serving import ranges, request
+from crowdflow.serving.folder import ModelFolder, find_model
+from crowdflow.serving.forecaster import Forecast, settings_of
+from crowdflow.storage.store_path import AnyPath, as_path
 
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
 _SCHEMA = pa.schema(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from components.baseline.versions import SAVED_MODEL, complete_versions
-from components.errors import ServingError
-from components.files import fetched_folder
-from components.store_path import AnyPath
+from crowdflow.schema.errors import ServingError
+from crowdflow.storage.files import fetched_folder
+from crowdflow.storage.store_path import AnyPath
+from crowdflow.storage.versions import SAVED_MODEL, complete_versions
 
 
 class ModelFolder:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from components.errors import ServingError
-from components.flow_example_gen.in_process import History, read_history
-from components.intervals import to_datetime64
-from pipeline.config import Config
-from serving import request
-from serving.transport import Transport
-from trainer import features
+from crowdflow.config import Config
+from crowdflow.ingest.history import History, read_history
+from crowdflow.schema import features
+from crowdflow.schema.errors import ServingError
+from crowdflow.schema.intervals import to_datetime64
+from crowdflow.serving import request
+from crowdflow.serving.transport import Transport
 
 BATCH = 64  # windows a request
 

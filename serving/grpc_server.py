@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from components.errors import ServingError
-from serving.transport import Options
+from crowdflow.schema.errors import ServingError
+from crowdflow.serving.transport import Options
 
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry
 _CHANNEL = [

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.errors import ConfigError
-from components.intervals import format_start, to_datetime64
-from serving.forecaster import Forecast
-from trainer.features import CHANNELS
+from crowdflow.schema.errors import ConfigError
+from crowdflow.schema.features import CHANNELS
+from crowdflow.schema.intervals import format_start, to_datetime64
+from crowdflow.serving.forecaster import Forecast
 
 _SHOWN = 24
 _COLORS = "viridis"  # perceptually uniform

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.errors import ConfigError, DataError
-from components.flow_example_gen.in_process import History
-from components.intervals import MINUTES_PER_DAY, format_start
-from components.window_gen.windows import missing_lags
-from serving.forecaster import Forecaster
+from crowdflow.flows.windows import missing_lags
+from crowdflow.ingest.history import History
+from crowdflow.schema.errors import ConfigError, DataError
+from crowdflow.schema.intervals import MINUTES_PER_DAY, format_start
+from crowdflow.serving.forecaster import Forecaster
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _SHOWN = 5

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from components.errors import DataError
-from components.flow_example_gen.in_process import History
-from components.intervals import format_start
-from components.window_gen import windows as pure
-from pipeline.config import Config
-from trainer import features
-from trainer.inputs import raw_inputs
+from crowdflow.config import Config
+from crowdflow.flows import windows as pure
+from crowdflow.ingest.history import History
+from crowdflow.schema import features
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.intervals import format_start
+from crowdflow.trainer.inputs import raw_inputs
 
 
 def build(history: History, targets: np.ndarray, config: Config) -> dict[str, np.ndarray]:

@@ -12,8 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from components.errors import ServingError
-from serving.transport import Options
+from crowdflow.schema.errors import ServingError
+from crowdflow.serving.transport import Options
 
 _NOT_READY = (429, 502, 503, 504)
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry

@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from components.addresses import is_address
-from components.errors import ServingError
-from pipeline.root import MODEL_NAME
+from crowdflow.schema.errors import ServingError
+from crowdflow.schema.features import MODEL_NAME
 
 
 class Transport(Protocol):
@@ -54,39 +53,3 @@ class Options:
     def __post_init__(self):
         if self.version is not None and self.label is not None:
             raise ServingError("Expected a version or a label of the model. Received both.")
-
-
-def connect(address: str, **options: Any) -> Transport:
-    """The model at an address.
-
-    Args:
-      address: a folder, local or `s3://` or `gs://` (a SavedModel, or version folders of which the newest whole
-        one is taken), `http://host:8501` (REST) or `grpc://host:8500`.
-      **options: of `Options`; of a folder the version alone matters.
-
-    Raises:
-      ServingError: no model is there, or the address is of no known kind.
-    """
-    asked = Options(**options)
-    scheme, separator, rest = address.partition("://")
-    if not separator or is_address(address):
-        from components.store_path import as_path
-        from serving.folder import ModelFolder
-
-        if asked.label is not None:
-            raise ServingError(
-                f"{address}: expected a server's address with a label, not a folder."
-            )
-        return ModelFolder(as_path(address), asked.version)
-    if scheme in ("http", "https"):
-        from serving.rest import RestServer
-
-        return RestServer(address, **options)
-    if scheme == "grpc":
-        from serving.grpc_server import GrpcServer
-
-        return GrpcServer(rest, **options)
-    raise ServingError(
-        f"{address}: expected a folder, http://host:8501 (REST), grpc://host:8500, or a folder at s3:// or "
-        f"gs://. Received {scheme}://."
-    )

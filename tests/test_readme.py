@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, presets
-from pipeline.config import Config, field_names
-from pipeline.root import Root
+from crowdflow.config import Config, field_names, presets
+from crowdflow.pipeline import cli
+from crowdflow.pipeline.local.root import Root
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -228,7 +228,7 @@ def test_readme_names_every_preset_and_command():
 
 @pytest.mark.parametrize("document", ["docs/architecture.svg", "docs/architecture.md"])
 def test_architecture_shows_every_node(document):
-    from pipeline.pipeline import create_pipeline
+    from crowdflow.pipeline.pipeline import create_pipeline
 
     config = Config().replace({"evaluation.infra_validator": "docker"})
     made = create_pipeline(

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import pipeline
+import crowdflow
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ["requirements.txt", "requirements-gpu.txt"]
@@ -26,10 +26,10 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
 
 def shipped_files() -> dict[str, bytes]:
-    """Every file below our package folders, which is what the wheel must hold, by relative path."""
+    """Every file below our package folders, by the path that it must have in the wheel."""
     paths = (path for name in PACKAGES for path in (ROOT / name).rglob("*"))
     return {
-        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        f"crowdflow/{path.relative_to(ROOT).as_posix().removeprefix('crowdflow/')}": path.read_bytes()
         for path in paths
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -86,14 +86,14 @@ def test_wheel_ships_the_license(wheel):
 
 def test_tests_meet_the_installed_package():
     site_packages = Path(sysconfig.get_path("purelib"))
-    assert Path(pipeline.__file__).parent == site_packages / "pipeline", "run `make test`"
+    assert Path(crowdflow.__file__).parent == site_packages / "crowdflow", "run `make test`"
     for name, content in shipped_files().items():
         assert (site_packages / name).read_bytes() == content, f"{name}: run `make install`"
 
 
-def test_no_dependency_uses_our_package_names():
+def test_no_dependency_uses_our_package_name():
     owners = importlib.metadata.packages_distributions()
-    assert {name: owners[name] for name in PACKAGES} == {name: ["crowdflow"] for name in PACKAGES}
+    assert owners["crowdflow"] == ["crowdflow"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -181,7 +181,7 @@ def test_fresh_checkout_installs_itself_and_only_what_changed():
 
         (folder / "trainer" / "added.py").write_text('"""Added."""\n')
         assert make("install", folder, PATH=path) == "Installing crowdflow into .venv\n"
-        installed = folder / ".venv/lib/python3.10/site-packages/trainer/added.py"
+        installed = folder / ".venv/lib/python3.10/site-packages/crowdflow/trainer/added.py"
         assert installed.exists()
 
         (folder / "trainer" / "added.py").unlink()

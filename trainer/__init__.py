@@ -1,0 +1,1 @@
+"""From windows to a SavedModel: the Transform step, the network, training, export."""

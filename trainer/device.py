@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipeline.config import TrainingConfig
+from crowdflow.config import TrainingConfig
 
 
 def strategy() -> tf.distribute.Strategy:

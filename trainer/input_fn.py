@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.errors import DataError
-from components.holiday_table import PAST_TABLE
-from trainer import features
+from crowdflow.flows.holiday_table import PAST_TABLE
+from crowdflow.schema import features
+from crowdflow.schema.errors import DataError
 
 _READ_BATCH = 512
 

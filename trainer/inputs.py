@@ -1,7 +1,7 @@
 """What a caller of the model gives."""
 
-from pipeline.config import Config
-from trainer import features
+from crowdflow.config import Config
+from crowdflow.schema import features
 
 
 def raw_inputs(config: Config) -> list[str]:

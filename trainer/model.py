@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from pipeline.config import ModelConfig, WindowConfig
-from trainer import features
+from crowdflow.config import ModelConfig, WindowConfig
+from crowdflow.schema import features
 
 
 @keras.saving.register_keras_serializable("crowdflow")

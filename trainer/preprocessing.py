@@ -7,10 +7,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.holiday_table import PAST_TABLE
-from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
-from pipeline.config import Config
-from trainer import features
+from crowdflow.config import Config
+from crowdflow.flows.holiday_table import PAST_TABLE
+from crowdflow.schema import features
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
 
 
 def preprocessing_fn(

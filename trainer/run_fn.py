@@ -14,15 +14,16 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.store_path import AnyPath, as_path
-from pipeline.config import Config
-from trainer import device, features, input_fn
-from trainer.model import average, build_model, copy_weights
-from trainer.signatures import export
-from trainer.store_checkpoint import checkpoint_in
-from trainer.training import Trainer
-from trainer.training_statistics import write_statistics
-from trainer.warmup import BATCH_SIZES
+from crowdflow.config import Config
+from crowdflow.schema import features
+from crowdflow.storage.store_path import AnyPath, as_path
+from crowdflow.trainer import device, input_fn
+from crowdflow.trainer.model import average, build_model, copy_weights
+from crowdflow.trainer.signatures import export
+from crowdflow.trainer.store_checkpoint import checkpoint_in
+from crowdflow.trainer.training import Trainer
+from crowdflow.trainer.training_statistics import write_statistics
+from crowdflow.trainer.warmup import BATCH_SIZES
 
 log = logging.getLogger("crowdflow.training")
 

@@ -11,10 +11,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config import Config
-from trainer import features
-from trainer.inputs import raw_inputs
-from trainer.warmup import write_warmup
+from crowdflow.config import Config
+from crowdflow.schema import features
+from crowdflow.trainer.inputs import raw_inputs
+from crowdflow.trainer.warmup import write_warmup
 
 
 class _Served(tf.Module):

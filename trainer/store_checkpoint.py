@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from components import object_store
-from components.store_path import AnyPath, StorePath
-from trainer.training import Checkpoint, TrainingState
+from crowdflow.storage import object_store
+from crowdflow.storage.store_path import AnyPath, StorePath
+from crowdflow.trainer.training import Checkpoint, TrainingState
 
 
 def checkpoint_in(folder: AnyPath) -> Checkpoint:

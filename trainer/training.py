@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.errors import ConfigError
-from pipeline.config import TrainingConfig
-from trainer import features, input_fn
+from crowdflow.config import TrainingConfig
+from crowdflow.schema import features
+from crowdflow.schema.errors import ConfigError
+from crowdflow.trainer import input_fn
 
 log = logging.getLogger("crowdflow.training")
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from components.drift.statistics import write_training_statistics
-from trainer import features
+from crowdflow.evaluation.drift.statistics import write_training_statistics
+from crowdflow.schema import features
 
 
 def write_statistics(

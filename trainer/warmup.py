@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from pipeline.root import MODEL_NAME
-from trainer import features
+from crowdflow.schema import features
+from crowdflow.schema.features import MODEL_NAME
 
 WARMUP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 BATCH_SIZES = (1, 16)  # a forecast, and a day's or so at once

@@ -13,11 +13,11 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import FlowCounters
-from components.flow_example_gen.date_range import resolve
-from components.flow_example_gen.executor import Executor
-from components.flow_example_gen.sources import fingerprint, inspect_sources
-from pipeline.config import Config
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.flow_example_gen.executor import Executor
+from crowdflow.config import Config
+from crowdflow.ingest.date_range import resolve
+from crowdflow.ingest.sources import fingerprint, inspect_sources
 
 SPLIT = "all"
 
@@ -70,7 +70,7 @@ class FlowExampleGen(component.FileBasedExampleGen):
 
     In: HDF5 files of the BikeNYC and TaxiBJ form, and tables of flow records, CSV and Parquet, over
     any number of files; meteorology and holidays as side files. A file's kind is found by its
-    content and ending. Out: `examples`, frames with the features of `trainer.features`, and
+    content and ending. Out: `examples`, frames with the features of `schema.features`, and
     `counters`, a folder with `counters.json` and `rejects.csv`.
 
     Every reject is counted by reason (`tally.REASONS`), and the run stops past
@@ -86,7 +86,7 @@ class FlowExampleGen(component.FileBasedExampleGen):
       example_gen = FlowExampleGen(
           paths=["flows/", "BJ_Holiday.txt"],
           config=config.section("grid", "intervals", "ingest"),
-          code_fingerprint=fingerprint("components.flow_example_gen.executor"),
+          code_fingerprint=fingerprint("crowdflow.components.flow_example_gen.executor"),
       )
       ```
     """

@@ -13,12 +13,12 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from components.flow_example_gen.account import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
-from components.flow_example_gen.date_range import resolve
-from components.flow_example_gen.paths import ignored_names
-from components.flow_example_gen.sources import ignored_side_files, inspect_sources
-from components.flow_example_gen.transform import FlowsToExamples
-from pipeline.config import Config
+from crowdflow.components.flow_example_gen.transform import FlowsToExamples
+from crowdflow.config import Config
+from crowdflow.ingest.counters import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
+from crowdflow.ingest.date_range import resolve
+from crowdflow.ingest.paths import ignored_names
+from crowdflow.ingest.sources import ignored_side_files, inspect_sources
 
 _TALLY_FILE = "tally.pickle"
 

@@ -9,13 +9,13 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from components.artifacts import FlowCounters, FlowReport
-from components.baseline.executor import NAIVE, PASSED_OVER, VERSION
-from components.drift.component import DRIFT_FILE
-from components.flow_report import results
-from components.flow_report.page import render_page
-from pipeline.config import Config
-from trainer import features
+from crowdflow.components.artifacts import FlowCounters, FlowReport
+from crowdflow.components.flow_drift.component import DRIFT_FILE
+from crowdflow.components.flow_report import results
+from crowdflow.components.flow_report.page import render_page
+from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION
+from crowdflow.config import Config
+from crowdflow.schema import features
 
 METRICS_FILE, PAGE_FILE = "metrics.json", "index.html"
 PACKAGES = (

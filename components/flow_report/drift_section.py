@@ -3,7 +3,7 @@
 import html
 from typing import Any, Optional
 
-from components.drift.words import in_words, verdict
+from crowdflow.evaluation.drift.words import in_words, verdict
 
 
 def drift_section(drift: Optional[dict[str, Any]]) -> str:

@@ -8,16 +8,16 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from components.flow_report.report_data import (
+from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
     best_naive,
     busiest_cell,
     chosen_windows,
 )
-from components.flow_report.theme import LIGHT
-from components.intervals import to_datetime64
-from trainer.features import CHANNELS
+from crowdflow.components.flow_report.theme import LIGHT
+from crowdflow.schema.features import CHANNELS
+from crowdflow.schema.intervals import to_datetime64
 
 FLOW_COLORS = "viridis"  # perceptually uniform
 ERROR_COLORS = "RdBu_r"  # red where the model forecasts too much

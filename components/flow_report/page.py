@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from components.flow_report.drift_section import drift_section
-from components.flow_report.plots import best_epoch, figures, members
-from components.flow_report.report_data import (
+from crowdflow.components.flow_report.drift_section import drift_section
+from crowdflow.components.flow_report.plots import best_epoch, figures, members
+from crowdflow.components.flow_report.report_data import (
     LABELS,
     METRICS,
     ReportData,
@@ -16,8 +16,8 @@ from components.flow_report.report_data import (
     busiest_cell,
     chosen_windows,
 )
-from components.flow_report.theme import STYLE_SHEET, inline_svg
-from components.intervals import format_start
+from crowdflow.components.flow_report.theme import STYLE_SHEET, inline_svg
+from crowdflow.schema.intervals import format_start
 
 __all__ = ["ReportData", "render_page"]
 

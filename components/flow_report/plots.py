@@ -9,8 +9,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullLocator, ScalarFormatter
 
-from components.flow_report.maps import FLOW_COLORS, cell_maps, flow_maps
-from components.flow_report.report_data import (
+from crowdflow.components.flow_report.maps import FLOW_COLORS, cell_maps, flow_maps
+from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
     busiest_cell,
@@ -18,9 +18,9 @@ from components.flow_report.report_data import (
     rmse_active,
     with_gaps,
 )
-from components.flow_report.theme import LIGHT, color, style
-from components.intervals import MINUTES_PER_DAY, to_datetime64, weekday
-from trainer.features import CHANNELS, NAIVE_FORECASTS
+from crowdflow.components.flow_report.theme import LIGHT, color, style
+from crowdflow.schema.features import CHANNELS, NAIVE_FORECASTS
+from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64, weekday
 
 _DASHES = {"last_pushed": "-.", "historical_average": "--", "last_week": "-.", "last_interval": ":"}
 

@@ -1,7 +1,7 @@
 """What a report is made of, and the plain choices and sums behind its pictures.
 
 `n` windows of the test period, `h` the horizon, `H, W` the grid; maps are `[H, W, 2]`, inflow then
-outflow, in trips per interval; times are wall-clock minutes (`components.intervals`).
+outflow, in trips per interval; times are wall-clock minutes (`schema.intervals`).
 """
 
 import dataclasses
@@ -9,9 +9,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from components.errors import DataError
-from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
-from trainer.features import NAIVE_FORECASTS
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.features import NAIVE_FORECASTS
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
 # Every forecast that a report compares, in the order of its tables and legends.
 LABELS = {
@@ -48,7 +48,7 @@ class ReportData:
       target_times: int64 `[n]`, start of each test window's first target interval, rising.
       truth: float32 `[n, h, H, W, 2]`, trips per interval.
       prediction: as `truth`, the model's.
-      naive: each name of `trainer.features.NAIVE_FORECASTS` -> a forecast as `truth`.
+      naive: each name of `schema.features.NAIVE_FORECASTS` -> a forecast as `truth`.
       active: bool `[H, W]`, cells with flow.
       metrics: each name of `LABELS` -> the values of `METRICS`, on the test windows, in trips per
         interval; `last_pushed` may be None or absent.

@@ -9,11 +9,12 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tfx.utils import path_utils
 
-from components.flow_report.report_data import ReportData
-from pipeline.config import Config
-from pipeline.evaluation import BASELINE, CANDIDATE
-from trainer import features, metrics
-from trainer.flow_errors import RATIO_TO_NAIVE, source_metric
+from crowdflow.components.flow_report.report_data import ReportData
+from crowdflow.config import Config
+from crowdflow.evaluation.flow_errors import RATIO_TO_NAIVE, source_metric
+from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
+from crowdflow.flows import metrics
+from crowdflow.schema import features
 
 COUNTERS_FILE, ACTIVE_FILE = "counters.json", "active_cells.json"
 _TEST = "Split-test"

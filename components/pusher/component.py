@@ -3,7 +3,7 @@
 from tfx import components
 from tfx.dsl.components.base import executor_spec
 
-from components.pusher.executor import Driver, Executor
+from crowdflow.components.pusher.executor import Driver, Executor
 
 
 class Pusher(components.Pusher):

@@ -14,11 +14,11 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-import components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
-from components.baseline.versions import SAVED_MODEL, complete_versions, model_digest
-from components.errors import StoreError
-from components.stable_output import STATE, StableOutputDriver
-from components.store_path import AnyPath, StorePath, as_path
+import crowdflow.components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
+from crowdflow.components.stable_output import STATE, StableOutputDriver
+from crowdflow.schema.errors import StoreError
+from crowdflow.storage.store_path import AnyPath, StorePath, as_path
+from crowdflow.storage.versions import SAVED_MODEL, complete_versions, model_digest
 
 _MARK = ".push-"
 

@@ -1,4 +1,4 @@
-"""The nodes around ExampleValidator: the concrete schemas, and the gate that stops the run."""
+"""ValidationGate: stops the run where the frames break the data contract."""
 
 import os
 
@@ -10,28 +10,12 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
-from components.artifacts import FlowCounters
-from components.errors import ValidationError
-from components.validation_gate.anomalies import spell_out
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.flow_schema.component import SCHEMA_FILE
+from crowdflow.components.validation_gate.anomalies import spell_out
+from crowdflow.schema.errors import ValidationError
 
-SCHEMA_FILE = "schema.pbtxt"
 _STATISTICS_FILE, _ANOMALIES_FILE = "FeatureStats.pb", "SchemaDiff.pb"
-
-
-@component
-def FlowSchema(
-    frame_schema: OutputArtifact[standard_artifacts.Schema],
-    window_schema: OutputArtifact[standard_artifacts.Schema],
-    frame_text: Parameter[str],
-    window_text: Parameter[str],
-    code_fingerprint: Parameter[str],
-) -> None:
-    """Writes the schemas of frames and windows, as `schema.render` gives them.
-
-    Their texts are parameters, so the cache is keyed by content (an imported file's content is not).
-    """
-    for artifact, text in ((frame_schema, frame_text), (window_schema, window_text)):
-        io_utils.write_string_file(os.path.join(artifact.uri, SCHEMA_FILE), text)
 
 
 @component

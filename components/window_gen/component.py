@@ -5,8 +5,8 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import FlowCounters
-from components.window_gen.executor import Executor
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.window_gen.executor import Executor
 
 
 class WindowGenSpec(ComponentSpec):
@@ -38,7 +38,7 @@ class WindowGen(base_beam_component.BaseBeamComponent):
           examples=example_gen.outputs["examples"],
           verdict=gate.outputs["verdict"],
           config=config.section("grid", "intervals", "ingest", "windows", "split"),
-          code_fingerprint=fingerprint("components.window_gen.executor"),
+          code_fingerprint=fingerprint("crowdflow.components.window_gen.executor"),
       )
       ```
     """

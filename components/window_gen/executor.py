@@ -13,10 +13,10 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.beam_errors import clear_errors
-from components.window_gen import windows as pure
-from components.window_gen.transform import FramesToWindows
-from pipeline.config import Config
+from crowdflow.components.window_gen.transform import FramesToWindows
+from crowdflow.config import Config
+from crowdflow.flows import windows as pure
+from crowdflow.ingest.beam_errors import clear_errors
 
 FRAMES_SPLIT = "all"
 COUNTERS_FILE, ACTIVE_FILE = "counters.json", "active_cells.json"

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import numpy as np
 
-from components.frames import FrameBlock, decode_frames, encode_columns, merge_blocks
-from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
-from components.window_gen import windows as pure
-from pipeline.config import Config
-from trainer import features
+from crowdflow.components.tf_examples import decode_frames, encode_columns
+from crowdflow.config import Config
+from crowdflow.flows import windows as pure
+from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.schema import features
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
 NEVER = np.iinfo(np.int64).max
 _FRAMES, _AVERAGES = "frames", "averages"

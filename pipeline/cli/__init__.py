@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import click
 
-from components.errors import CrowdFlowError
-from pipeline.cli import data, kubeflow, running, serving
+from crowdflow.pipeline.cli import data, kubeflow, running, serving
+from crowdflow.schema.errors import CrowdFlowError
 
 
 class _Commands(click.Group):

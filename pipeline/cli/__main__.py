@@ -1,5 +1,5 @@
-"""`python -m pipeline.cli`."""
+"""`python -m crowdflow.pipeline.cli`."""
 
-from pipeline.cli import main
+from crowdflow.pipeline.cli import main
 
 main()

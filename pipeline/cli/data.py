@@ -5,10 +5,9 @@ from typing import Optional
 
 import click
 
-from components.errors import ConfigError
-from pipeline import presets
-from pipeline.cli import options
-from pipeline.config import Config
+from crowdflow.config import Config, presets
+from crowdflow.pipeline.cli import options
+from crowdflow.schema.errors import ConfigError
 
 
 @click.command("ingest")
@@ -38,10 +37,10 @@ def ingest_files(
 
     \b
     Examples:
-      crowdflow ingest --preset citibike-jc --data JC-2019*.zip --out flows
-      crowdflow ingest --data trips.parquet --out flows --set grid.rows=16 --set grid.cols=8 \\
+      crowdflow ingest --preset citibike-jc --data JC-2019*.zip --out trip-flows
+      crowdflow ingest --data trips.parquet --out trip-flows --set grid.rows=16 --set grid.cols=8 \\
         --set grid.south=40.7 --set grid.west=-74.02 --set grid.north=40.78 --set grid.east=-73.94
-      crowdflow ingest --preset citibike-jc --data trips --out flows \\
+      crowdflow ingest --preset citibike-jc --data trips --out trip-flows \\
         -- --direct_running_mode=multi_processing --direct_num_workers=2
 
     \b
@@ -59,7 +58,7 @@ def ingest_files(
     if not paths:
         raise ConfigError("--data: expected files or folders. Received none.")
     config = config.replace({**options.parse(settings), "paths.data": paths})
-    from pipeline import ingest
+    from crowdflow.ingest import flow_table as ingest
 
     ingest.log_to(click.echo)
     ingest.ingest(config, out, formats, beam_args, click.echo)
@@ -97,7 +96,8 @@ def simulate(
       crowdflow simulate city --days 35 --seed 2
       crowdflow run --data city
     """
-    from pipeline import simulated_city, simulated_files
+    from crowdflow.simulation import city as simulated_city
+    from crowdflow.simulation import files as simulated_files
 
     spec = simulated_city.CitySpec(
         rows=rows, cols=cols, minutes=minutes, start_date=start, days=days, seed=seed
@@ -142,14 +142,15 @@ def grid(
     """
     if not (data or more):
         raise ConfigError("--data: expected files of trips. Received none.")
-    from components import grids
-    from pipeline import grid_proposal
+    from crowdflow.flows import grids
+    from crowdflow.ingest import grid_proposal
+    from crowdflow.pipeline.cli import grid_map
 
     config = Config().replace(options.parse(settings))
     found = grid_proposal.read_positions([*data, *more], config)
     weights = found.starts + found.ends
     proposed = grids.propose(found.latitude, found.longitude, weights, cell_metres, left_out)
-    grid_proposal.draw(found, proposed, out)
+    grid_map.draw(found, proposed, out)
     for line in grid_proposal.describe(found, proposed):
         click.echo(f"# {line}")
     click.echo(f"# map: {out}")

@@ -7,9 +7,9 @@ from typing import Optional
 
 import click
 
-from components.errors import ConfigError
-from pipeline import presets
-from pipeline.cli import options
+from crowdflow.config import presets
+from crowdflow.pipeline.cli import options
+from crowdflow.schema.errors import ConfigError
 
 
 @click.command("compile")
@@ -77,7 +77,7 @@ def compile_pipeline(
     config = config.replace(given)
     _require_kfp()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from pipeline import kubeflow_runner
+    from crowdflow.pipeline.kubeflow import compiling as kubeflow_runner
 
     [spec, *_] = kubeflow_runner.compile_to(config, output, beam_args)
     click.echo(f"wrote {output}: {spec['pipelineInfo']['name']}, {config.kubeflow.image}")
@@ -152,7 +152,7 @@ def submit(
     Exit codes: 0 it is submitted, 1 it is not.
     """
     _require_kfp()
-    from pipeline.kubeflow import submit as submitting
+    from crowdflow.pipeline.kubeflow import submit as submitting
 
     given = dict(map(_parameter, parameters))
     wanted = submitting.Submission(

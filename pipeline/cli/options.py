@@ -8,8 +8,8 @@ from typing import Any
 import click
 import yaml
 
-from components.errors import ConfigError
-from pipeline.config import Config
+from crowdflow.config import Config
+from crowdflow.schema.errors import ConfigError
 
 
 class LocalPath(click.Path):

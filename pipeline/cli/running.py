@@ -8,9 +8,8 @@ from typing import Optional
 import click
 import yaml
 
-from pipeline import presets
-from pipeline.cli import options
-from pipeline.config import Config, field_names
+from crowdflow.config import Config, field_names, presets
+from crowdflow.pipeline.cli import options
 
 
 @click.command()
@@ -67,7 +66,7 @@ def run(
     more_data, beam_args = options.split(more)
     if data or more_data:
         paths["paths.data"] = [*data, *more_data]
-    from pipeline import local_runner
+    from crowdflow.pipeline.local import runner as local_runner
 
     context.exit(local_runner.run(config.replace(paths), beam_args))
 
@@ -106,9 +105,9 @@ def beam_options(name: Optional[str]) -> None:
     \b
     Example:
       crowdflow beam flink >> mine.yaml
-      crowdflow run --config mine.yaml --data flows/
+      crowdflow run --config mine.yaml --data city/
     """
-    from pipeline import beam_presets
+    from crowdflow.pipeline.cli import beam_presets
 
     if name is None:
         for known, preset in beam_presets.PRESETS.items():
@@ -136,7 +135,7 @@ def clean(root: Path, keep: int, dry_run: bool) -> None:
     Example:
       crowdflow clean --root runs/bikenyc --keep 5
     """
-    from pipeline import cleanup
+    from crowdflow.pipeline.local import cleanup
 
     for path, size in cleanup.clean(root, keep, dry_run):
         click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({size / 2**20:.1f} MiB)")

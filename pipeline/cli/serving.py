@@ -6,8 +6,8 @@ from typing import Optional
 
 import click
 
-from components.errors import ConfigError
-from pipeline.cli import options
+from crowdflow.pipeline.cli import options
+from crowdflow.schema.errors import ConfigError
 
 _MODEL = click.option(
     "--model",
@@ -68,9 +68,9 @@ def predict(
     paths = _paths(data, more)
     if at and (first or last):
         raise ConfigError("--at: expected it alone, or --from and --to. Received both.")
-    from serving import outputs, ranges
-    from serving.forecaster import Forecaster
-    from serving.transport import connect
+    from crowdflow.serving import outputs, ranges
+    from crowdflow.serving.connect import connect
+    from crowdflow.serving.forecaster import Forecaster
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
@@ -130,7 +130,7 @@ def batch(
     more_data, beam_args = options.split(more)
     paths = _paths(data, more_data)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from serving import batch as jobs
+    from crowdflow.serving import batch as jobs
 
     jobs.run(model, version, paths, first, last, out, beam_args, click.echo)
 

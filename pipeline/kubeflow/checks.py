@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from components.errors import ConfigError
-from pipeline.kubeflow.spec import Spec, component, containers, tasks
+from crowdflow.pipeline.kubeflow.spec import Spec, component, containers, tasks
+from crowdflow.schema.errors import ConfigError
 
 SCHEMA_VERSION = "2.1.0"
 TRAINER = "Trainer"

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.addresses import is_address
-from components.errors import ConfigError
-from pipeline.config import Config
-from pipeline.kubeflow.spec import Parameter
+from crowdflow.config import Config
+from crowdflow.pipeline.kubeflow.spec import Parameter
+from crowdflow.schema.errors import ConfigError
+from crowdflow.storage.addresses import is_address
 
 DATA, TRAINING, NAIVE_MARGIN, PUSHED_TOLERANCE = (
     "data",
@@ -114,7 +114,7 @@ def apply_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         custom[CONFIG] = _with_settings(custom[CONFIG], ours)
         values[CUSTOM_CONFIG] = json.dumps(custom, sort_keys=True)
     if EVAL_CONFIG in values:
-        from pipeline.evaluation import with_thresholds
+        from crowdflow.evaluation.thresholds import with_thresholds
 
         _evaluation(ours)
         values[EVAL_CONFIG] = with_thresholds(

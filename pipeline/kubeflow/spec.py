@@ -11,7 +11,7 @@ import types
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pipeline.kubeflow_settings import Resources
+from crowdflow.config import Resources
 
 Spec = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any, Optional
 
 import yaml
 
-from components.errors import ConfigError, SubmitError
-from pipeline.checks import require
+from crowdflow.config.checks import require
+from crowdflow.schema.errors import ConfigError, SubmitError
 
 _FIVE_FIELDS, _SIX_FIELDS = 5, 6
 _KINDS: Mapping[str, Callable[[str], Any]] = {"STRING": str, "NUMBER_DOUBLE": float}

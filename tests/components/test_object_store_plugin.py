@@ -4,8 +4,8 @@ import pytest
 from tfx.dsl.io import fileio, filesystem_registry
 from tfx.utils import io_utils
 
-from components.errors import StoreError
-from components.object_store_plugin import ObjectStore
+from crowdflow.components.object_store_plugin import ObjectStore
+from crowdflow.schema.errors import StoreError
 
 
 def write(path, text="text"):

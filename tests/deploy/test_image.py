@@ -125,19 +125,19 @@ def run(prefix: Path, *command: str, folder: Path) -> subprocess.CompletedProces
 def test_installation_gives_a_command_and_an_entry_point(installed, tmp_path):
     assert run(installed, "crowdflow", "--version", folder=tmp_path).stdout.startswith("crowdflow")
     assert "tiny-city" in run(installed, "crowdflow", "presets", folder=tmp_path).stdout
-    command = ("python", "-m", "pipeline.kubeflow_entrypoint", "--help")
+    command = ("python", "-m", "crowdflow.pipeline.kubeflow.entrypoint", "--help")
     assert "--executor_class_path" in run(installed, *command, folder=tmp_path).stdout
     names = {path.name for path in (installed / "bin").iterdir()}
     assert not names & {"pytest", "ruff", "hadolint"}
     packages = installed / "lib" / "python3.10" / "site-packages"
-    assert (packages / "pipeline" / "kubeflow_entrypoint.py").is_file()
+    assert (packages / "crowdflow" / "pipeline" / "kubeflow" / "entrypoint.py").is_file()
     assert not list(packages.glob("__editable__*"))
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(1800)
 def test_a_step_runs_in_the_installed_environment(installed, tmp_path):
-    golden = ROOT / "tests" / "kubeflow" / "golden.yaml"
+    golden = ROOT / "tests" / "pipeline" / "kubeflow" / "golden.yaml"
     spec = next(iter(yaml.safe_load_all(golden.read_text())))
     task = {"FlowSchema": spec["root"]["dag"]["tasks"]["FlowSchema"]}
     spec["root"]["dag"]["tasks"] = task

@@ -49,7 +49,7 @@ def test_manifests_fit_each_other_and_the_golden_spec(pod):
     name = claim["metadata"]["name"]
     [volume] = pod["volumes"]
     assert volume["persistentVolumeClaim"]["claimName"] == name
-    golden = ROOT / "tests" / "kubeflow" / "golden.yaml"
+    golden = ROOT / "tests" / "pipeline" / "kubeflow" / "golden.yaml"
     spec, platform = yaml.safe_load_all(golden.read_text())
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     [mount] = executors["Pusher_executor"]["pvcMount"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation import SERVING_TAG
+from crowdflow.pipeline.infra_validator import SERVING_TAG
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = {

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.simulated_city import CitySpec, simulate
-from pipeline.simulated_files import write_city
+from crowdflow.simulation.city import CitySpec, simulate
+from crowdflow.simulation.files import write_city
 
 COMMAND = [str(Path(sys.executable).with_name("crowdflow"))]
 NODES = [

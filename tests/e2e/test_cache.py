@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
+import crowdflow as package
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -27,18 +27,15 @@ FROM_TRAINER = {
 def sources(tmp_path_factory) -> Path:
     """A copy of the installed packages, whose files can be edited."""
     folder = tmp_path_factory.mktemp("sources")
-    installed = Path(pipeline.__file__).parents[1]
-    for name in ("components", "pipeline", "schema", "serving", "trainer"):
-        skip = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(installed / name, folder / name, ignore=skip)
-    return folder
+    skip = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(Path(package.__file__).parent, folder / "crowdflow", ignore=skip)
 
 
 @pytest.fixture(scope="module")
 def from_sources(second, crowdflow, sources):
     """The command on those sources. It depends on `second`: the first run's root is changed from here on."""
-    command = [sys.executable, "-m", "pipeline.cli"]
-    return crowdflow.called_by(command, PYTHONPATH=str(sources))
+    command = [sys.executable, "-m", "crowdflow.pipeline.cli"]
+    return crowdflow.called_by(command, PYTHONPATH=str(sources.parent))
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.simulated_city import CitySpec, simulate
-from pipeline.simulated_files import flow_records, write_city
+from crowdflow.simulation.city import CitySpec, simulate
+from crowdflow.simulation.files import flow_records, write_city
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 

@@ -67,8 +67,8 @@ def test_a_run_killed_in_every_node_ends_as_if_undisturbed(first, crowdflow, tmp
 
 @pytest.mark.timeout(600)
 def test_a_push_killed_while_it_copies_leaves_no_half_version(tmp_path):
-    from components.baseline.versions import complete_versions, model_digest
-    from components.pusher.executor import push
+    from crowdflow.components.pusher.executor import push
+    from crowdflow.storage.versions import complete_versions, model_digest
 
     model, serving = tmp_path / "model", tmp_path / "serving"
     (model / "variables").mkdir(parents=True)

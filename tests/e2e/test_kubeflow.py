@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from kfp_local import Cluster, Run, StepFailed
 
-from pipeline import presets
-from pipeline.kubeflow.executor_input import ROOT_VARIABLE
-from pipeline.kubeflow_runner import compile_to
+from crowdflow.config import presets
+from crowdflow.pipeline.kubeflow.compiling import compile_to
+from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from kfp_local import Cluster
 
-from components import object_store
-from components.baseline.versions import complete_versions
-from components.store_path import StorePath
-from pipeline import presets
-from pipeline.kubeflow.executor_input import ROOT_VARIABLE
-from pipeline.kubeflow_runner import compile_to
+from crowdflow.config import presets
+from crowdflow.pipeline.kubeflow.compiling import compile_to
+from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
+from crowdflow.storage import object_store
+from crowdflow.storage.store_path import StorePath
+from crowdflow.storage.versions import complete_versions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pipeline.config import Config
+from crowdflow.config import Config
 
 # A whole run or two: the imports alone take 20 s.
 pytestmark = pytest.mark.timeout(900)

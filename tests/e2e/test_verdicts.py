@@ -13,7 +13,7 @@ NAIVE = ("last_interval", "last_week", "historical_average")
 @pytest.fixture(scope="module")
 def odd_versions(tmp_path_factory) -> Path:
     """A root whose serving folder holds a partial version, a broken one and one of another grid."""
-    from components.baseline.models import write_naive_model
+    from crowdflow.components.last_pushed_model.models import write_naive_model
 
     root = tmp_path_factory.mktemp("odd") / "root"
     serving = root / "serving" / "crowdflow"

@@ -7,10 +7,9 @@ import pytest
 from tfx.proto import infra_validator_pb2
 from tfx.utils import proto_utils
 
-from pipeline.config import Config
-from pipeline.daily_settings import BeamNodes
-from pipeline.evaluation import SERVING_TAG
-from pipeline.pipeline import create_pipeline
+from crowdflow.config import BeamNodes, Config
+from crowdflow.pipeline.infra_validator import SERVING_TAG
+from crowdflow.pipeline.pipeline import create_pipeline
 
 
 def nodes(beam_args=(), **settings):

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.flow_example_gen.in_process import History
-from pipeline.config import Config
+from crowdflow.components.flow_schema.render import render
+from crowdflow.config import Config
+from crowdflow.ingest.history import History
+from crowdflow.schema import templates
 
 VALUES = {
     "grid": {"rows": 5, "cols": 4},
@@ -44,10 +46,10 @@ def pushed(tmp_path_factory) -> Pushed:
     import tensorflow_transform as tft
     from worlds.transform_graph import analyze
 
-    from pipeline.simulated_files import CitySpec, ensure_city
-    from trainer import features
-    from trainer.model import build_model
-    from trainer.signatures import export
+    from crowdflow.schema import features
+    from crowdflow.simulation.files import CitySpec, ensure_city
+    from crowdflow.trainer.model import build_model
+    from crowdflow.trainer.signatures import export
 
     folder, config = tmp_path_factory.mktemp("pushed"), Config.from_dict(VALUES)
     spec = CitySpec(rows=5, cols=4, days=28)
@@ -77,9 +79,9 @@ def pipeline_windows(data, config, folder) -> dict[str, list[bytes]]:
     import apache_beam as beam
     import tensorflow as tf
 
-    from components.flow_example_gen.sources import inspect_sources
-    from components.flow_example_gen.transform import FlowsToExamples
-    from components.window_gen.transform import FramesToWindows
+    from crowdflow.components.flow_example_gen.transform import FlowsToExamples
+    from crowdflow.components.window_gen.transform import FramesToWindows
+    from crowdflow.ingest.sources import inspect_sources
 
     sources = inspect_sources(data, config)
     with beam.Pipeline() as pipeline:
@@ -105,9 +107,7 @@ def every_window(pushed) -> dict[str, np.ndarray]:
     """All of the pipeline's windows as arrays, in order of target time."""
     import tensorflow as tf
 
-    import schema
-
-    described = schema.parse(schema.render(schema.WINDOWS, pushed.config))
+    described = templates.parse(render(templates.WINDOWS, pushed.config))
     kinds = {"INT": tf.int64, "FLOAT": tf.float32}
     spec = {
         feature.name: tf.io.FixedLenFeature(
@@ -126,7 +126,7 @@ def schema_type(feature) -> str:
 
 @pytest.fixture(scope="session")
 def history(pushed) -> History:
-    from components.flow_example_gen.in_process import read_history
+    from crowdflow.ingest.history import read_history
 
     return read_history(pushed.data, pushed.config)
 

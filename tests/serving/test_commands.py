@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import main
+from crowdflow.pipeline.cli import main
 
 KEYS = ["forecast_start", "step", "row", "col"]
 FIRST, LAST = "2024-04-25", "2024-04-30"  # the data end on the 28th

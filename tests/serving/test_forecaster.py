@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 from standin import server
 
-from components.errors import ServingError, StoreError
-from components.pusher.executor import push
-from components.store_path import as_path
-from pipeline.config import Config
-from serving import Forecaster, connect
-from serving.rest import RestServer
+from crowdflow.components.pusher.executor import push
+from crowdflow.config import Config
+from crowdflow.schema.errors import ServingError, StoreError
+from crowdflow.serving import Forecaster, connect
+from crowdflow.serving.rest import RestServer
+from crowdflow.storage.store_path import as_path
 
 KINDS = ("folder", "rest", "grpc")
 
@@ -191,7 +191,7 @@ def test_over_rest_nothing_heavy_is_imported(address, pushed):
 
 def test_the_grpc_client_needs_neither_tfx_nor_beam():
     script = (
-        "import sys, serving.grpc_server, serving.forecaster\n"
+        "import sys, crowdflow.serving.grpc_server, crowdflow.serving.forecaster\n"
         "assert not {'tfx', 'apache_beam'} & {n.split('.')[0] for n in sys.modules}"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
@@ -207,7 +207,7 @@ def test_a_table_has_a_row_a_step_and_cell(history, address):
 
 
 def test_settings_of_no_use_are_an_error(address):
-    from serving.forecaster import settings_of
+    from crowdflow.serving.forecaster import settings_of
 
     for text in ("junk", "{}", json.dumps({"config": {"grid": {"depth": 3}}})):
         with pytest.raises(ServingError, match="settings"):

@@ -9,8 +9,8 @@ import requests
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving import request
-from trainer import features
+from crowdflow.schema import features
+from crowdflow.serving import request
 
 CODE = grpc.StatusCode.INVALID_ARGUMENT
 

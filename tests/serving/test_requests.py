@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.flow_example_gen.clock import changed_intervals
-from components.flow_example_gen.in_process import History
-from components.frames import FrameBlock
-from components.intervals import date_to_minutes
-from components.window_gen.windows import missing_lags, plan_windows
-from pipeline.config import Config
-from serving import request
-from trainer.inputs import raw_inputs
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.flows.windows import missing_lags, plan_windows
+from crowdflow.ingest.history import History
+from crowdflow.ingest.trips.clock import changed_intervals
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.intervals import date_to_minutes
+from crowdflow.serving import request
+from crowdflow.trainer.inputs import raw_inputs
 
 FIRST = date_to_minutes(dt.date(2019, 10, 14))  # daylight saving ends on 3 November
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from trainer import features
+from crowdflow.schema import features
 
 ROWS, COLS, HORIZON = 4, 3, 2
 LAGS = {features.CLOSENESS: 3, features.PERIOD: HORIZON, features.TREND: HORIZON}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from worlds.transform_graph import analyze, write_records
 
-from components.frames import encode_columns
-from components.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
-from pipeline.config import Config
-from trainer import features
+from crowdflow.components.tf_examples import encode_columns
+from crowdflow.config import Config
+from crowdflow.schema import features
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 
 ROWS, COLS, HORIZON = 4, 3, 2
 SIZES = {"train": 13, "eval": 7, "test": 5}
@@ -133,7 +133,7 @@ def table_world(tmp_path_factory):
 @pytest.fixture(scope="session")
 def splits(world):
     """The transformed train and eval windows."""
-    from trainer import input_fn
+    from crowdflow.trainer import input_fn
 
     return {s: input_fn.load_split(world.files(s), world.graph) for s in ("train", "eval")}
 

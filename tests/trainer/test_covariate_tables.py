@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import intervals
-from components.errors import DataError
-from components.flow_example_gen import side_files
-from components.frames import encode_columns
-from components.holiday_table import holiday_dates
-from pipeline.config import Config
-from trainer import features, input_fn
-from trainer.inputs import raw_inputs
-from trainer.model import build_model
-from trainer.signatures import export
+from crowdflow.components.tf_examples import encode_columns
+from crowdflow.config import Config
+from crowdflow.flows.holiday_table import holiday_dates
+from crowdflow.ingest.covariates import side_files
+from crowdflow.schema import features, intervals
+from crowdflow.schema.errors import DataError
+from crowdflow.trainer import input_fn
+from crowdflow.trainer.inputs import raw_inputs
+from crowdflow.trainer.model import build_model
+from crowdflow.trainer.signatures import export
 
 CALENDAR = 7 + 1 + 24
 EXTERNAL = (
@@ -122,7 +122,7 @@ def test_training_past_the_table_ends_with_one_message(table_world, tmp_path):
 
 def test_transform_is_keyed_by_the_dates():
     pytest.importorskip("tfx")
-    from pipeline.pipeline import create_pipeline
+    from crowdflow.pipeline.pipeline import create_pipeline
 
     def custom_config(**settings):
         config = Config().replace({f"transform.{name}": value for name, value in settings.items()})

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipeline.config import TrainingConfig
-from trainer import device
+from crowdflow.config import TrainingConfig
+from crowdflow.trainer import device
 
 
 @pytest.mark.parametrize("setting", ["float32", "mixed_bfloat16"])

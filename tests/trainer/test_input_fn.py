@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import DataError
-from trainer import features, input_fn
+from crowdflow.schema import features
+from crowdflow.schema.errors import DataError
+from crowdflow.trainer import input_fn
 
 SIZE = 11
 

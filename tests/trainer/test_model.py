@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.config import ModelConfig, WindowConfig
-from pipeline.fingerprint import closure
-from trainer.model import average, build_model, copy_weights
+from crowdflow.config import ModelConfig, WindowConfig
+from crowdflow.pipeline.fingerprint import closure
+from crowdflow.trainer.model import average, build_model, copy_weights
 
 ROWS, COLS, EXTERNAL = 5, 4, 6
 
@@ -310,10 +310,14 @@ def test_the_model_can_be_saved_and_loaded(tmp_path):
 
 
 def test_no_tensorflow_in_the_model_and_what_it_imports():
-    modules = closure("trainer.model")
-    assert {"trainer.model", "trainer.features", "pipeline.config"} <= set(modules)
+    modules = closure("crowdflow.trainer.model")
+    assert {
+        "crowdflow.trainer.model",
+        "crowdflow.schema.features",
+        "crowdflow.config.config",
+    } <= set(modules)
     for name, path in modules.items():
-        if name == "components.artifacts":  # loaded at first use, by the name of a type
+        if name == "crowdflow.components.artifacts":  # loaded at first use, by the name of a type
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             imported = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -325,8 +329,8 @@ def test_no_tensorflow_in_the_model_and_what_it_imports():
 JAX_FORWARD = """
 import sys
 import keras, numpy as np
-from pipeline.config import ModelConfig, WindowConfig
-from trainer.model import build_model
+from crowdflow.config import ModelConfig, WindowConfig
+from crowdflow.trainer.model import build_model
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 given = np.load(sys.argv[1])
 model = build_model(ModelConfig(residual_units=1, filters=8), WindowConfig(3, 2, 1), 5, 4, 6)

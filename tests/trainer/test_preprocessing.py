@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.holiday_table import holiday_dates
-from trainer import features, input_fn
-from trainer.preprocessing import preprocessing_fn
+from crowdflow.flows.holiday_table import holiday_dates
+from crowdflow.schema import features
+from crowdflow.trainer import input_fn
+from crowdflow.trainer.preprocessing import preprocessing_fn
 
 
 @pytest.fixture(scope="module")

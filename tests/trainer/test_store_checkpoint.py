@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from components import object_store
-from components.store_path import as_path
-from trainer.store_checkpoint import StoreCheckpoint, checkpoint_in
-from trainer.training import Checkpoint, TrainingState
+from crowdflow.storage import object_store
+from crowdflow.storage.store_path import as_path
+from crowdflow.trainer.store_checkpoint import StoreCheckpoint, checkpoint_in
+from crowdflow.trainer.training import Checkpoint, TrainingState
 
 
 def make_model():

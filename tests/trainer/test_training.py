@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import ConfigError
-from pipeline.config import ModelConfig, TrainingConfig, WindowConfig
-from trainer import features, input_fn
-from trainer.model import build_model
-from trainer.training import Checkpoint, Trainer, TrainingState, describe_epoch, steps_at_once
+from crowdflow.config import ModelConfig, TrainingConfig, WindowConfig
+from crowdflow.schema import features
+from crowdflow.schema.errors import ConfigError
+from crowdflow.trainer import input_fn
+from crowdflow.trainer.model import build_model
+from crowdflow.trainer.training import (
+    Checkpoint,
+    Trainer,
+    TrainingState,
+    describe_epoch,
+    steps_at_once,
+)
 
 STILL = 1e-30  # a learning rate that moves no float32 weight
 

@@ -6,9 +6,10 @@ import tensorflow_transform as tft
 from tensorflow_transform import beam as tft_beam
 from tfx_bsl.public import tfxio
 
-import schema
-from components.holiday_table import holiday_dates
-from trainer.preprocessing import preprocessing_fn
+from crowdflow.components.flow_schema.render import render
+from crowdflow.flows.holiday_table import holiday_dates
+from crowdflow.schema import templates
+from crowdflow.trainer.preprocessing import preprocessing_fn
 
 
 def write_records(path, serialized):
@@ -25,7 +26,7 @@ def analyze(config, train, folder):
         "config": config.section("intervals", "ingest", "transform"),
         "holidays": holiday_dates(config.transform),
     }
-    described = schema.parse(schema.render(schema.WINDOWS, config))
+    described = templates.parse(render(templates.WINDOWS, config))
     source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
     with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
         batches = pipeline | beam.Create(train) | source.BeamSource()

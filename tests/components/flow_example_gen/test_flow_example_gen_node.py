@@ -8,8 +8,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-import components
-from components.flow_example_gen.component import FlowExampleGen
+import crowdflow
+from crowdflow.components.flow_example_gen.component import FlowExampleGen
 
 
 def run(root: Path, paths, config):
@@ -35,12 +35,12 @@ def test_cache_follows_the_content_of_every_file(tmp_path, city):
     paths, config = [flows, str(data / "days.txt")], city.config(holidays=True)
     cached, artifacts = run(tmp_path, paths, config)
     assert not cached
-    assert sorted(artifacts) == ["Examples", "components.FlowCounters"]
+    assert sorted(artifacts) == ["Examples", "crowdflow.FlowCounters"]
     examples = artifacts["Examples"]
     assert json.loads(examples.properties["split_names"].string_value) == ["all"]
     assert examples.custom_properties["span"].int_value == 0
     first = examples.custom_properties["input_fingerprint"].string_value
-    counters = Path(artifacts["components.FlowCounters"].uri) / "counters.json"
+    counters = Path(artifacts["crowdflow.FlowCounters"].uri) / "counters.json"
     assert json.loads(counters.read_text())["frames"] == 57
 
     os.utime(flows, (1, 1))
@@ -56,4 +56,4 @@ def test_cache_follows_the_content_of_every_file(tmp_path, city):
 
 def test_artifact_types_are_importable_under_their_names():
     for name in ("FlowCounters", "FlowReport"):
-        assert getattr(components, name).TYPE_NAME == f"components.{name}"
+        assert getattr(crowdflow, name).TYPE_NAME == f"crowdflow.{name}"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from components.errors import DataError
-from pipeline.config import Config
-from pipeline.simulated_city import CitySpec, simulate
-from pipeline.simulated_files import write_city
+from crowdflow.config import Config
+from crowdflow.schema.errors import DataError
+from crowdflow.simulation.city import CitySpec, simulate
+from crowdflow.simulation.files import write_city
 
 
 def test_trips_give_the_city_s_frames(tmp_path, ingest):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.flow_report.page import ReportData
+from crowdflow.components.flow_report.page import ReportData
 
 MONDAY = 16_335 * 1440  # 2014-09-22 00:00
 NAIVE_NOISE = {"last_interval": 0.5, "last_week": 0.4, "historical_average": 0.25}

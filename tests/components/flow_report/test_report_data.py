@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from components.errors import DataError
-from components.flow_report import report_data
-from components.intervals import format_start
+from crowdflow.components.flow_report import report_data
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.intervals import format_start
 
 MONDAY = 16_335 * 1440  # 2014-09-22 00:00
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from components.flow_report.page import render_page
+from crowdflow.components.flow_report.page import render_page
 
 MONDAY = 16_335 * 1440
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -179,7 +179,7 @@ def test_a_large_grid_with_a_horizon_stays_below_two_megabytes(make_report):
 
 def test_drawing_needs_neither_tensorflow_nor_pyplot():
     code = (
-        "import sys, components.flow_report.page\n"
+        "import sys, crowdflow.components.flow_report.page\n"
         "bad = {'tensorflow', 'tfx', 'apache_beam', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "sys.exit(', '.join(bad) or 0)"
     )

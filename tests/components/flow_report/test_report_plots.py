@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib import dates
 
-from components.flow_report import plots
-from components.flow_report.report_data import busiest_cell, chosen_windows
+from crowdflow.components.flow_report import plots
+from crowdflow.components.flow_report.report_data import busiest_cell, chosen_windows
 
 MONDAY = 16_335 * 1440
 

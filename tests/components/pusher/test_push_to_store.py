@@ -6,17 +6,12 @@ import json
 import pytest
 from tfx.types import standard_artifacts
 
-from components import object_store
-from components.baseline.versions import (
-    complete_versions,
-    model_digest,
-    pushed_before,
-    serving_state,
-)
-from components.errors import StoreError
-from components.pusher import executor
-from components.pusher.executor import Executor, push
-from components.store_path import StorePath
+from crowdflow.components.pusher import executor
+from crowdflow.components.pusher.executor import Executor, push
+from crowdflow.schema.errors import StoreError
+from crowdflow.storage import object_store
+from crowdflow.storage.store_path import StorePath
+from crowdflow.storage.versions import complete_versions, model_digest, pushed_before, serving_state
 
 
 def make_model(folder, content="weights"):

@@ -8,9 +8,9 @@ import time
 import pytest
 from tfx.types import standard_artifacts
 
-from components.baseline.versions import complete_versions, model_digest
-from components.pusher.executor import Executor, push
-from components.stable_output import STATE
+from crowdflow.components.pusher.executor import Executor, push
+from crowdflow.components.stable_output import STATE
+from crowdflow.storage.versions import complete_versions, model_digest
 
 
 def make_model(folder, content="weights"):

@@ -10,13 +10,16 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsGenExec
 from tfx.types import standard_artifacts
 from tfx_bsl.coders import example_coder
 
-from components.artifacts import FlowCounters
-from components.errors import ValidationError
-from components.frames import FrameBlock, encode_frames
-from components.validation_gate.anomalies import spell_out
-from components.validation_gate.component import FlowSchema, ValidationGate
-from pipeline.config import Config
-from schema import FRAMES, WINDOWS, parse, render
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.flow_schema.component import FlowSchema
+from crowdflow.components.flow_schema.render import render
+from crowdflow.components.tf_examples import encode_frames
+from crowdflow.components.validation_gate.anomalies import spell_out
+from crowdflow.components.validation_gate.component import ValidationGate
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.schema.errors import ValidationError
+from crowdflow.schema.templates import FRAMES, WINDOWS, parse
 
 CONFIG = Config.from_dict(
     {"grid": {"rows": 2, "cols": 3}, "ingest": {"max_flow": 100, "holidays": True}}

@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 
-from components.artifacts import FlowCounters
-from components.errors import DataError
-from components.flow_example_gen import executor as flow_executor
-from components.flow_example_gen.component import FlowExampleGen
-from components.window_gen import executor as window_executor
-from pipeline.config import Config
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.flow_example_gen import executor as flow_executor
+from crowdflow.components.flow_example_gen.component import FlowExampleGen
+from crowdflow.components.window_gen import executor as window_executor
+from crowdflow.config import Config
+from crowdflow.schema.errors import DataError
 
 CONFIG = Config.from_dict(
     {

@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.flow_example_gen.account import account, rejects_csv
-from components.flow_example_gen.date_range import resolve
-from components.flow_example_gen.sources import inspect_sources
-from components.flow_example_gen.transform import FlowsToExamples
-from components.window_gen.transform import FramesToWindows
-from pipeline.config import Config
-from pipeline.simulated_city import CitySpec, simulate
-from pipeline.simulated_files import write_city
+from crowdflow.components.flow_example_gen.transform import FlowsToExamples
+from crowdflow.components.window_gen.transform import FramesToWindows
+from crowdflow.config import Config
+from crowdflow.ingest.counters import account, rejects_csv
+from crowdflow.ingest.date_range import resolve
+from crowdflow.ingest.sources import inspect_sources
+from crowdflow.simulation.city import CitySpec, simulate
+from crowdflow.simulation.files import write_city
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

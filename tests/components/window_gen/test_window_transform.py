@@ -5,9 +5,9 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from components.errors import DataError
-from components.frames import encode_frames
-from pipeline.config import Config
+from crowdflow.components.tf_examples import encode_frames
+from crowdflow.config import Config
+from crowdflow.schema.errors import DataError
 
 FIRST = dt.datetime(2014, 4, 3)
 

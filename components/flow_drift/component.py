@@ -1,0 +1,73 @@
+"""FlowDrift: how far the newest flows are from those that the last pushed model was trained on."""
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import io_utils, path_utils
+
+from crowdflow.components.artifacts import FlowCounters
+from crowdflow.components.last_pushed_model.executor import TEST_SPLIT, VERSION
+from crowdflow.config import Config
+from crowdflow.evaluation.drift.compare import compare, newest
+from crowdflow.evaluation.drift.profile import profile
+from crowdflow.evaluation.drift.statistics import read_training_statistics, to_statistics
+from crowdflow.evaluation.window_files import read_targets
+from crowdflow.schema.templates import parse
+
+DRIFT_FILE = "drift.json"
+
+
+@component
+def FlowDrift(
+    windows: InputArtifact[standard_artifacts.Examples],
+    baseline: InputArtifact[standard_artifacts.Model],
+    drift: OutputArtifact[FlowCounters],
+    schema_text: Parameter[str],
+    config: Parameter[str],
+    code_fingerprint: Parameter[str],
+) -> None:
+    """Compares, and writes `drift.json`; it never stops a run.
+
+    The statistics of the training are in the model's own folder, which LastPushedModel copies: so they are found
+    by no more than the serving folder. The newest data are the last `drift.days` days of the test windows.
+    """
+    settings = Config.from_dict(json.loads(config))
+    starts, maps = read_targets(artifact_utils.get_split_uri([windows], TEST_SPLIT), settings)
+    chosen = newest(starts, settings.drift.days)
+    account = _account(
+        starts[chosen],
+        maps[chosen],
+        path_utils.serving_model_path(baseline.uri),
+        baseline.get_string_custom_property(VERSION),
+        schema_text,
+    )
+    io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), json.dumps(account, indent=2))
+
+
+def _account(
+    starts: np.ndarray, maps: np.ndarray, model: str, version: str, schema_text: str
+) -> dict[str, Any]:
+    """What `drift.json` holds; `not_compared` says why nothing was, and is null otherwise."""
+    new = to_statistics(profile(starts, maps))
+    training = read_training_statistics(model) if version else None
+    account = {
+        "version": version or None,
+        "newest": new.datasets[0].name,
+        "training": training.datasets[0].name if training else None,
+        "not_compared": None,
+        "measurements": [],
+        "anomalies": [],
+    }
+    if not version:
+        account["not_compared"] = "no pushed model to compare with"
+    elif training is None:
+        account["not_compared"] = f"version {version} has no statistics of its training data"
+    else:
+        measurements, lines = compare(new, training, parse(schema_text))
+        account |= {"measurements": measurements, "anomalies": lines}
+    return account

@@ -1,0 +1,1 @@
+"""FlowSchema: the schemas of frames and windows, made from the configuration."""

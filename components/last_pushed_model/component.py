@@ -1,0 +1,75 @@
+"""LastPushedModel: the model that a new one must not be worse than."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from crowdflow.components.last_pushed_model.executor import Driver, Executor
+
+
+class LastPushedModelSpec(ComponentSpec):
+    """Inputs, outputs and parameters of LastPushedModel."""
+
+    PARAMETERS = {
+        "serving_folder": ExecutionParameter(type=str),
+        "config": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "windows": ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = {"baseline": ChannelParameter(type=standard_artifacts.Model)}
+
+
+class LastPushedModel(base_component.BaseComponent):
+    """Finds the newest complete version in the serving folder that answers today's windows.
+
+    Copies of the candidate itself do not count. Where there is none, or only partial or incompatible ones, the
+    baseline is the best naive forecast as a SavedModel, so that the Evaluator always has one. No TFX
+    `Resolver`: open-source Kubeflow cannot run one.
+
+    Example:
+      ```
+      last_pushed = LastPushedModel(
+          model=trainer.outputs["model"],
+          windows=window_gen.outputs["windows"],
+          serving_folder="runs/bikenyc/serving",
+          config=config.section("grid", "intervals", "ingest", "windows"),
+          code_fingerprint=fingerprint("crowdflow.components.last_pushed_model.executor"),
+      )
+      ```
+    """
+
+    SPEC_CLASS = LastPushedModelSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    DRIVER_CLASS = Driver
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        windows: types.BaseChannel,
+        serving_folder: str,
+        config: str,
+        code_fingerprint: str,
+    ):
+        """Constructs the component.
+
+        Args:
+          model: the candidate.
+          windows: WindowGen's output; the fallback is chosen on its `test` split.
+          serving_folder: where the Pusher puts versions.
+          config: JSON of the sections grid, intervals, ingest and windows.
+          code_fingerprint: of the executor's code.
+        """
+        super().__init__(
+            LastPushedModelSpec(
+                model=model,
+                windows=windows,
+                serving_folder=serving_folder,
+                config=config,
+                code_fingerprint=code_fingerprint,
+                baseline=types.Channel(type=standard_artifacts.Model),
+            )
+        )

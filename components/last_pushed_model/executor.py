@@ -1,0 +1,98 @@
+"""Finds the model to beat."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.orchestration.portable import data_types
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies from there)
+from crowdflow.components.last_pushed_model import models
+from crowdflow.components.stable_output import STATE, StableOutputDriver
+from crowdflow.config import Config
+from crowdflow.schema import features
+from crowdflow.storage import versions
+from crowdflow.storage.files import fetched_folder
+from crowdflow.storage.store_path import as_path
+
+log = logging.getLogger("crowdflow.baseline")
+
+TEST_SPLIT = "test"
+
+# Properties of the baseline artifact.
+VERSION, NAIVE, PASSED_OVER = "pushed_version", "naive", "passed_over"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Executor of LastPushedModel."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See the component."""
+        # The network does not matter here; its default would insist on a source for `external`.
+        settings = json.loads(exec_properties["config"]) | {"model": {"external": False}}
+        config = Config.from_dict(settings)
+        grid, windows = config.grid, config.windows
+        shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
+        serving = as_path(exec_properties["serving_folder"])
+        candidate = candidate_digest(input_dict)
+        code = exec_properties["code_fingerprint"]
+        state = versions.serving_state(serving, candidate, code)
+        examples = _read(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
+        test_start = min(map(models.target_time, examples))
+        baseline = artifact_utils.get_single_instance(output_dict["baseline"])
+        folder = path_utils.serving_model_path(baseline.uri)
+        if tf.io.gfile.exists(folder):  # an earlier artifact of this very state
+            tf.io.gfile.rmtree(folder)
+
+        passed_over, found = [], None
+        for version in versions.pushed_before(serving, candidate):
+            with fetched_folder(version) as copy:
+                reason = models.misfit(copy, examples, shape, test_start, config)
+            if reason is None:
+                found = version
+                break
+            passed_over.append(f"version {version.name}: {reason}")
+            log.warning("passed over: version %s: %s", version.name, reason)
+        naive = "" if found else models.best_naive(examples, shape)
+        if found:
+            io_utils.copy_dir(str(found), folder)
+        else:
+            models.write_naive_model(naive, shape, folder)
+        baseline.set_string_custom_property(VERSION, found.name if found else "")
+        baseline.set_string_custom_property(NAIVE, naive)
+        baseline.set_string_custom_property(PASSED_OVER, json.dumps(passed_over))
+        baseline.set_string_custom_property(STATE, state)
+
+
+class Driver(StableOutputDriver):
+    """Driver of LastPushedModel."""
+
+    def state(self, execution_info: data_types.ExecutionInfo) -> str:
+        """The serving folder's versions, without copies of the candidate."""
+        given = execution_info.exec_properties
+        candidate = candidate_digest(execution_info.input_dict)
+        serving = as_path(given["serving_folder"])
+        return versions.serving_state(serving, candidate, given["code_fingerprint"])
+
+
+def candidate_digest(input_dict: dict[str, list[types.Artifact]]) -> str:
+    """Hash of the model that the Trainer gave."""
+    model = artifact_utils.get_single_instance(input_dict["model"])
+    return versions.model_digest(Path(path_utils.serving_model_path(model.uri)))
+
+
+def _read(folder: str) -> list[bytes]:
+    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*")))
+    return [r.numpy() for r in tf.data.TFRecordDataset(files, compression_type="GZIP")]

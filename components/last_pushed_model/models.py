@@ -1,0 +1,111 @@
+"""The SavedModels that the Evaluator compares with."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from crowdflow.config import Config
+from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums
+from crowdflow.schema import features
+from crowdflow.schema.intervals import format_start
+
+_BATCH = 256
+# Settings in which two models must agree to forecast the same flows from the same windows; () is all of a section.
+_SAME = {
+    "grid": (),
+    "intervals": (),
+    "ingest": ("holidays", "weather", "weather_columns"),
+}
+
+
+def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
+    """The naive forecast with the smallest RMSE on some windows.
+
+    Args:
+      serialized: windows as tf.Examples.
+      shape: of a target, `[h, H, W, 2]`.
+    """
+    names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
+    spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
+    parsed = tf.io.parse_example(list(serialized), spec)
+    truth = parsed[features.TARGET].numpy()
+    cells = shape[1] * shape[2]
+
+    def rmse(source: str) -> float:
+        forecast = parsed[features.naive_feature(source)].numpy()
+        return ErrorSums.zero(shape[0]).add(truth, forecast, cells).metrics()[RMSE_ACTIVE]
+
+    return min(features.NAIVE_FORECASTS, key=rmse)
+
+
+def target_time(serialized: bytes) -> int:
+    """When a window's first target interval starts, wall-clock minutes."""
+    feature = tf.train.Example.FromString(serialized).features.feature[features.TARGET_TIME]
+    return feature.int64_list.value[0]
+
+
+def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
+    """Writes a SavedModel that answers a naive forecast that its windows carry."""
+    name = features.naive_feature(source)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def examples(serialized):
+        spec = {name: tf.io.FixedLenFeature(shape, tf.float32)}
+        return {features.FLOW: tf.io.parse_example(serialized, spec)[name]}
+
+    signatures = {features.EXAMPLES_SIGNATURE: examples}
+    tf.saved_model.save(tf.Module(), folder, signatures=signatures)
+
+
+def misfit(
+    folder: Path, serialized: Sequence[bytes], shape: Sequence[int], test_start: int, config: Config
+) -> str | None:
+    """Why a pushed model cannot be compared on today's windows, or None where it can.
+
+    Args:
+      folder: the version.
+      serialized: all test windows as tf.Examples.
+      shape: of an answer, `[h, H, W, 2]`.
+      test_start: the first test window's target, wall-clock minutes. A model that was trained on any of the
+        test period knows the answers.
+      config: of today's windows: grid, intervals and ingest.
+
+    Whatever stands in a serving folder must not stop a run: any failure to load or answer is a misfit.
+    """
+    try:
+        account = folder / features.ACCOUNT_FILE
+        told = json.loads(account.read_text()) if account.exists() else {}
+        until = told.get(features.TRAINED_UNTIL, -1)
+        if until >= test_start:
+            return f"it was trained on targets up to {format_start(until)}, in the test period"
+        difference = _difference(told.get("config", {}), config)
+        if difference:
+            return difference
+        answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
+        for first in range(0, len(serialized), _BATCH):
+            batch = serialized[first : first + _BATCH]
+            flow = answer(tf.constant(batch))[features.FLOW].numpy()
+            if flow.shape != (len(batch), *shape):
+                return f"expected an answer of shape {(len(batch), *shape)}, received {flow.shape}"
+            if not np.all(np.isfinite(flow)):
+                return "its answer is not finite"
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        said = next((line for line in lines if "assertion failed" in line), lines[0])
+        return f"{type(error).__name__}: {said}"[:300]
+    return None
+
+
+def _difference(told: dict, config: Config) -> str | None:
+    """What a model's settings say of its flows, where that is not what today's windows hold."""
+    if not told:
+        return None
+    own, today = Config.from_dict(told).to_dict(), config.to_dict()
+    for section, names in _SAME.items():
+        for name in names or today[section]:
+            if own[section][name] != today[section][name]:
+                return f"its {section}.{name} is {own[section][name]}, here it is {today[section][name]}"
+    return None

@@ -1,0 +1,1 @@
+"""How forecasts are judged: the metric inside the Evaluator, thresholds, naive forecasts, drift."""

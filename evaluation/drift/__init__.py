@@ -1,0 +1,1 @@
+"""How far the newest flows are from those that a model was trained on."""

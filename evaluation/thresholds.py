@@ -1,0 +1,102 @@
+"""What the Evaluator measures, and when a model is approved."""
+
+import json
+
+import tensorflow_model_analysis as tfma
+from tfx.utils import proto_utils
+
+from crowdflow.config import Config
+from crowdflow.evaluation.flow_errors import RATIO_TO_NAIVE
+from crowdflow.flows.metrics import RMSE_ACTIVE
+from crowdflow.schema import features
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+
+# A threshold is inclusive; a model that only equals the naive forecast is not better.
+_STRICTLY = 1e-9
+
+
+def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
+    """The Evaluator's configuration.
+
+    Two thresholds on the whole test split: the model's RMSE against the best naive forecast's, and against the
+    last pushed model's. Slices by hour of day and by weekday or weekend are measured, not judged.
+    """
+
+    def model_spec(name: str, is_baseline: bool) -> tfma.ModelSpec:
+        return tfma.ModelSpec(
+            name=name,
+            is_baseline=is_baseline,
+            model_type="tf_generic",
+            signature_name=features.EXAMPLES_SIGNATURE,
+            label_key=features.TARGET,
+            prediction_key=features.FLOW,
+        )
+
+    rules = config.evaluation
+    metric = {"horizon": config.windows.horizon, "code_fingerprint": code_fingerprint}
+    return tfma.EvalConfig(
+        model_specs=[model_spec(CANDIDATE, False), model_spec(BASELINE, True)],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            tfma.SlicingSpec(feature_keys=[features.HOUR]),
+            tfma.SlicingSpec(feature_keys=[features.WEEKEND]),
+        ],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(
+                        module="crowdflow.evaluation.flow_errors",
+                        class_name="FlowErrors",
+                        config=json.dumps(metric),
+                    )
+                ],
+                per_slice_thresholds={
+                    RATIO_TO_NAIVE: _overall(
+                        value_threshold=tfma.GenericValueThreshold(
+                            upper_bound={"value": 1 - rules.naive_margin - _STRICTLY}
+                        )
+                    ),
+                    RMSE_ACTIVE: _overall(
+                        change_threshold=tfma.GenericChangeThreshold(
+                            direction=tfma.MetricDirection.LOWER_IS_BETTER,
+                            relative={"value": rules.pushed_tolerance},
+                        )
+                    ),
+                },
+            )
+        ],
+    )
+
+
+def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> str:
+    """An Evaluator's configuration, as JSON, with other thresholds; see `EvaluationConfig`.
+
+    Raises:
+      ValueError: it has no such thresholds: it is none that `eval_config` gave.
+    """
+    found = proto_utils.json_to_proto(text, tfma.EvalConfig())
+    changed = 0
+    for spec in found.metrics_specs:
+        naive = spec.per_slice_thresholds.get(RATIO_TO_NAIVE)
+        pushed = spec.per_slice_thresholds.get(RMSE_ACTIVE)
+        for one in naive.thresholds if naive else ():
+            one.threshold.value_threshold.upper_bound.value = 1 - naive_margin - _STRICTLY
+            changed += 1
+        for one in pushed.thresholds if pushed else ():
+            one.threshold.change_threshold.relative.value = pushed_tolerance
+            changed += 1
+    if changed != 2:
+        raise ValueError(f"Expected the two thresholds of eval_config. Received {changed}: {text}")
+    return proto_utils.proto_to_json(found)
+
+
+def _overall(**threshold) -> tfma.PerSliceMetricThresholds:
+    """A threshold on the whole split, not on its slices."""
+    return tfma.PerSliceMetricThresholds(
+        thresholds=[
+            tfma.PerSliceMetricThreshold(
+                slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
+            )
+        ]
+    )

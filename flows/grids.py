@@ -1,0 +1,175 @@
+"""The grid on the map: a latitude and longitude box in rows and columns. Row 0 is north, column 0 is west.
+
+Cells are equal in degrees. The edges of the cells, `edges`, are the one definition: `cell_of` looks
+positions up among them and `cell_bounds` answers them, so that the two are exact inverses.
+"""
+
+import math
+
+import numpy as np
+
+from crowdflow.config import GridConfig
+from crowdflow.schema.errors import ConfigError
+from crowdflow.schema.geodesy import extent_metres, shape_for
+
+# How a grid is proposed.
+BOX_STEP = 0.001  # degrees, some 100 m
+CELL_METRES = (250, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000)
+ACTIVE_SHARE = 0.4
+MOST_CELLS = 32  # rows or columns; the paper's larger grid is 32 x 32
+
+
+def edges(grid: GridConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The edges of the cells in degrees.
+
+    Returns:
+      Latitudes float64 `[H + 1]` from north to south, and longitudes float64 `[W + 1]` from west to east.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    box = (grid.south, grid.west, grid.north, grid.east)
+    if None in box:
+        raise ConfigError(
+            "grid: expected a box, grid.south, grid.west, grid.north and grid.east in degrees "
+            f"(`crowdflow grid` proposes one). Received: {box}."
+        )
+    return (
+        np.linspace(grid.north, grid.south, grid.rows + 1),
+        np.linspace(grid.west, grid.east, grid.cols + 1),
+    )
+
+
+def cell_of(
+    latitude: np.ndarray, longitude: np.ndarray, grid: GridConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells that hold positions.
+
+    A cell owns its north and west edge; the southmost row and the eastmost column own the box's south
+    and east edge too. So the whole closed box is inside.
+
+    Args:
+      latitude: degrees north, float `[n]`; NaN is outside.
+      longitude: degrees east, float `[n]`; NaN is outside.
+      grid: its box, rows and columns.
+
+    Returns:
+      Row int64 `[n]`, column int64 `[n]`, and whether the position is inside, bool `[n]`. Rows and
+      columns of positions outside have no meaning.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    down, across = edges(grid)
+    latitude, longitude = np.asarray(latitude, np.float64), np.asarray(longitude, np.float64)
+    inside = (latitude <= down[0]) & (latitude >= down[-1])
+    inside &= (longitude >= across[0]) & (longitude <= across[-1])
+    row = np.searchsorted(-down, -latitude, side="right") - 1
+    col = np.searchsorted(across, longitude, side="right") - 1
+    return np.minimum(row, grid.rows - 1), np.minimum(col, grid.cols - 1), inside
+
+
+def cell_bounds(row: np.ndarray, col: np.ndarray, grid: GridConfig) -> np.ndarray:
+    """The box of each cell.
+
+    Args:
+      row: int `[...]`, 0 to H - 1.
+      col: int `[...]`, 0 to W - 1.
+      grid: its box, rows and columns.
+
+    Returns:
+      Degrees, float64 `[..., 4]`: south, west, north, east.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    down, across = edges(grid)
+    row, col = np.asarray(row), np.asarray(col)
+    return np.stack([down[row + 1], across[col], down[row], across[col + 1]], axis=-1)
+
+
+def cell_metres(grid: GridConfig) -> tuple[float, float]:
+    """Height and width of the cell in the middle of the box, metres, as `extent_metres` measures.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    edges(grid)
+    height, width = extent_metres(grid.south, grid.west, grid.north, grid.east)
+    return height / grid.rows, width / grid.cols
+
+
+def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> tuple[float, float]:
+    """Where a share of the weight lies, without the extremes.
+
+    Args:
+      values: float `[n]`.
+      weights: not negative, `[n]`, some above zero.
+      left_out: share of the weight to leave out at each end.
+
+    Returns:
+      Two of the values, the lower first.
+    """
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    ends = np.searchsorted(below, [left_out * below[-1], (1 - left_out) * below[-1]])
+    low, high = values[order][np.minimum(ends, len(values) - 1)]
+    return float(low), float(high)
+
+
+def round_outward(low: float, high: float, step: float) -> tuple[float, float]:
+    """The multiples of `step` just beyond a span, at least a step apart."""
+    digits = max(0, math.ceil(-math.log10(step)))
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return round(first * step, digits), round(max(last, first + 1) * step, digits)
+
+
+def propose(
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    weights: np.ndarray,
+    metres: float | None = None,
+    left_out: float = 0.001,
+) -> GridConfig:
+    """A box around the positions, without stray ones, and a number of cells.
+
+    The box holds all but a share of the weight at each of the four sides, rounded outward to
+    `BOX_STEP` degrees.
+
+    Args:
+      latitude: degrees, float `[n]`.
+      longitude: degrees, float `[n]`.
+      weights: starts and ends at each position, `[n]`.
+      metres: side of a cell; None takes the least of `CELL_METRES` with which at least `ACTIVE_SHARE`
+        of the cells have a position and neither rows nor columns are above `MOST_CELLS`.
+      left_out: share of the weight to leave out at each side.
+    """
+    south, north = round_outward(*weighted_span(latitude, weights, left_out), BOX_STEP)
+    west, east = round_outward(*weighted_span(longitude, weights, left_out), BOX_STEP)
+    for size in CELL_METRES if metres is None else (metres,):
+        rows, cols = shape_for(south, west, north, east, size)
+        grid = GridConfig(rows, cols, south, west, north, east)
+        active = (count_by_cell(latitude, longitude, weights, grid) > 0).mean()
+        if max(rows, cols) <= MOST_CELLS and active >= ACTIVE_SHARE:
+            break
+    return grid
+
+
+def count_by_cell(
+    latitude: np.ndarray, longitude: np.ndarray, weights: np.ndarray, grid: GridConfig
+) -> np.ndarray:
+    """The weight of the positions in each cell, float64 `[H, W]`.
+
+    Args:
+      latitude: degrees, float `[n]`.
+      longitude: degrees, float `[n]`.
+      weights: `[n]`.
+      grid: its box, rows and columns.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    row, col, inside = cell_of(latitude, longitude, grid)
+    cells = (row * grid.cols + col)[inside]
+    counts = np.bincount(cells, np.asarray(weights)[inside], grid.rows * grid.cols)
+    return counts.reshape(grid.rows, grid.cols)

@@ -1,0 +1,309 @@
+"""What a window is, once: the lags, the plan of windows and splits, and the gathering of maps. Pure numpy.
+
+Training, evaluation and serving all take their windows from here. A lag is looked up by interval, never
+by row number, and a window exists only if every interval it needs exists.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Optional
+
+import numpy as np
+
+from crowdflow.config import SplitConfig, WindowConfig
+from crowdflow.schema import features
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, format_start
+
+SPLITS = ("train", "eval", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowPlan:
+    """Which windows exist, and which split each belongs to.
+
+    Attributes:
+      origins: per split, the first target interval's start of each window, wall-clock minutes, int64 `[n]`,
+        ascending.
+      dropped: windows that do not exist, by the first interval they miss (`closeness-2`, `period-1`,
+        `trend-1+1` is the second step, `target+1`), or `straddles_eval` / `straddles_test` where a
+        horizon reaches into the next split.
+      missing_intervals: intervals within the data's span that have no frame.
+      naive_fallbacks: windows with no earlier frame of the same slot of the week; their `last_week` and
+        `historical_average` are the last interval.
+      test_start: first minute of the test period.
+    """
+
+    origins: dict[str, np.ndarray]
+    dropped: dict[str, int]
+    missing_intervals: int
+    naive_fallbacks: int
+    test_start: int
+
+    def counters(self) -> dict:
+        """The plan as plain counters, for the run's account."""
+        return {
+            "windows": {split: len(self.origins[split]) for split in SPLITS},
+            "dropped": self.dropped,
+            "missing_intervals": self.missing_intervals,
+            "naive_fallbacks": self.naive_fallbacks,
+        }
+
+
+def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]:
+    """Offsets of a window's maps from its first target, in intervals, most recent first.
+
+    With a horizon of h steps a period or trend lag is h maps, one for each step (`-p*T + k`): all are
+    before the forecast is made, since h is at most a day. Branches of length 0 are absent.
+
+    Returns:
+      Feature name -> int64 `[n]`, for closeness, period, trend, average and target, in that order; average is
+      `[h + lc, weeks]`: the target's steps, then closeness, each in the weeks that its mean is of.
+    """
+    steps = np.arange(windows.horizon)
+    week = DAYS_PER_WEEK * per_day
+    found = {features.CLOSENESS: -np.arange(1, windows.closeness + 1)}
+    for name, length, cycle in (
+        (features.PERIOD, windows.period, per_day),
+        (features.TREND, windows.trend, week),
+    ):
+        found[name] = (-cycle * np.arange(1, length + 1)[:, None] + steps).reshape(-1)
+    usual = np.concatenate([steps, found[features.CLOSENESS]])
+    found[features.AVERAGE] = usual[:, None] - week * np.arange(1, windows.average + 1)
+    found = {name: offsets.astype(np.int64) for name, offsets in found.items() if offsets.size}
+    found[features.TARGET] = steps.astype(np.int64)
+    return found
+
+
+def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
+    horizon = windows.horizon
+    if name == features.TARGET:
+        return f"target+{position}"
+    if name == features.CLOSENESS:
+        return f"closeness-{position + 1}"
+    if name == features.AVERAGE:
+        usual, week = divmod(position, windows.average)
+        where = f"+{usual}" if usual < horizon else f" of closeness-{usual - horizon + 1}"
+        return f"{name}-{week + 1}" + (where if usual else "")
+    lag, step = divmod(position, horizon)
+    return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
+
+
+def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[np.ndarray, dict]:
+    """The starts at which a whole window exists, and the drop counts by first missing interval."""
+    alive = np.ones(len(starts), bool)
+    dropped = {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        for position, offset in enumerate(offsets.flat):
+            here = np.isin(starts + offset * minutes, starts, assume_unique=True)
+            lost = int(np.sum(alive & ~here))
+            if lost:
+                dropped[_offset_label(name, position, windows)] = lost
+            alive &= here
+    return starts[alive], dropped
+
+
+def missing_lags(
+    starts: np.ndarray, targets: np.ndarray, windows: WindowConfig, minutes: int
+) -> list[tuple[int, str, int]]:
+    """What forecasts miss: for each that misses a lag, the first one.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`.
+      targets: first target intervals, int64 `[m]`.
+      windows: lags and horizon.
+      minutes: length of an interval.
+
+    Returns:
+      (target, lag such as `period-1`, the lag's time) of those that miss one, in the targets' order.
+    """
+    targets, first = np.asarray(targets, np.int64), {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        if name == features.TARGET:
+            continue
+        for position, offset in enumerate(offsets.flat):
+            label, times = _offset_label(name, position, windows), targets + offset * minutes
+            for at in np.flatnonzero(~np.isin(times, starts)):
+                first.setdefault(int(at), (int(targets[at]), label, int(times[at])))
+    return [first[at] for at in sorted(first)]
+
+
+def _first_minute(days: Optional[int], date: Optional[str], before: int) -> int:
+    """Start of a period that ends at minute `before` (a midnight) and is given in days or by date."""
+    if date is not None:
+        return date_to_minutes(dt.date.fromisoformat(date))
+    return before - days * MINUTES_PER_DAY
+
+
+def plan_windows(
+    starts: np.ndarray, minutes: int, windows: WindowConfig, split: SplitConfig
+) -> WindowPlan:
+    """Plans every window of the data and splits them by target time.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`, any order, no duplicates.
+      minutes: length of an interval.
+      windows: lags and horizon.
+      split: the test and eval periods. A window belongs to a split only if all its target steps do.
+
+    Raises:
+      DataError: a split would have no windows; says what the data spans and what was dropped.
+    """
+    starts = np.sort(np.asarray(starts, np.int64))
+    if not len(starts):
+        raise DataError("No windows: expected frames, received none.")
+    end = (int(starts[-1]) // MINUTES_PER_DAY + 1) * MINUTES_PER_DAY
+    test_start = _first_minute(split.test_days, split.test_start, end)
+    origins, dropped = _existing(starts, minutes, windows)
+    last_step = origins + (windows.horizon - 1) * minutes
+
+    before_test = origins[last_step < test_start]
+    if split.eval_share is not None:
+        cut = int(round(len(before_test) * (1 - split.eval_share), 6))
+        eval_start = int(before_test[cut]) if cut < len(before_test) else test_start
+    else:
+        eval_start = _first_minute(split.eval_days, split.eval_start, test_start)
+    parts = {
+        "train": origins[last_step < min(eval_start, test_start)],
+        "eval": before_test[before_test >= eval_start],
+        "test": origins[origins >= test_start],
+    }
+    reaches_test = (origins < test_start) & (last_step >= test_start)
+    reaches_eval = (origins < eval_start) & (last_step >= eval_start) & ~reaches_test
+    for name, lost in (("straddles_eval", reaches_eval), ("straddles_test", reaches_test)):
+        if lost := int(lost.sum()):
+            dropped[name] = lost
+    _require_windows(parts, starts, dropped, windows)
+    week = DAYS_PER_WEEK * MINUTES_PER_DAY
+    used = np.concatenate(list(parts.values()))
+    first_of_slot = starts[np.unique(starts % week, return_index=True)[1]]
+    steps = np.arange(windows.horizon) * minutes
+    fallbacks = np.isin(used[:, None] + steps, first_of_slot).any(axis=1)
+    return WindowPlan(
+        origins=parts,
+        dropped=dropped,
+        missing_intervals=int((starts[-1] - starts[0]) // minutes + 1 - len(starts)),
+        naive_fallbacks=int(fallbacks.sum()),
+        test_start=test_start,
+    )
+
+
+def _require_windows(
+    parts: dict[str, np.ndarray], starts: np.ndarray, dropped: dict, windows: WindowConfig
+) -> None:
+    empty = [name for name, origins in parts.items() if not len(origins)]
+    if empty:
+        raise DataError(
+            f"No windows for {' and '.join(empty)}: {len(starts)} frames from "
+            f"{format_start(starts[0])} to {format_start(starts[-1])}, lags closeness {windows.closeness}, "
+            f"period {windows.period} days, trend {windows.trend} weeks, average of {windows.average}. Windows: "
+            f"{ {name: len(origins) for name, origins in parts.items()} }; dropped by missing interval: "
+            f"{dropped}. Give more data, fewer lags or another split."
+        )
+
+
+def locate(starts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Rows of the `wanted` intervals.
+
+    Args:
+      starts: int64 `[n]`, ascending.
+      wanted: int64 `[...]`.
+
+    Returns:
+      int64 `[...]`, rows into `starts`.
+
+    Raises:
+      DataError: an interval that is not there; names it.
+    """
+    rows = np.searchsorted(starts, wanted)
+    rows_or_last = np.minimum(rows, len(starts) - 1)
+    found = starts[rows_or_last] == wanted
+    if not np.all(found):
+        missing = np.asarray(wanted)[~found].flat[0]
+        raise DataError(f"Expected a frame at {format_start(missing)}, found none.")
+    return rows_or_last
+
+
+def gather(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    origins: np.ndarray,
+    windows: WindowConfig,
+    minutes: int,
+    with_target: bool = True,
+) -> dict[str, np.ndarray]:
+    """Gathers the maps of windows.
+
+    Args:
+      starts: the frames' starts, wall-clock minutes, int64 `[n]`, ascending.
+      maps: float32 `[n, H, W, 2]`, trips per interval.
+      origins: first target intervals, int64 `[m]`.
+      windows: lags and horizon.
+      minutes: length of an interval.
+      with_target: false where the target is not known yet.
+
+    Returns:
+      Feature name -> float32 `[m, lags, H, W, 2]`, most recent first; `target` is `[m, h, H, W, 2]`.
+
+    Raises:
+      DataError: an interval that a window needs is not there.
+    """
+    found = {}
+    for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
+        if with_target or name != features.TARGET:
+            wanted = np.asarray(origins).reshape(-1, *[1] * offsets.ndim) + offsets * minutes
+            found[name] = maps[locate(starts, wanted)]
+    if features.AVERAGE in found:
+        found[features.AVERAGE] = found[features.AVERAGE].mean(axis=2)
+    return found
+
+
+def naive_sources(
+    starts: np.ndarray, origins: np.ndarray, horizon: int, minutes: int
+) -> dict[str, np.ndarray]:
+    """The intervals that the naive forecasts copy: the most recent ones known at the origin.
+
+    Args:
+      starts: all frames' starts, int64 `[n]`, ascending.
+      origins: first target intervals, int64 `[m]`.
+      horizon: steps h.
+      minutes: length of an interval.
+
+    Returns:
+      `last_interval` and `last_week` -> int64 `[m, h]`: the latest frame before the origin, and the latest
+      earlier frame of the target's slot of the week (the last interval where there is none).
+    """
+    last = starts[np.searchsorted(starts, origins) - 1][:, None] + np.zeros(horizon, np.int64)
+    targets = origins[:, None] + np.arange(horizon) * minutes
+    week = DAYS_PER_WEEK * MINUTES_PER_DAY
+    order = np.lexsort((starts, starts % week))
+    keys = (starts % week)[order] * np.int64(2**40) + starts[order]
+    rows = np.searchsorted(keys, (targets % week) * np.int64(2**40) + targets) - 1
+    found = starts[order][np.maximum(rows, 0)]
+    same_slot = (rows >= 0) & (found % week == targets % week)
+    return {"last_interval": last, "last_week": np.where(same_slot, found, last)}
+
+
+def expanding_averages(starts: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The historical average: for each frame, the mean of all **earlier** frames of its slot of the week.
+
+    Args:
+      starts: int64 `[n]`, ascending; whole slots of the week (some or all of them).
+      maps: float32 `[n, H, W, 2]`.
+
+    Returns:
+      The starts that have an earlier frame, int64 `[m]`, and their averages, float32 `[m, H, W, 2]`.
+    """
+    slots = starts % (DAYS_PER_WEEK * MINUTES_PER_DAY)
+    kept, means = [], []
+    for slot in np.unique(slots):
+        rows = np.flatnonzero(slots == slot)
+        if len(rows) > 1:
+            sums = np.cumsum(maps[rows[:-1]], axis=0, dtype=np.float64)
+            counts = np.arange(1, len(rows)).reshape(-1, 1, 1, 1)
+            kept.append(starts[rows[1:]])
+            means.append((sums / counts).astype(np.float32))
+    if not kept:
+        return np.empty(0, np.int64), np.empty((0, *maps.shape[1:]), np.float32)
+    order = np.argsort(np.concatenate(kept))
+    return np.concatenate(kept)[order], np.concatenate(means)[order]

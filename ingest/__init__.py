@@ -1,0 +1,1 @@
+"""Files of any form to flow frames, and flow frames to tables."""

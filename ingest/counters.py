@@ -1,0 +1,90 @@
+"""What an ingest leaves beside the frames: `counters.json` and `rejects.csv`."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from crowdflow.ingest import date_range
+from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.date_range import Resolved
+from crowdflow.ingest.paths import ignored_names
+from crowdflow.ingest.sources import Source, ignored_side_files, read_side_files
+from crowdflow.ingest.trips import trip_files, trip_tally
+from crowdflow.schema.errors import DataError
+
+COUNTERS_FILE = "counters.json"
+REJECTS_FILE = "rejects.csv"
+_LISTED_NAMES = 100
+_SHOWN_DAYS = 5
+
+
+def account(
+    tally: tallies.Tally, sources: Sequence[Source], paths: Sequence[str], resolved: Resolved
+) -> str:
+    """The text of `counters.json`. A tally of trips is finished by this.
+
+    Args:
+      tally: of the whole ingest.
+      sources: what was read.
+      paths: as they were given.
+      resolved: of the ingest, with its configuration.
+
+    Raises:
+      DataError: the ingest went wrong, as `require_usable` of either tally says, or the range has too few frames.
+    """
+    config = resolved.config
+    weather = read_side_files(sources, config)["weather"]
+    if isinstance(tally, trip_tally.TripTally):
+        limits = date_range.bounds(config)
+        tally.coverage = tally.coverage.within(limits, config.intervals.minutes)
+        trip_tally.finish(tally, config.trips.empty_days)
+        trip_tally.require_usable(tally, config)
+        counts = trip_tally.summarize(tally, config.intervals.minutes)
+        counts["ignored_members"] = [
+            f"{source.path}/{name}"
+            for source in sources
+            if source.path.lower().endswith(".zip")
+            for name in trip_files.csv_members(source.path)[1]
+        ]
+    else:
+        tallies.require_usable(tally, config.ingest.max_reject_share)
+        counts = tallies.summarize(tally, config.intervals.minutes)
+    files = [source.path for source in sources]
+    in_range = date_range.describe(resolved, files)
+    if in_range:
+        _require_enough(tally.counts["frames"], in_range, resolved)
+        left_out = {n: k for n, k in sorted(tally.counts.items()) if n.endswith("_left_out") and k}
+        counts["range"] = {**in_range, **left_out}
+    counters = {
+        "files": len(sources),
+        "ignored_side_files": ignored_side_files(sources, config),
+        "ignored_names": ignored_names(paths, files)[:_LISTED_NAMES],
+        "weather_observations_unused": weather.unused if weather else 0,
+        **counts,
+    }
+    return json.dumps(counters, indent=2)
+
+
+def _require_enough(frames: int, in_range: dict, resolved: Resolved) -> None:
+    """Raises DataError where the range has frames for less than `range.min_share` of its intervals."""
+    limits, config = date_range.bounds(resolved.config), resolved.config
+    every = (limits.last - limits.first + 1) * config.intervals.per_day
+    share = config.range.min_share
+    if frames < share * every:
+        days = ", ".join(in_range["days_without_file_listed"][:_SHOWN_DAYS])
+        more = f" Days without a file: {in_range['days_without_file']} ({days})." if days else ""
+        raise DataError(
+            f"Too little data: expected frames for {share:.0%} (range.min_share) of the {every:,} intervals "
+            f"from {in_range['first_day']} to {in_range['last_day']}, that is {share * every:,.0f} or more. "
+            f"Received {frames:,} ({frames / every:.1%}).{more}"
+        )
+
+
+def rejects_csv(tally: tallies.Tally) -> str:
+    """The text of `rejects.csv`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(tallies.Reject._fields)
+    writer.writerows(tally.rejects)
+    return text.getvalue()

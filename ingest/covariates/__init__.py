@@ -1,0 +1,1 @@
+"""What is known beside the flows: weather and holidays files."""

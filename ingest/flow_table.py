@@ -1,0 +1,237 @@
+"""`crowdflow ingest`: files in, a table of flow records out. Beam alone: no TensorFlow and no TFX."""
+
+import json
+import logging
+import pickle
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest import libcity
+from crowdflow.ingest.beam_errors import clear_errors
+from crowdflow.ingest.chunks import merge_of
+from crowdflow.ingest.counters import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
+from crowdflow.ingest.date_range import Resolved, in_words, resolve
+from crowdflow.ingest.sources import Source, inspect_sources
+from crowdflow.ingest.tally import Tally
+from crowdflow.ingest.transform import FlowsToFrames
+from crowdflow.schema import intervals
+from crowdflow.schema.errors import DataError
+from crowdflow.storage import files
+
+FLOWS_FILE = "flows.parquet"
+_PARTIAL, _TALLY_FILE = ".partial", "tally.pickle"
+_NO_COVARIATES = {"ingest.weather": False, "ingest.weather_columns": [], "ingest.holidays": False}
+_SCHEMA = pa.schema(
+    [
+        ("interval_start", pa.timestamp("us")),
+        ("row", pa.int32()),
+        ("col", pa.int32()),
+        ("inflow", pa.float32()),
+        ("outflow", pa.float32()),
+    ]
+)
+
+
+def ingest(
+    config: Config,
+    out: Path,
+    formats: Sequence[str],
+    beam_args: Sequence[str],
+    say: Callable[[str], None],
+) -> dict:
+    """Runs the data flow of FlowExampleGen, and writes what comes out as a table.
+
+    Args:
+      config: with `paths.data`.
+      out: the folder; what an earlier call left in it is replaced at the end, file by file.
+      formats: `parquet` (always written) and `libcity`.
+      beam_args: Beam options, over those of the configuration.
+      say: prints a line.
+
+    Returns:
+      The counters.
+
+    Raises:
+      DataNotFoundError: an input is not there.
+      DataError: an input cannot be used, too many records are rejected, or no frame comes out.
+    """
+    started = time.monotonic()
+    resolved = resolve(config.paths.data, config)
+    sources = inspect_sources(resolved.paths, resolved.config, side_files_needed=False)
+    config = resolved.config.replace(_NO_COVARIATES)
+    resolved = resolved._replace(config=config)
+    size = sum(files.size(source.path) for source in sources)
+    say(f"reading {len(sources)} files, {size / 2**20:,.1f} MiB")
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: expected a folder. Received: a file.")
+    partial = (out / _PARTIAL).absolute()
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        tally = run_flows(
+            sources,
+            config,
+            partial,
+            [*config.beam.all, *config.beam.nodes.FlowExampleGen, *beam_args],
+            lambda frames: frames | "WriteDay" >> beam.Map(_write_day, str(partial)),
+        )
+        counters = _account(tally, sources, resolved, out)
+        days = sorted(partial.glob("*.parquet"))
+        written = [_join(days, partial / FLOWS_FILE)]
+        if "libcity" in formats:
+            written += libcity.write(partial / FLOWS_FILE, config, partial)
+        (partial / COUNTERS_FILE).write_text(counters, encoding="utf-8")
+        (partial / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")
+        for path in [*written, partial / COUNTERS_FILE, partial / REJECTS_FILE]:
+            path.replace(out / path.name)
+            say(f"wrote {out / path.name}")
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    counters = json.loads(counters)
+    for line in _describe(counters, time.monotonic() - started):
+        say(line)
+    return counters
+
+
+def log_to(say: Callable[[str], None]) -> None:
+    """Prints what our own steps log, and hides Beam's chatter."""
+
+    class Lines(logging.Handler):
+        def emit(self, record):
+            say(f"  {record.getMessage()}")
+
+    ours = logging.getLogger("crowdflow")
+    ours.handlers, ours.propagate = [Lines()], False
+    ours.setLevel(logging.INFO)
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+def run_flows(
+    sources: Sequence[Source],
+    config: Config,
+    folder: Path,
+    beam_args: Sequence[str],
+    then: Callable[[beam.PCollection[FrameBlock]], object],
+) -> Tally:
+    """Runs the data flow from files to frames, and what comes after.
+
+    Args:
+      sources: what to read.
+      config: of the ingest.
+      folder: for the tally, on its way out of the data flow.
+      beam_args: Beam options.
+      then: takes the frames, a block a day without covariates, and makes the rest of the data flow.
+    """
+    options = PipelineOptions([*beam_args])
+    with clear_errors(), beam.Pipeline(options=options) as pipeline:
+        found = pipeline | FlowsToFrames(sources, config)
+        then(found["frames"])
+        (
+            found["tally"]
+            | "Merge" >> beam.CombineGlobally(merge_of(sources))
+            | "WriteTally" >> beam.Map(_write_tally, str(folder / _TALLY_FILE))
+        )
+    return pickle.loads((folder / _TALLY_FILE).read_bytes())
+
+
+def _account(tally: Tally, sources: Sequence[Source], resolved: Resolved, out: Path) -> str:
+    """The counters; where the ingest went wrong, the rejects are written all the same."""
+    try:
+        return account(tally, sources, resolved.config.paths.data, resolved)
+    except DataError:
+        if tally.rejects:
+            (out / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")
+        raise
+
+
+def flow_records(frames: FrameBlock) -> pa.Table:
+    """Frames as flow records, in order of time, row and column.
+
+    Args:
+      frames: of one grid.
+
+    Returns:
+      interval_start, row, col, inflow, outflow. Cells without flow are left out, but an interval without any
+      flow keeps one row of zeros: without it, it would read as missing.
+    """
+    moved = frames.maps.any(axis=-1)  # [n, H, W]
+    moved[~moved.any(axis=(1, 2)), 0, 0] = True
+    interval, row, col = np.nonzero(moved)
+    flows = frames.maps[interval, row, col]  # [m, 2]
+    starts = intervals.to_datetime64(frames.starts).astype("datetime64[us]")[interval]
+    columns = [starts, row.astype(np.int32), col.astype(np.int32), flows[:, 0], flows[:, 1]]
+    return pa.table([pa.array(column) for column in columns], schema=_SCHEMA)
+
+
+def _write_day(frames: FrameBlock, folder: str) -> None:
+    if len(frames.starts):
+        day = int(frames.starts[0]) // intervals.MINUTES_PER_DAY
+        path = Path(folder, f"{day:07d}.parquet")
+        scratch = path.with_suffix(".tmp")
+        pq.write_table(flow_records(frames), scratch)
+        scratch.replace(path)
+
+
+def _write_tally(tally: Tally, path: str) -> None:
+    Path(path).write_bytes(pickle.dumps(tally))
+
+
+def _join(days: Sequence[Path], path: Path) -> Path:
+    """The days' tables as one file, a few at a time."""
+    with pq.ParquetWriter(path, _SCHEMA) as writer:
+        for first in range(0, len(days), 30):
+            tables = [pq.read_table(day) for day in days[first : first + 30]]
+            writer.write_table(pa.concat_tables(tables))
+    return path
+
+
+def _describe(counters: dict, seconds: float) -> Iterator[str]:
+    if "range" in counters:
+        yield in_words(counters["range"])
+    if "trips_read" in counters:
+        if counters["trips_read"]:
+            yield (
+                f"trips read {counters['trips_read']:,}, starts binned "
+                f"{counters['starts_binned']:,}, ends binned {counters['ends_binned']:,}"
+            )
+        if counters["points_read"]:
+            yield (
+                f"points read {counters['points_read']:,}, crossings into cells "
+                f"{counters['crossings_in']:,}, out of cells {counters['crossings_out']:,}"
+            )
+        for side in ("start", "end", "point"):
+            found = {r: n for r, n in counters[f"{side}_rejects"].items() if n}
+            if found:
+                yield f"{side}s rejected: " + ", ".join(f"{r} {n:,}" for r, n in found.items())
+        if counters["missing_months"]:
+            months = ", ".join(_spans(counters["missing_months"]))
+            yield f"months with no or few days of trips, missing: {months}"
+        if counters["empty_days"]:
+            listed = ", ".join(counters["empty_days_listed"])
+            yield f"days without trips: {counters['empty_days']:,} ({listed})"
+    else:
+        found = {r: n for r, n in counters["rejected"].items() if n}
+        yield f"records read {counters['records_read']:,}, rejected {sum(found.values()):,}"
+    yield (
+        f"{counters['frames']:,} intervals from {counters['first_interval']} to "
+        f"{counters['last_interval']}, {counters['missing_intervals']:,} missing; "
+        f"{seconds:.1f} s"
+    )
+
+
+def _spans(months: Sequence[str]) -> list[str]:
+    """Months in order, those that follow each other as one span."""
+    numbers = np.array(months, "datetime64[M]")
+    breaks = np.flatnonzero(np.diff(numbers.astype(int)) > 1) + 1
+    parts = np.split(np.array(months), breaks)
+    return [part[0] if len(part) == 1 else f"{part[0]}..{part[-1]}" for part in parts]

@@ -1,0 +1,115 @@
+"""Files to frames in this process, without Beam: for the few weeks that a forecast takes.
+
+The same pieces as the data flow, `transform`, in a plain loop; so the same frames.
+"""
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.ingest import date_range
+from crowdflow.ingest.chunks import chunks, merge_of, of_trips, parts
+from crowdflow.ingest.counters import account
+from crowdflow.ingest.covariates.side_files import covariates
+from crowdflow.ingest.records.records import assemble_day
+from crowdflow.ingest.sources import READERS, Source, inspect_sources, read_side_files
+from crowdflow.ingest.tally import Tally
+from crowdflow.ingest.trips import trip_tally
+from crowdflow.ingest.trips.day_counts import DayCounts
+from crowdflow.ingest.trips.trip_counts import count_crossings, count_rows, read_part, trip_day
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """Frames, and what else is known beside them.
+
+    Attributes:
+      frames: in order of time, without covariates.
+      side: the side files' content, as `sources.read_side_files` gives it.
+      counters: what was read and rejected, as in `counters.json`.
+    """
+
+    frames: FrameBlock
+    side: dict
+    counters: dict
+
+    def covariates(self, starts: np.ndarray, config: Config) -> dict[str, np.ndarray]:
+        """What is known before intervals start, whether they have a frame or not; as `side_files.covariates`."""
+        return covariates(starts, **self.side, max_age_hours=config.ingest.weather_max_age_hours)
+
+
+def read_history(paths: Sequence[str], config: Config) -> History:
+    """Reads flow records, trips or trajectories, and side files, as FlowExampleGen does.
+
+    Args:
+      paths: files, folders and patterns.
+      config: grid, intervals, ingest and trips are used, and windows where there is a range of dates.
+
+    Raises:
+      DataNotFoundError: an input is not there.
+      DataError: an input cannot be used, too many records are rejected, or no frame comes out.
+    """
+    resolved = date_range.resolve(paths, config)
+    config = resolved.config
+    sources = inspect_sources(resolved.paths, config)
+    read = _read_trips if of_trips(sources) else _read_flows
+    blocks, found = read(sources, config)
+    tally = merge_of(sources)(found)
+    counters = json.loads(account(tally, sources, paths, resolved))
+    return History(merge_blocks(blocks), read_side_files(sources, config), counters)
+
+
+def _read_flows(sources: Sequence[Source], config: Config) -> tuple[list[FrameBlock], list[Tally]]:
+    by_day, tallies = collections.defaultdict(list), []
+    for chunk in chunks(sources):
+        source = sources[chunk.index]
+        for blocks, tally in READERS[source.kind].read(source.path, *chunk, config):
+            for day, block in blocks:
+                by_day[day].append(block)
+            tallies.append(tally)
+    files, grid = [source.path for source in sources], config.grid
+    frames = []
+    for day in sorted(by_day):
+        made, tally = assemble_day(
+            by_day[day], grid.rows, grid.cols, config.ingest.absent_cells, files
+        )
+        frames.append(made)
+        tallies.append(tally)
+    return frames, tallies
+
+
+def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBlock], list[Tally]]:
+    grid = config.grid
+    counts = DayCounts(grid.rows * grid.cols, config.intervals.minutes)
+    packed, tallies, points = collections.defaultdict(list), [], []
+
+    def add(events: Iterable) -> None:
+        for event in events:
+            counts.add(*event)
+        if counts.full:
+            keep()
+
+    def keep() -> None:
+        for day, part in counts.take():
+            packed[day].append(part)
+
+    for part in parts(sources):
+        for rows, origin in read_part(part, config):
+            counted = count_rows(rows, part.index, origin, config, buckets=1)
+            add(counted.events)
+            tallies.append(counted.tally)
+            points += [block for _, block in counted.points]
+    crossings = count_crossings(points, config.trips.max_gap_minutes)
+    add(crossings.events)
+    keep()
+    limits = date_range.bounds(config)
+    coverage = trip_tally.merge(tallies).coverage.within(limits, config.intervals.minutes)
+    days = {*packed, *coverage.covered_days().tolist()}
+    made = [trip_day(day, packed[day], coverage, config) for day in sorted(days)]
+    frames = [block for block, _ in made if len(block.starts)]
+    return frames, [*tallies, crossings.tally, *(tally for _, tally in made)]

@@ -1,0 +1,80 @@
+"""Flows in LibCity's atomic files: `.geo`, the cells, and `.grid`, every cell's flows in order of time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crowdflow.config import Config
+from crowdflow.flows import grids
+
+_CELLS_AT_ONCE = 64
+
+
+def write(flows: Path, config: Config, out: Path) -> list[Path]:
+    """Writes `crowdflow.geo` and `crowdflow.grid`, as LibCity's grid data sets have them.
+
+    A `.grid` has a row for each cell and interval, zeros too, all of a cell's together. Intervals that are
+    missing have no row.
+
+    Args:
+      flows: a table of flow records with at least a row for each interval, as `crowdflow ingest` writes.
+      config: for the grid.
+      out: the folder.
+
+    Returns:
+      The two files.
+    """
+    grid = config.grid
+    geo, path = out / "crowdflow.geo", out / "crowdflow.grid"
+    _cells(config).to_csv(geo, index=False)
+    starts = np.unique(pq.read_table(flows, columns=["interval_start"])[0].to_numpy())
+    times = np.char.add(np.datetime_as_string(starts, "s"), "Z")
+    first = 0
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        for begin in range(0, grid.rows * grid.cols, _CELLS_AT_ONCE):
+            cells = np.arange(begin, min(begin + _CELLS_AT_ONCE, grid.rows * grid.cols))
+            maps = np.zeros((len(cells), len(starts), 2), np.float32)
+            for interval, cell, values in _records(flows, starts, grid.cols):
+                chosen = (cell >= begin) & (cell < begin + len(cells))
+                maps[cell[chosen] - begin, interval[chosen]] = values[chosen]
+            count = maps.shape[0] * maps.shape[1]
+            table = {
+                "dyna_id": np.arange(first, first + count),
+                "type": "state",
+                "time": np.tile(times, len(cells)),
+                "row_id": np.repeat(cells // grid.cols, len(starts)),
+                "column_id": np.repeat(cells % grid.cols, len(starts)),
+                "inflow": maps[..., 0].ravel(),
+                "outflow": maps[..., 1].ravel(),
+            }
+            pd.DataFrame(table).to_csv(file, index=False, header=not first)
+            first += count
+    return [geo, path]
+
+
+def _cells(config: Config) -> pd.DataFrame:
+    """A row for each cell: its polygon, longitude before latitude, where the grid has a box."""
+    row, col = np.divmod(np.arange(config.grid.rows * config.grid.cols), config.grid.cols)
+    polygons = ["[]"] * len(row)
+    if config.grid.south is not None:
+        polygons = [
+            f"[[[{w}, {s}], [{e}, {s}], [{e}, {n}], [{w}, {n}], [{w}, {s}]]]"
+            for s, w, n, e in grids.cell_bounds(row, col, config.grid).round(9).tolist()
+        ]
+    table = {"geo_id": np.arange(len(row)), "type": "Polygon", "coordinates": polygons}
+    return pd.DataFrame({**table, "row_id": row, "column_id": col})
+
+
+def _records(
+    flows: Path, starts: np.ndarray, cols: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Interval and cell, int64 `[n]`, and flows, float32 `[n, 2]`, batch by batch."""
+    with pq.ParquetFile(flows) as file:
+        for batch in file.iter_batches(1 << 20):
+            start, row, col, inflow, outflow = (column.to_numpy() for column in batch.columns)
+            cell = row.astype(np.int64) * cols + col
+            values = np.stack([inflow, outflow], axis=-1)
+            yield np.searchsorted(starts, start), cell, values

@@ -1,0 +1,145 @@
+"""HDF5 flow files of the BikeNYC and TaxiBJ form: `data` [n, 2, H, W] and `date` `YYYYMMDDSS`."""
+
+import contextlib
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+
+from crowdflow.config import Config
+from crowdflow.ingest import date_range
+from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.records.records import Block, FrameRecords, by_day, positions
+from crowdflow.schema import intervals
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.features import CHANNELS
+from crowdflow.storage import files
+
+
+@contextlib.contextmanager
+def open_hdf5(path: str) -> Iterator[h5py.File]:
+    """Opens an HDF5 file to read.
+
+    Raises:
+      DataError: it is no HDF5 file, is cut short, or fails to read later on.
+    """
+    try:
+        with h5py.File(files.local(path), "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: expected a whole HDF5 file, but it cannot be read ({error})."
+        ) from None
+
+
+def require_data_sets(file: h5py.File, path: str, expected: tuple[str, ...]) -> None:
+    """Checks that the named data sets are there.
+
+    Raises:
+      DataError: one is not; lists those found.
+    """
+    found = sorted(name for name in file if isinstance(file[name], h5py.Dataset))
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise DataError(
+            f"{path}: expected the data sets {', '.join(expected)}; "
+            f"{', '.join(missing)} missing. Found: {', '.join(found) or 'none'}."
+        )
+
+
+def count_slots(file: h5py.File, path: str) -> int:
+    """The length of `date`.
+
+    Raises:
+      DataError: it is no list, or empty.
+    """
+    shape = file["date"].shape
+    if shape is None or len(shape) != 1 or not shape[0]:
+        raise DataError(f"{path}, data set date: expected a list of slots, received shape {shape}.")
+    return shape[0]
+
+
+def require_shape(data: h5py.Dataset, path: str, expected: tuple[int, ...], words: str) -> None:
+    """Checks a data set's shape and that it holds numbers.
+
+    Raises:
+      DataError: says the shape or type expected (`words` explains it) and received.
+    """
+    if data.shape != expected:
+        raise DataError(
+            f"{path}, data set {data.name.lstrip('/')}: expected shape {list(expected)} ({words}), "
+            f"received {list(data.shape)}."
+        )
+    if not np.issubdtype(data.dtype, np.number):
+        raise DataError(
+            f"{path}, data set {data.name.lstrip('/')}: expected numbers, received {data.dtype}."
+        )
+
+
+def inspect_flows(path: str, config: Config) -> int:
+    """Checks a flow file's form and slots, without reading the flows.
+
+    Returns:
+      The number of frames, n.
+
+    Raises:
+      DataError: a data set is missing, empty, of another shape than the grid's, or a slot is wrong.
+    """
+    with open_hdf5(path) as file:
+        require_data_sets(file, path, ("data", "date"))
+        grid = (config.grid.rows, config.grid.cols)
+        data, count = file["data"], count_slots(file, path)
+        require_shape(
+            data,
+            path,
+            (count, len(CHANNELS), *grid),
+            "as many frames as date has slots, inflow and outflow, grid.rows, grid.cols",
+        )
+        minutes, where = config.intervals.minutes, f"{path}, data set date"
+        starts = intervals.parse_slots(file["date"][:], minutes, where)
+        intervals.require_whole_days(starts, minutes, where)
+        return count
+
+
+def read_flows(
+    path: str, index: int, begin: int, end: int, config: Config
+) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
+    """Reads frames `begin` to `end`. A frame with a negative or non-finite flow is rejected whole.
+
+    Args:
+      path: the file.
+      index: its index among the inputs.
+      begin: first frame, counted from 0.
+      end: one past the last.
+      config: for the interval's length and the range of dates.
+
+    Yields:
+      Once: blocks by day, and the tally.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    with open_hdf5(path) as file:
+        flows, slots = file["data"][begin:end], file["date"][begin:end]
+    starts = intervals.parse_slots(slots, config.intervals.minutes, f"{path}, data set date")
+    with np.errstate(over="ignore"):
+        maps = flows.astype(np.float32)  # [n, 2, H, W]
+    tally = tallies.Tally()
+    tally.counts["records_read"] = len(maps)
+    keep = ~date_range.outside(starts, config)
+    tally.counts["records_left_out"] = int((~keep).sum())
+    for reason, wrong in ((tallies.NON_FINITE, ~np.isfinite(maps)), (tallies.NEGATIVE, maps < 0)):
+        for frame in np.flatnonzero(wrong.any(axis=(1, 2, 3)) & keep):
+            keep[frame] = False
+            channel, row, col = np.argwhere(wrong[frame])[0]
+            value = (
+                f"{CHANNELS[channel]} {flows[frame, channel, row, col]} in cell {row},{col} "
+                f"at {intervals.format_start(starts[frame])}"
+            )
+            tally.rejected[reason] += 1
+            tally.rejects.append(tallies.Reject(path, begin + int(frame), reason, value))
+    rows = np.arange(begin, begin + len(maps))
+    records = FrameRecords(
+        positions(index, rows)[keep], starts[keep], np.moveaxis(maps, 1, -1)[keep]
+    )
+    yield list(by_day(records)), tally

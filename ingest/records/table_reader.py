@@ -1,0 +1,270 @@
+"""Tables of flow records, CSV and Parquet: one row a cell and interval, in any order."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from crowdflow.config import Config
+from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.records.records import Block
+from crowdflow.ingest.records.table_rows import COLUMNS, parse_rows
+from crowdflow.ingest.trips.trip_lines import ends_in_quotes
+from crowdflow.schema.errors import DataError
+from crowdflow.storage import files
+
+_CSV_BLOCK_BYTES = 8 << 20
+_HEADER_BYTES = 1 << 16
+_PARQUET_BATCH_ROWS = 250_000
+_OPEN_QUOTE = "expected every quoted field to end on its line, received one that does not."
+_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
+
+
+class _Lines(NamedTuple):
+    """Some lines of a CSV file.
+
+    Attributes:
+      columns: `COLUMNS` as text, `n` rows.
+      numbers: line numbers, int64 `[n]`, the header being 1.
+      malformed: these lines have too many or too few fields.
+    """
+
+    columns: pa.RecordBatch
+    numbers: np.ndarray
+    malformed: bool
+
+
+def inspect_csv(path: str, config: Config) -> int:
+    """Checks a CSV file's header and that it has a row.
+
+    Returns:
+      1: a CSV file is read in one piece.
+
+    Raises:
+      DataError: the file is no CSV, lacks a column or has no rows.
+    """
+    del config
+    if next(_csv_lines(path), None) is None:
+        raise DataError(f"{path}: expected rows below the header, received none.")
+    return 1
+
+
+def read_csv(
+    path: str, index: int, begin: int, end: int, config: Config
+) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
+    """Reads a CSV file, block by block; rows are numbered as an editor numbers lines.
+
+    Args:
+      path: the file; `.gz` is unpacked.
+      index: its index among the inputs.
+      begin: 0.
+      end: 1.
+      config: for the grid and the interval's length.
+
+    Yields:
+      Blocks by day, and the tally.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    del begin, end
+    for lines in _csv_lines(path):
+        yield parse_rows(lines.columns, lines.numbers, lines.malformed, path, index, config)
+
+
+def inspect_parquet(path: str, config: Config) -> int:
+    """Checks a Parquet file's columns and that it has a row.
+
+    Returns:
+      The number of row groups.
+
+    Raises:
+      DataError: the file is no Parquet, a column is missing or of another type, or there are no
+        rows.
+    """
+    del config
+    try:
+        with pq.ParquetFile(files.local(path)) as file:
+            schema, rows, groups = file.schema_arrow, file.metadata.num_rows, file.num_row_groups
+    except _ERRORS as error:
+        raise DataError(
+            f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
+        ) from None
+    _require_columns(path, schema.names)
+    for name in COLUMNS:
+        _require_type(path, name, schema.field(name).type)
+    if not rows:
+        raise DataError(f"{path}: expected rows, received none.")
+    return groups
+
+
+def read_parquet(
+    path: str, index: int, begin: int, end: int, config: Config
+) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
+    """Reads row groups `begin` to `end` of a Parquet file; rows are counted from 0.
+
+    Args:
+      path: the file.
+      index: its index among the inputs.
+      begin: first row group.
+      end: one past the last.
+      config: for the grid and the interval's length.
+
+    Yields:
+      Blocks by day, and the tally.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    try:
+        with pq.ParquetFile(files.local(path)) as file:
+            row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
+            groups = list(range(begin, end))
+            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(COLUMNS)):
+                rows = np.arange(row, row + batch.num_rows)
+                yield parse_rows(batch, rows, False, path, index, config)
+                row += batch.num_rows
+    except _ERRORS as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from None
+
+
+def _csv_lines(path: str) -> Iterator[_Lines]:
+    """Yields a CSV file's lines as text; empty lines are no records."""
+    header, (empty, lines) = _csv_header(path), _count_lines(path)
+    malformed: list[pa_csv.InvalidRow] = []  # grows while the reader below goes on
+
+    def keep(row: pa_csv.InvalidRow) -> str:
+        malformed.append(row)
+        return "skip"
+
+    parse = pa_csv.ParseOptions(invalid_row_handler=keep, ignore_empty_lines=False)
+    convert = pa_csv.ConvertOptions(
+        include_columns=list(COLUMNS), column_types={name: pa.string() for name in COLUMNS}
+    )
+    read = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
+    line, rows = 2, 1  # the header is a row
+    wrong: set[int] = set()
+    try:
+        with pa.input_stream(files.local(path), compression="detect") as stream:
+            for batch in pa_csv.open_csv(stream, read, parse, convert):
+                wrong.update(row.number for row in malformed)
+                rows += batch.num_rows + len(malformed)
+                numbers = _line_numbers(line, batch.num_rows, wrong)
+                line = int(numbers[-1]) + 1 if len(numbers) else line
+                filled = ~np.isin(numbers, empty)
+                if filled.any():
+                    yield _Lines(batch.filter(pa.array(filled)), numbers[filled], False)
+                if malformed:
+                    yield _malformed_lines(malformed, header)
+                    malformed.clear()
+    except _ERRORS as error:
+        place = f"{path}, after line {line - 1}"
+        raise DataError(f"{place}: cannot be read as CSV ({error}).") from None
+    if malformed:
+        rows += len(malformed)
+        yield _malformed_lines(malformed, header)
+    if rows != lines:
+        _raise_joined(path, lines, rows)
+
+
+def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:
+    """Names the line whose quoted field went on over its end, though its quotes are even."""
+    with pa.input_stream(files.local(path), compression="detect") as stream:
+        for number, text in enumerate(io.BufferedReader(stream), 1):
+            if ends_in_quotes(text.rstrip(b"\r\n")):
+                raise DataError(f"{path}, line {number}: {_OPEN_QUOTE}")
+    raise DataError(f"{path}: expected a row a line, received {lines:,} lines, {rows:,} rows.")
+
+
+def _count_lines(path: str) -> tuple[np.ndarray, int]:
+    """The numbers of a CSV file's empty lines, int64 `[k]`, and how many lines it has.
+
+    Raises:
+      DataError: a quoted field goes on over a line's end. A parser would take the lines up to the next quote
+        for one field, however many they are; no field of a flow record needs that.
+    """
+    try:
+        return _scan_lines(path)
+    except _ERRORS as error:
+        raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
+
+
+def _scan_lines(path: str) -> tuple[np.ndarray, int]:
+    empty, line, open_quote, last = [], 1, 0, 10
+    returns, end = 0, b"\n"  # carriage returns that end a line by themselves
+    with pa.input_stream(files.local(path), compression="detect") as stream:
+        while block := stream.read(_CSV_BLOCK_BYTES):
+            data = np.frombuffer(block, np.uint8)
+            breaks = np.flatnonzero(data == 10)
+            if open_quote or b'"' in block:
+                quotes = (np.cumsum(data == 34) + open_quote) % 2
+                odd = np.flatnonzero(quotes[breaks])
+                if len(odd):
+                    raise DataError(f"{path}, line {line + odd[0]}: {_OPEN_QUOTE}")
+                open_quote = int(quotes[-1])
+            returns += block.count(b"\r") - (end + block).count(b"\r\n")
+            end = block[-1:]
+            text = data[data != 13] if b"\r" in block else data
+            ends = np.flatnonzero(text == 10)
+            before = np.concatenate([[last], text])[ends]  # the byte in front of each line's end
+            empty.append(line + np.flatnonzero(before == 10))
+            line, last = line + len(breaks), text[-1] if len(text) else last
+    if open_quote:
+        raise DataError(f"{path}, line {line}: {_OPEN_QUOTE}")
+    lines = line - 1 + returns + (end not in (b"\n", b"\r"))
+    return np.concatenate(empty) if empty else np.empty(0, np.int64), lines
+
+
+def _csv_header(path: str) -> list[str]:
+    try:
+        with pa.input_stream(files.local(path), compression="detect") as stream:
+            first = stream.read(_HEADER_BYTES).split(b"\n")[0].decode("utf-8-sig")
+    except _ERRORS as error:
+        raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
+    names = next(csv.reader([first.strip()]), [])
+    _require_columns(path, names)
+    return names
+
+
+def _line_numbers(first: int, count: int, malformed: set[int]) -> np.ndarray:
+    """The numbers of the next `count` good lines, int64 `[count]`, from `first` on."""
+    numbers = np.arange(first, first + count + len(malformed))
+    return numbers[~np.isin(numbers, list(malformed))][:count]
+
+
+def _malformed_lines(rows: list[pa_csv.InvalidRow], header: list[str]) -> _Lines:
+    """Lines with too many or too few fields, as far as their columns can be told."""
+    fields = [next(csv.reader([row.text]), []) for row in rows]
+    columns = []
+    for name in COLUMNS:
+        place = header.index(name)
+        columns.append(pa.array([f[place] if place < len(f) else "" for f in fields], pa.string()))
+    numbers = np.array([row.number for row in rows], np.int64)
+    return _Lines(pa.RecordBatch.from_arrays(columns, list(COLUMNS)), numbers, True)
+
+
+def _require_columns(path: str, found: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        raise DataError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}; {', '.join(missing)} missing. "
+            f"Found: {', '.join(found)[:200]}."
+        )
+
+
+def _require_type(path: str, name: str, kind: pa.DataType) -> None:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_string(value) or pa.types.is_large_string(value)
+    if name == "interval_start":
+        expected = "a local time without a zone"
+        ok = pa.types.is_timestamp(value) and value.tz is None
+    else:
+        expected = "numbers"
+        ok = pa.types.is_integer(value) or pa.types.is_floating(value)
+    if not (ok or text):
+        raise DataError(f"{path}, column {name}: expected {expected}, received the type {kind}.")

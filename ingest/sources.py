@@ -1,0 +1,230 @@
+"""The inputs of FlowExampleGen: found, told apart, checked, and fingerprinted by content."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from crowdflow.config import Config
+from crowdflow.flows import grids
+from crowdflow.ingest import date_range
+from crowdflow.ingest.covariates import side_files, weather_files
+from crowdflow.ingest.paths import expand
+from crowdflow.ingest.records import hdf5_reader, table_reader, table_rows
+from crowdflow.ingest.records.records import Block
+from crowdflow.ingest.tally import Tally
+from crowdflow.ingest.trips import same_content, trip_files, trip_layouts
+from crowdflow.schema.errors import DataError
+from crowdflow.storage import files
+
+FLOWS_HDF5 = "flows_hdf5"
+TABLE_CSV = "table_csv"
+TABLE_PARQUET = "table_parquet"
+TRIPS_CSV = "trips_csv"  # plain, .gz or in .zip
+TRIPS_PARQUET = "trips_parquet"
+WEATHER_HDF5 = "weather_hdf5"
+WEATHER_CSV = "weather_csv"
+HOLIDAYS = "holidays"
+_FORMS = (
+    "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables of flows or trips (.csv, .csv.gz, .parquet), "
+    "trips in .zip, or holidays (.txt)"
+)
+
+
+class Reader(NamedTuple):
+    """How a kind of records is read.
+
+    Attributes:
+      inspect: `(path, config) -> units`, checks a file cheaply; a file is cut between units.
+      read: `(path, index, begin, end, config) -> (blocks by day, tally), ...` of some units.
+      units: units read at a time.
+    """
+
+    inspect: Callable[[str, Config], int]
+    read: Callable[[str, int, int, int, Config], Iterator[tuple[list[tuple[int, Block]], Tally]]]
+    units: int
+
+
+READERS = {
+    FLOWS_HDF5: Reader(hdf5_reader.inspect_flows, hdf5_reader.read_flows, 240),  # frames
+    TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # the file
+    TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
+}
+
+# Raw trips have a data flow of their own, `trips_transform`: here is how a kind of them is inspected.
+TRIPS: dict[str, Callable[[str, Config], int]] = {
+    TRIPS_CSV: trip_files.inspect_csv,
+    TRIPS_PARQUET: trip_files.inspect_parquet,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An input file.
+
+    Attributes:
+      path: where it is.
+      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
+      units: of records, see `Reader`; 0 for a side file.
+    """
+
+    path: str
+    kind: str
+    units: int = 0
+
+
+def inspect_sources(
+    paths: Sequence[str], config: Config, side_files_needed: bool = True
+) -> list[Source]:
+    """Finds the input files and checks all that can be checked without reading the records.
+
+    Args:
+      paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
+      config: its sections grid, intervals, ingest, trips and range are used; `date_range.resolve` gives both
+        where there is a range.
+      side_files_needed: the configured side files must be there, and are checked.
+
+    Returns:
+      The files, sorted by path: the order by which the first of duplicates is kept.
+
+    Raises:
+      DataNotFoundError: a path, or every match of a pattern, is not there.
+      DataError: a file is empty, of no known kind or not of the configured form; no records are
+        given; or a configured side file is not.
+    """
+    sources, found = [], expand(paths)
+    files.fetch(found)
+    for path in found:
+        kind = _classify(path, config)
+        if kind in READERS and date_range.is_before(path, config):
+            continue
+        inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
+        sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
+    trips = [source.path for source in sources if source.kind in TRIPS]
+    flows = [source.path for source in sources if source.kind in READERS]
+    if not trips and not flows:
+        raise DataError(f"{', '.join(paths) or 'no paths'}: expected a file of flows, found none.")
+    if trips and flows:
+        raise DataError(
+            f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
+        )
+    if trips:
+        grids.edges(config.grid)  # the box must be there
+        same_content.refuse_twice(trips)
+    if not side_files_needed:
+        return sources
+    for kind, setting, words, wanted in _side_kinds(config):
+        if wanted and not paths_of(sources, kind):
+            raise DataError(
+                f"ingest.{setting} is set: expected {words} among the inputs, found none "
+                f"in {', '.join(source.path for source in sources)}."
+            )
+    read_side_files(sources, config)
+    return sources
+
+
+def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
+    """The paths of one kind of source."""
+    return [source.path for source in sources if source.kind == kind]
+
+
+def read_side_files(sources: Sequence[Source], config: Config) -> dict:
+    """The configured side files' content: the `holidays` and `weather` of `side_files.covariates`.
+
+    Raises:
+      DataError: a file is not of its form.
+    """
+    found: dict = {"holidays": None, "weather": None}
+    if config.ingest.holidays:
+        found["holidays"] = side_files.read_holidays(paths_of(sources, HOLIDAYS))
+    ingest = config.ingest
+    if ingest.weather:
+        found["weather"] = weather_files.read_meteorology(
+            paths_of(sources, WEATHER_HDF5),
+            ingest.weather_minutes or config.intervals.minutes,
+            ingest.missing_temperature,
+        )
+    if ingest.weather_columns:
+        found["weather"] = weather_files.read_table(
+            paths_of(sources, WEATHER_CSV),
+            ingest.weather_columns,
+            ingest.weather_time_column,
+            ingest.weather_minutes,
+        )
+    return found
+
+
+def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
+    """Side files that are given and that the configuration does not use."""
+    unwanted = [kind for kind, _, _, wanted in _side_kinds(config) if not wanted]
+    return [source.path for source in sources if source.kind in unwanted]
+
+
+def fingerprint(sources: Sequence[Source]) -> str:
+    """SHA-256, in hex, over every file's kind, name and bytes, in the sources' order; times do not matter."""
+    lines = []
+    for source in sources:
+        digest = hashlib.sha256()
+        with open(files.local(source.path), "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        lines.append(f"{source.kind} {os.path.basename(source.path)} {digest.hexdigest()}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
+    """Kind, setting, what it is in words and whether it is set, of each side file."""
+    ingest = config.ingest
+    columns = ", ".join((ingest.weather_time_column, *ingest.weather_columns))
+    table = f"a CSV file with the columns {columns}"
+    return (
+        (WEATHER_HDF5, "weather", "a weather file", ingest.weather),
+        (WEATHER_CSV, "weather_columns", table, bool(ingest.weather_columns)),
+        (HOLIDAYS, "holidays", "a holidays file", ingest.holidays),
+    )
+
+
+def _classify(path: str, config: Config) -> str:
+    """The kind of a file, by its first bytes, then its ending, then its header."""
+    try:
+        with open(files.local(path), "rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    if not magic:
+        raise DataError(f"{path}: the file is empty.")
+    name = path.lower()
+    if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
+        return _classify_hdf5(path)
+    if magic[:4] == b"PAR1" or name.endswith(".parquet"):
+        names = trip_files.parquet_names(path)
+        return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
+    if name.endswith((".csv", ".csv.gz")):
+        names, ingest = trip_files.csv_header(path), config.ingest
+        if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
+            *names
+        }:
+            return WEATHER_CSV
+        return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
+    if name.endswith(".zip"):
+        return TRIPS_CSV
+    if name.endswith(".txt"):
+        return HOLIDAYS
+    raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
+
+
+def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
+    """Flow records or trips, by the names of the columns; neither is told as what it was taken for."""
+    if set(names) & set(table_rows.COLUMNS):
+        return flows
+    if trip_layouts.find_layout(names, config) is None:
+        known = ", ".join(table_rows.COLUMNS)
+        trip_layouts.require_layout(path, names, config, also=f"  flow records: {known}")
+    return trips
+
+
+def _classify_hdf5(path: str) -> str:
+    with hdf5_reader.open_hdf5(path) as file:
+        weather = set(weather_files.DATA_SETS) - {"date"}
+        return WEATHER_HDF5 if "data" not in file and weather & set(file) else FLOWS_HDF5

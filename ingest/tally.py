@@ -1,0 +1,147 @@
+"""What an ingest counted: mergeable in any order, so that the data flow can combine it."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from crowdflow.schema import intervals
+from crowdflow.schema.errors import DataError
+
+# Why a record is rejected; the first that applies, in this order.
+UNPARSABLE = "unparsable"  # text in a number, no timestamp, another number of fields
+OFF_RASTER = "off_raster"  # a time that starts no interval
+OUTSIDE_GRID = "outside_grid"
+NON_FINITE = "non_finite_flow"  # as float32
+NEGATIVE = "negative_flow"
+DUPLICATE = "duplicate"  # of an (interval, cell), or of an interval, that came earlier
+REASONS = (UNPARSABLE, OFF_RASTER, OUTSIDE_GRID, NON_FINITE, NEGATIVE, DUPLICATE)
+
+REJECTS_CAP = 10_000  # rejects listed one by one; all of them are counted
+_SHOWN = 5  # of them in an error message
+
+
+class Reject(NamedTuple):
+    """A rejected record; `row` is the line in a CSV file, from 1, else the row, from 0."""
+
+    file: str
+    row: int
+    reason: str
+    value: str
+
+
+@dataclasses.dataclass
+class Tally:
+    """Counts of some part of an ingest.
+
+    Attributes:
+      counts: by name: `records_read`, `records_left_out` (outside the range of dates), `frames`,
+        `interval_incomplete` and the like.
+      rejected: records by reason.
+      rejects: the first rejects by file and row, at most `REJECTS_CAP`.
+      first: wall-clock minutes of the first frame.
+      last: of the last frame.
+      problems: messages of what stops the run whatever the share of rejects.
+    """
+
+    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    rejected: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    first: Optional[int] = None
+    last: Optional[int] = None
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+
+def merge(tallies: Iterable[Tally]) -> Tally:
+    """Adds tallies up; the result does not depend on their order."""
+    total = Tally()
+    for tally in tallies:
+        total.counts.update(tally.counts)
+        total.rejected.update(tally.rejected)
+        total.rejects += tally.rejects
+        if len(total.rejects) > 2 * REJECTS_CAP:
+            total.rejects = sorted(total.rejects)[:REJECTS_CAP]
+        total.problems += tally.problems
+        if tally.first is not None:
+            total.first = tally.first if total.first is None else min(total.first, tally.first)
+            total.last = tally.last if total.last is None else max(total.last, tally.last)
+    total.rejects = sorted(total.rejects)[:REJECTS_CAP]
+    total.problems.sort()
+    return total
+
+
+def of_frames(starts: np.ndarray) -> Tally:
+    """The tally of frames that were made.
+
+    Args:
+      starts: wall-clock minutes, int64 `[n]`.
+    """
+    tally = Tally(collections.Counter(frames=len(starts)))
+    if len(starts):
+        tally.first, tally.last = int(starts.min()), int(starts.max())
+    return tally
+
+
+def summarize(tally: Tally, minutes: int) -> dict:
+    """The content of `counters.json`, but for the files.
+
+    Args:
+      tally: of the whole ingest, with at least one frame.
+      minutes: length of an interval.
+    """
+    frames = tally.counts["frames"]
+    return {
+        "records_read": tally.counts["records_read"],
+        "frames": frames,
+        "rejected": {reason: tally.rejected[reason] for reason in REASONS},
+        "rejects_listed": len(tally.rejects),
+        "rejects_cap": REJECTS_CAP,
+        "missing_intervals": (tally.last - tally.first) // minutes + 1 - frames,
+        "interval_incomplete": tally.counts["interval_incomplete"],
+        "interval_absent_cells": tally.counts["interval_absent_cells"],
+        "cells_filled": tally.counts["cells_filled"],
+        "weather_unknown": tally.counts["weather_unknown"],
+        "first_interval": intervals.format_start(tally.first),
+        "last_interval": intervals.format_start(tally.last),
+    }
+
+
+def require_usable(tally: Tally, max_reject_share: float) -> None:
+    """Stops an ingest that went wrong.
+
+    Args:
+      tally: of the whole ingest.
+      max_reject_share: the share of the records that may be rejected.
+
+    Raises:
+      DataError: a file could not be read, more records than that share were rejected, or no frame
+        came out; with counts by reason and the first rejects.
+    """
+    if tally.problems:
+        raise DataError("\n".join(tally.problems))
+    left_out = tally.counts["records_left_out"]
+    records, rejected = tally.counts["records_read"] - left_out, tally.rejected.total()
+    if rejected > max_reject_share * records:
+        raise DataError(
+            f"{rejected:,} of {records:,} records rejected ({rejected / records:.2%}), more than "
+            f"ingest.max_reject_share = {max_reject_share:g} allows.{_account(tally)}"
+        )
+    if not tally.counts["frames"]:
+        raise DataError(
+            f"No complete flow frame in {records:,} records, {left_out:,} more are outside the range: "
+            f"{tally.counts['interval_incomplete']} intervals lost a row to a reject, "
+            f"{tally.counts['interval_absent_cells']} have absent cells.{_account(tally)}"
+        )
+
+
+def _account(tally: Tally) -> str:
+    if not tally.rejects:
+        return ""
+    by_reason = ", ".join(f"{r} {tally.rejected[r]:,}" for r in REASONS if tally.rejected[r])
+    lines = [f" By reason: {by_reason}. First:"]
+    for reject in tally.rejects[:_SHOWN]:
+        unit = "line" if ".csv" in reject.file else "row"
+        lines.append(f"  {reject.file}, {unit} {reject.row}: {reject.reason} ({reject.value})")
+    return "\n".join(lines)

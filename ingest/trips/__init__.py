@@ -1,0 +1,1 @@
+"""Raw trips and trajectories, counted into flows."""

@@ -1,0 +1,153 @@
+"""Times of raw trips: texts and timestamps as the local wall clock, and what daylight saving does to it."""
+
+import datetime as dt
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crowdflow.schema import intervals
+
+MICROS_PER_MINUTE = 60_000_000
+_LATEST = np.datetime64("2149-12-31", "us").astype(np.int64)  # the data contract's last minute
+_ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?"
+_ZONED = rf"{_ISO}\s?(?:Z|[+-]\d{{2}}(?::?\d{{2}})?)"
+_US = r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}(?::\d{2})?"  # Citi Bike in New York, 2014-09..2016-09
+
+
+class Times(NamedTuple):
+    """A column of times.
+
+    Attributes:
+      local: microseconds on the local wall clock since 1970-01-01 00:00, int64 `[n]`; 0 where bad.
+      elapsed: microseconds to measure durations by, int64 `[n]`: UTC where a zone was given, else `local`.
+      bad: absent, unreadable, or not within 1970..2149, bool `[n]`.
+    """
+
+    local: np.ndarray
+    elapsed: np.ndarray
+    bad: np.ndarray
+
+
+def read_times(column: pa.Array, zone: str) -> Times:
+    """Reads a column of times.
+
+    Args:
+      column: timestamps or texts, `n` of them. Texts are ISO 8601, or month/day/year and a time. A time with
+        an offset (or a timestamp with a zone) is converted to the zone; one without is local already.
+      zone: IANA name.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type):
+        aware = column.type.tz is not None
+        micros, absent = _micros(pc.cast(column, pa.timestamp("us", column.type.tz), safe=False))
+        return _finish(micros, np.full(len(micros), aware), absent, zone)
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        column = decode(column)
+    for tz in (None, "UTC"):
+        try:
+            micros, absent = _micros(pc.cast(column, pa.timestamp("us", tz)))
+            return _finish(micros, np.full(len(micros), tz is not None), absent, zone)
+        except pa.ArrowInvalid:
+            continue
+    return _read_mixed(column, zone)
+
+
+def _read_mixed(column: pa.Array, zone: str) -> Times:
+    """The slower way, where not every text has the same form: by distinct text."""
+    codes, texts = pd.factorize(column.to_numpy(zero_copy_only=False))
+    texts = pd.Series(texts, dtype=object).astype(str).str.strip()
+    micros, aware = np.full(len(texts) + 1, np.iinfo(np.int64).min), np.zeros(len(texts) + 1, bool)
+    for pattern, options in (
+        (_ISO, {}),
+        (_ZONED, {"utc": True}),
+        (_US, {"format": "%m/%d/%Y %H:%M:%S"}),
+        (_US, {"format": "%m/%d/%Y %H:%M"}),
+    ):
+        chosen = np.flatnonzero(texts.str.fullmatch(pattern).to_numpy(bool))
+        chosen = chosen[micros[chosen] == np.iinfo(np.int64).min]
+        found = pd.DatetimeIndex(pd.to_datetime(texts.iloc[chosen], errors="coerce", **options))
+        good = ~found.isna()
+        micros[chosen[good]] = found.asi8[good] // 1000
+        aware[chosen] = "utc" in options
+    micros, aware = micros[codes], aware[codes]  # code -1, a null, takes the last
+    return _finish(micros, aware, micros == np.iinfo(np.int64).min, zone)
+
+
+def _finish(micros: np.ndarray, aware: np.ndarray, bad: np.ndarray, zone: str) -> Times:
+    bad = bad | (micros < 0) | (micros > _LATEST)
+    micros = np.where(bad, 0, micros)
+    local = micros
+    if aware.any():
+        utc = pd.DatetimeIndex(micros[aware].astype("datetime64[us]")).tz_localize("UTC")
+        there = utc.tz_convert(zone).tz_localize(None)
+        local = micros.copy()
+        local[aware] = there.asi8 // 1000
+    return Times(local, micros, bad)
+
+
+def _micros(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    if not column.null_count:
+        return column.cast(pa.int64()).to_numpy(), np.zeros(len(column), bool)
+    absent = column.is_null().to_numpy(zero_copy_only=False)
+    return column.cast(pa.int64()).fill_null(0).to_numpy(), absent
+
+
+def decode(column: pa.Array) -> pa.Array:
+    """Bytes as texts; what is no UTF-8 becomes replacement characters."""
+    values = [None if v is None else v.decode("utf-8", "replace") for v in column.to_pylist()]
+    return pa.array(values, pa.string())
+
+
+def repeated_micros(local: np.ndarray, zone_name: str) -> np.ndarray:
+    """By how much the clock is set back over times that occur twice, usually an hour; 0 for all others.
+
+    Args:
+      local: microseconds on the wall clock, int64 `[n]`.
+      zone_name: IANA name.
+
+    Returns:
+      Microseconds, int64 `[n]`.
+    """
+    minutes, index = np.unique(local // MICROS_PER_MINUTE, return_inverse=True)
+    zone = ZoneInfo(zone_name)
+    lengths = [max(dt.timedelta(0), _set_back(minute, zone)) for minute in minutes.tolist()]
+    return np.array([length // dt.timedelta(microseconds=1) for length in lengths], np.int64)[index]
+
+
+def changed_intervals(starts: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals that daylight saving repeats, and those that it skips.
+
+    Args:
+      starts: wall-clock minutes of intervals' starts, int64 `[n]`.
+      zone_name: IANA name.
+
+    Returns:
+      The starts of each kind, int64 `[k]`.
+    """
+    zone, found = ZoneInfo(zone_name), ([], [])
+    days, where = np.unique(starts // intervals.MINUTES_PER_DAY, return_inverse=True)
+    for index, day in enumerate(days.tolist()):
+        midnight = day * intervals.MINUTES_PER_DAY
+        ends = [_offset(m, zone) for m in (midnight, midnight + intervals.MINUTES_PER_DAY)]
+        if ends[0] != ends[1]:
+            for start in starts[where == index].tolist():
+                back = _set_back(start, zone)
+                if back:
+                    found[back < dt.timedelta(0)].append(start)
+    return tuple(np.array(kind, np.int64) for kind in found)
+
+
+def _set_back(minute: int, zone: ZoneInfo) -> dt.timedelta:
+    """How far the clock is set back over a minute: positive where it occurs twice, negative where never."""
+    first, second = (_offset(minute, zone, fold) for fold in (0, 1))
+    return first - second
+
+
+def _offset(minute: int, zone: ZoneInfo, fold: int = 0) -> dt.timedelta:
+    time = dt.datetime(1970, 1, 1) + dt.timedelta(minutes=minute)
+    return time.replace(tzinfo=zone, fold=fold).utcoffset()

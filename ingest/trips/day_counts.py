@@ -1,0 +1,195 @@
+"""Counts of starts and ends by interval and cell, a day at a time, and the span that files cover."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterable
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest.date_range import Bounds
+from crowdflow.schema import intervals
+
+INFLOW, OUTFLOW = 0, 1
+_HELD_BYTES = 48 << 20  # of counts, before they are handed on
+COVERED_SHARE = 0.25  # of a month's days within the span: with starts on fewer, no file covers it
+_DENSE = 4 << 20  # counters at once; above, distinct ones are found by sorting
+
+
+class DayCounts:
+    """Adds events up by day; days are handed on packed, so that memory stays flat."""
+
+    def __init__(self, cells: int, minutes: int):
+        """Starts empty.
+
+        Args:
+          cells: H * W.
+          minutes: length of an interval.
+        """
+        self._cells = cells
+        self._minutes = minutes
+        self._size = intervals.per_day(minutes) * cells * 2
+        self._held: dict[int, np.ndarray] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `take` the days."""
+        return len(self._held) * self._size * 4 > _HELD_BYTES
+
+    def add(self, starts: np.ndarray, cells: np.ndarray, channel: int) -> None:
+        """Counts events.
+
+        Args:
+          starts: wall-clock minutes of the interval of each, int64 `[n]`.
+          cells: the cell of each, int64 `[n]`.
+          channel: `INFLOW` or `OUTFLOW`.
+        """
+        if not len(starts):
+            return
+        codes, days = pd.factorize(starts // intervals.MINUTES_PER_DAY)
+        slots = starts % intervals.MINUTES_PER_DAY // self._minutes
+        index = (slots * self._cells + cells) * 2 + channel + codes * self._size
+        if len(days) * self._size <= _DENSE:
+            counts = np.bincount(index, minlength=len(days) * self._size)
+            for day, found in zip(days.tolist(), counts.reshape(len(days), self._size)):
+                self._of(day)[:] += found.astype(np.int32)
+            return
+        index, counts = np.unique(index, return_counts=True)
+        places, begins = np.unique(index // self._size, return_index=True)
+        parts = zip(np.split(index, begins[1:]), np.split(counts, begins[1:]))
+        for place, (part, found) in zip(places, parts):
+            self._of(int(days[place]))[part % self._size] += found.astype(np.int32)
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """The counts so far as (day since 1970-01-01, packed counts); nothing is held after."""
+        packed = [(day, zlib.compress(held.tobytes(), 1)) for day, held in self._held.items()]
+        self._held = {}
+        return packed
+
+    def _of(self, day: int) -> np.ndarray:
+        if day not in self._held:
+            self._held[day] = np.zeros(self._size, np.int32)
+        return self._held[day]
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """Where the starts of trips (or the points) lie.
+
+    Attributes:
+      first: wall-clock minutes of the interval of the first, or None where there is none.
+      last: of the last.
+      days: the days that have one, since 1970-01-01.
+    """
+
+    first: Optional[int] = None
+    last: Optional[int] = None
+    days: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, starts: np.ndarray) -> "Coverage":
+        """The coverage of some intervals' starts, int64 `[n]`."""
+        if not len(starts):
+            return cls()
+        days = pd.unique(starts // intervals.MINUTES_PER_DAY).tolist()
+        return cls(int(starts.min()), int(starts.max()), frozenset(days))
+
+    def within(self, limits: Optional[Bounds], minutes: int) -> "Coverage":
+        """The part of it that lies in a range of days; all of it where there is none."""
+        if limits is None or self.first is None:
+            return self
+        days = frozenset(day for day in self.days if limits.first <= day <= limits.last)
+        if not days:
+            return Coverage()
+        end = (limits.last + 1) * intervals.MINUTES_PER_DAY - minutes
+        first = max(self.first, limits.first * intervals.MINUTES_PER_DAY)
+        return Coverage(first, min(self.last, end), days)
+
+    def covered_days(self) -> np.ndarray:
+        """The days of covered months from the first start to the last, and all that have one.
+
+        Returns:
+          Days since 1970-01-01, int64 `[n]`, sorted.
+        """
+        if self.first is None:
+            return np.zeros(0, np.int64)
+        every, months, covered = self._by_month()
+        return every[covered[months] | np.isin(every, list(self.days))]
+
+    def empty_days(self) -> np.ndarray:
+        """The covered days without a start, int64 `[n]`, sorted."""
+        return np.setdiff1d(self.covered_days(), list(self.days))
+
+    def missing_months(self) -> list[str]:
+        """The months between the first and the last start that are not covered, such as `2017-04`."""
+        if self.first is None:
+            return []
+        every, _, covered = self._by_month()
+        first = every[:1].astype("datetime64[D]").astype("datetime64[M]")
+        return (first + np.flatnonzero(~covered)).astype(str).tolist()
+
+    def _by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The span's days `[n]`, the month of each from the first on, and which are covered `[m]`."""
+        every = np.arange(min(self.days), max(self.days) + 1)
+        months = every.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        months -= months[0]
+        held = np.isin(every, list(self.days))
+        return every, months, np.bincount(months, held) >= COVERED_SHARE * np.bincount(months)
+
+    def holds(self, starts: np.ndarray, empty_days: str) -> np.ndarray:
+        """Which intervals have a frame, bool `[n]`.
+
+        Args:
+          starts: wall-clock minutes, int64 `[n]`.
+          empty_days: days without a start are `zero` flow or `missing`.
+        """
+        if self.first is None:
+            return np.zeros(len(starts), bool)
+        days = self.covered_days() if empty_days == "zero" else sorted(self.days)
+        inside = (starts >= self.first) & (starts <= self.last)
+        return inside & np.isin(starts // intervals.MINUTES_PER_DAY, days)
+
+
+def merge_coverage(parts: Iterable[Coverage]) -> Coverage:
+    """The coverage of all parts."""
+    parts = [part for part in parts if part.first is not None]
+    if not parts:
+        return Coverage()
+    return Coverage(
+        min(part.first for part in parts),
+        max(part.last for part in parts),
+        frozenset().union(*(part.days for part in parts)),
+    )
+
+
+def assemble(
+    day: int,
+    packed: Iterable[bytes],
+    coverage: Coverage,
+    grid: tuple[int, int],
+    minutes: int,
+    empty_days: str,
+) -> tuple[FrameBlock, int]:
+    """The frames of a day, from its counts.
+
+    Args:
+      day: since 1970-01-01.
+      packed: the day's counts, in any number of parts.
+      coverage: of all files.
+      grid: H, W.
+      minutes: length of an interval.
+      empty_days: as `Coverage.holds`.
+
+    Returns:
+      A frame for each interval of the day that is covered, and how many ends lie in the others.
+    """
+    per_day = intervals.per_day(minutes)
+    total = np.zeros((per_day, *grid, 2), np.int64)
+    for part in packed:
+        total += np.frombuffer(zlib.decompress(part), np.int32).reshape(total.shape)
+    starts = day * intervals.MINUTES_PER_DAY + np.arange(per_day) * minutes
+    held = coverage.holds(starts, empty_days)
+    outside = int(total[~held, ..., INFLOW].sum())
+    return FrameBlock(starts[held], total[held].astype(np.float32)), outside

@@ -1,0 +1,142 @@
+"""Files of trips as events to count, and counts as frames: the data flow of trips, without Beam."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest.trips import trip_files, trip_rows, trip_tally
+from crowdflow.ingest.trips.day_counts import INFLOW, OUTFLOW, Coverage, assemble
+from crowdflow.ingest.trips.trajectories import PointBlock, by_bucket, find_crossings
+from crowdflow.ingest.trips.trip_layouts import POINT_ROLES
+from crowdflow.ingest.trips.trip_tally import Origin, TripTally
+
+_FILE_BITS, _UNIT_BITS = 48, 33  # of a point's place in the order of files, units and lines
+
+
+class Part(NamedTuple):
+    """A part of a file of trips.
+
+    Attributes:
+      index: of the file among the inputs.
+      path: of the file.
+      unit: slice, member or row group.
+      parquet: whether it is Parquet, not CSV.
+    """
+
+    index: int
+    path: str
+    unit: int
+    parquet: bool
+
+
+class Events(NamedTuple):
+    """Starts or ends to count.
+
+    Attributes:
+      starts: wall-clock minutes of the interval of each, int64 `[n]`.
+      cells: row * W + column, int64 `[n]`.
+      channel: `INFLOW` or `OUTFLOW`.
+    """
+
+    starts: np.ndarray
+    cells: np.ndarray
+    channel: int
+
+
+class Counted(NamedTuple):
+    """What a block of rows, or of points, comes to.
+
+    Attributes:
+      tally: of the block.
+      events: to count.
+      points: of trajectories, by bucket: their crossings are known when all are read.
+    """
+
+    tally: TripTally
+    events: list[Events]
+    points: list[tuple[int, PointBlock]]
+
+
+def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.Rows, Origin]]:
+    """Reads a part of a file, block by block.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    read = trip_files.read_parquet if part.parquet else trip_files.read_csv
+    name = part.path if part.parquet else trip_files.unit_name(part.path, part.unit)
+    origin = Origin(name, part.unit, 0 if part.parquet else 2)
+    for rows in read(part.path, part.unit, config):
+        yield rows, origin
+
+
+def count_rows(
+    rows: trip_files.Rows, file: int, origin: Origin, config: Config, buckets: int
+) -> Counted:
+    """Judges a block of rows.
+
+    Args:
+      rows: of trips, or of points.
+      file: its index among the inputs.
+      origin: of the rows.
+      config: for grid, intervals and trips.
+      buckets: how many the points are split into.
+    """
+    if rows.layout.roles != POINT_ROLES:
+        starts, ends = trip_rows.judge_trips(rows, config)
+        events = [_good(starts, OUTFLOW), _good(ends, INFLOW)]
+        return Counted(trip_tally.of_trips(rows, starts, ends, origin), events, [])
+    points = trip_rows.judge_points(rows, config)
+    good = points.side.reasons == trip_rows.OK
+    order = rows.numbers[good] + (file << _FILE_BITS) + (origin.unit << _UNIT_BITS)
+    found = by_bucket(
+        points.ids[good],
+        points.elapsed[good],
+        order,
+        points.side.starts[good],
+        points.side.cells[good],
+        buckets,
+    )
+    return Counted(trip_tally.of_points(rows, points.side, origin), [], list(found))
+
+
+def count_crossings(points: Iterable[PointBlock], max_gap_minutes: float) -> Counted:
+    """Finds the crossings of trajectories, of which these are all the points."""
+    crossings = find_crossings(points, max_gap_minutes)
+    tally, events = TripTally(), []
+    tally.counts["gaps"] = crossings.gaps
+    for cells, channel, name in (
+        (crossings.entered, INFLOW, "crossings_in"),
+        (crossings.left, OUTFLOW, "crossings_out"),
+    ):
+        inside = cells >= 0
+        tally.counts[name] = int(inside.sum())
+        events.append(Events(crossings.starts[inside], cells[inside], channel))
+    return Counted(tally, events, [])
+
+
+def trip_day(
+    day: int, packed: Iterable[bytes], coverage: Coverage, config: Config
+) -> tuple[FrameBlock, TripTally]:
+    """The frames of a day, and their tally.
+
+    Args:
+      day: since 1970-01-01.
+      packed: the day's counts, in any number of parts.
+      coverage: of all files.
+      config: for grid, intervals and trips.
+    """
+    grid, minutes = config.grid, config.intervals.minutes
+    frames, outside = assemble(
+        day, packed, coverage, (grid.rows, grid.cols), minutes, config.trips.empty_days
+    )
+    zone = config.intervals.timezone
+    return frames, trip_tally.of_day(frames.starts, frames.maps, outside, zone)
+
+
+def _good(side: trip_rows.Side, channel: int) -> Events:
+    good = side.reasons == trip_rows.OK
+    return Events(side.starts[good], side.cells[good], channel)

@@ -1,0 +1,246 @@
+"""Files of trips as blocks of rows: CSV (plain, .gz, in .zip) cut by bytes at line ends, and Parquet."""
+
+import csv
+import gzip
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crowdflow.config import Config
+from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
+from crowdflow.ingest.trips.trip_lines import Rows, parse_lines
+from crowdflow.schema.errors import DataError
+from crowdflow.storage import files
+
+SLICE_BYTES = 32 << 20  # of a plain CSV file, read by one worker
+_BLOCK_BYTES = 8 << 20  # of text, parsed at once
+_BATCH_ROWS = 131_072
+_HEADER_BYTES = 1 << 16
+_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+def csv_header(path: str) -> list[str]:
+    """The names in the first line of a CSV file, or of the first CSV in a zip.
+
+    Raises:
+      DataError: it cannot be read.
+    """
+    return _read_header(path, 0)
+
+
+def csv_members(path: str) -> tuple[list[str], list[str]]:
+    """The CSV files in a zip, by name, and the names of the others, which are ignored.
+
+    Raises:
+      DataError: it is no whole zip, has no CSV, or has a zip inside.
+    """
+    try:
+        with zipfile.ZipFile(files.local(path)) as archive:
+            names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+    except _ERRORS as error:
+        raise DataError(f"{path}: expected a whole zip file, cannot be read ({error}).") from None
+    nested = [name for name in names if name.lower().endswith(".zip")]
+    if nested:
+        raise DataError(
+            f"{path}: expected CSV files inside, received a zip, {nested[0]}. Unpack it."
+        )
+    found = [n for n in names if n.lower().endswith(".csv") and not _is_stray(n)]
+    if not found:
+        raise DataError(
+            f"{path}: expected a CSV file inside, found {', '.join(names) or 'nothing'}."
+        )
+    return found, [name for name in names if name not in found]
+
+
+def inspect_csv(path: str, config: Config) -> int:
+    """Checks the header of a CSV file, or of each in a zip, and that it has a line below.
+
+    Returns:
+      The units: slices of a plain file, 1 for a `.gz`, the CSV files of a zip.
+
+    Raises:
+      DataError: it cannot be read, its header has no known layout, or it has no rows.
+    """
+    units = 1
+    if _is_zip(path):
+        units = len(csv_members(path)[0])
+    elif not _is_gzip(path):
+        units = max(1, -(-files.size(path) // SLICE_BYTES))
+    for unit in range(units if _is_zip(path) else 1):
+        where = unit_name(path, unit)
+        require_layout(where, _read_header(path, unit), config)
+        try:
+            with _open(path, unit) as stream:
+                _read_line(stream)
+                if not stream.read(_HEADER_BYTES).strip():
+                    raise DataError(f"{where}: expected rows below the header, received none.")
+        except _ERRORS as error:
+            raise DataError(f"{where}: cannot be read ({error}).") from None
+    return units
+
+
+def unit_name(path: str, unit: int) -> str:
+    """The name of the file that a unit is of: a zip with several CSV files has several."""
+    members = csv_members(path)[0] if _is_zip(path) else []
+    return f"{path}/{members[unit]}" if len(members) > 1 else path
+
+
+def read_csv(path: str, unit: int, config: Config) -> Iterator[Rows]:
+    """Reads a unit, block by block; memory does not grow with the file.
+
+    A line belongs to the slice in which it begins. A line end ends a row, inside quotes too.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    header = _read_header(path, unit)
+    layout = require_layout(path, header, config)
+    sliced = not (_is_zip(path) or _is_gzip(path))
+    begin, end = (unit * SLICE_BYTES, (unit + 1) * SLICE_BYTES) if sliced else (0, None)
+    first = 0
+    try:
+        with _open(path, unit) as stream:
+            if begin:
+                stream.seek(begin - 1)
+                stream.readline()
+            else:
+                _read_line(stream)
+            for block in _blocks(stream, end):
+                rows = parse_lines(block, len(header), layout, first)
+                first += rows.lines
+                yield rows
+    except (*_ERRORS, pa.ArrowException) as error:
+        place = f"{unit_name(path, unit)}, {first:,} lines into its part {unit + 1}"
+        raise DataError(f"{place}: cannot be read ({error}).") from None
+
+
+def inspect_parquet(path: str, config: Config) -> int:
+    """Checks a Parquet file's columns.
+
+    Returns:
+      The number of row groups.
+
+    Raises:
+      DataError: it is no Parquet, has no known layout, a column is of another type, or it has no rows.
+    """
+    schema, rows, groups = _parquet_schema(path)
+    layout = require_layout(path, schema.names, config)
+    if not rows:
+        raise DataError(f"{path}: expected rows, received none.")
+    for role, place in zip(layout.roles, layout.columns):
+        _require_type(path, role, schema.field(place))
+    return groups
+
+
+def parquet_names(path: str) -> list[str]:
+    """The names of a Parquet file's columns.
+
+    Raises:
+      DataError: it is no Parquet.
+    """
+    return _parquet_schema(path)[0].names
+
+
+def read_parquet(path: str, unit: int, config: Config) -> Iterator[Rows]:
+    """Reads a row group, batch by batch.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    try:
+        with pq.ParquetFile(files.local(path)) as file:
+            names = file.schema_arrow.names
+            layout = require_layout(path, names, config)
+            wanted = [names[place] for place in layout.columns]
+            first, none = 0, np.zeros(0, np.int64)
+            for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
+                columns = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
+                numbers = np.arange(first, first + batch.num_rows)
+                yield Rows(layout, columns, numbers, none, (), batch.num_rows)
+                first += batch.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from None
+
+
+def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
+    """Whole lines, about `_BLOCK_BYTES` at a time, of those that begin before `end`."""
+    while end is None or stream.tell() < end:
+        wanted = _BLOCK_BYTES if end is None else min(_BLOCK_BYTES, end - stream.tell())
+        block = stream.read(wanted)
+        if not block:
+            return
+        if not block.endswith(b"\n"):
+            block += stream.readline()
+        yield block
+
+
+def _open(path: str, unit: int) -> IO[bytes]:
+    if _is_zip(path):
+        member = csv_members(path)[0][unit]
+        return io.BufferedReader(zipfile.ZipFile(files.local(path)).open(member), _HEADER_BYTES)
+    local = files.local(path)
+    return gzip.open(local, "rb") if _is_gzip(path) else open(local, "rb")
+
+
+def _read_header(path: str, unit: int) -> list[str]:
+    try:
+        with _open(path, unit) as stream:
+            line = _read_line(stream).decode("utf-8-sig", "replace")
+        return [name.strip() for name in next(csv.reader([line.strip()]), [])]
+    except (*_ERRORS, csv.Error) as error:
+        raise DataError(f"{unit_name(path, unit)}: cannot be read as CSV ({error}).") from None
+
+
+def _read_line(stream: IO[bytes]) -> bytes:
+    """The first line; after it the stream is at the second."""
+    start = stream.read(_HEADER_BYTES)
+    found = re.search(rb"\r\n|\n|\r", start)
+    stream.seek(found.end() if found else len(start))
+    return start[: found.start()] if found else start
+
+
+def _is_zip(path: str) -> bool:
+    return path.lower().endswith(".zip")
+
+
+def _is_gzip(path: str) -> bool:
+    return path.lower().endswith(".gz")
+
+
+def _is_stray(name: str) -> bool:
+    return name.startswith("__MACOSX/") or os.path.basename(name).startswith((".", "_"))
+
+
+def _parquet_schema(path: str) -> tuple[pa.Schema, int, int]:
+    try:
+        with pq.ParquetFile(files.local(path)) as file:
+            return file.schema_arrow, file.metadata.num_rows, file.num_row_groups
+    except (OSError, pa.ArrowException) as error:
+        message = f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
+        raise DataError(message) from None
+
+
+def _require_type(path: str, role: str, field: pa.Field) -> None:
+    value = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    ok = any(
+        kind(value) for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
+    )
+    if role in TIMES:
+        expected, fits = "a timestamp", pa.types.is_timestamp(value)
+    elif role == "point_id":
+        expected, fits = "a text or a whole number", pa.types.is_integer(value)
+    else:
+        expected = "numbers"
+        fits = pa.types.is_integer(value) or pa.types.is_floating(value)
+    if not (ok or fits):
+        raise DataError(
+            f"{path}, column {field.name}: expected {expected}, received the type {field.type}."
+        )

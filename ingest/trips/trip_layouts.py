@@ -1,0 +1,93 @@
+"""The headers of trip files: which columns hold what, for the layouts that are known by name."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from crowdflow.config import Config
+from crowdflow.schema.errors import DataError
+
+START_TIME, END_TIME = "start_time", "end_time"
+START_LAT, START_LON = "start_lat", "start_lon"
+END_LAT, END_LON = "end_lat", "end_lon"
+TRIP_ROLES = (START_TIME, END_TIME, START_LAT, START_LON, END_LAT, END_LON)
+POINT_ID, POINT_TIME, POINT_LAT, POINT_LON = "point_id", "point_time", "point_lat", "point_lon"
+POINT_ROLES = (POINT_ID, POINT_TIME, POINT_LAT, POINT_LON)
+TIMES = (START_TIME, END_TIME, POINT_TIME)
+
+# Layout -> its headers, each in the order of TRIP_ROLES. Case, spaces and underscores do not matter.
+_KNOWN = {
+    "citibike": (
+        ("Start Time", "Stop Time", "Start Station Latitude", "Start Station Longitude",
+         "End Station Latitude", "End Station Longitude"),
+        ("started_at", "ended_at", "start_lat", "start_lng", "end_lat", "end_lng"),
+    ),
+    "tlc": (
+        ("Trip_Pickup_DateTime", "Trip_Dropoff_DateTime", "Start_Lat", "Start_Lon",
+         "End_Lat", "End_Lon"),
+        ("pickup_datetime", "dropoff_datetime", "pickup_latitude", "pickup_longitude",
+         "dropoff_latitude", "dropoff_longitude"),
+        ("tpep_pickup_datetime", "tpep_dropoff_datetime", "pickup_latitude", "pickup_longitude",
+         "dropoff_latitude", "dropoff_longitude"),
+    ),
+    "trips": (TRIP_ROLES,),
+}  # fmt: skip
+
+
+class Layout(NamedTuple):
+    """A file's columns.
+
+    Attributes:
+      name: of the layout.
+      roles: `TRIP_ROLES` or `POINT_ROLES`.
+      columns: where each role's column is in the header, from 0.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    columns: tuple[int, ...]
+
+
+def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
+    """The layout of a header, or None where it has none that the configuration allows."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(header):
+        places.setdefault(_plain(name), place)
+    for name, roles, columns in _candidates(config):
+        found = [places.get(_plain(column)) for column in columns]
+        if None not in found:
+            return Layout(name, roles, tuple(found))
+    return None
+
+
+def require_layout(path: str, header: Sequence[str], config: Config, also: str = "") -> Layout:
+    """As `find_layout`; `also` is a line on what else a file could be.
+
+    Raises:
+      DataError: the header has no such layout; lists what was found and what is known.
+    """
+    layout = find_layout(header, config)
+    if layout is None:
+        known = [f"  {name}: {', '.join(columns)}" for name, _, columns in _candidates(config)]
+        known = "\n".join([*known, also] if also else known)
+        raise DataError(
+            f"{path}: the header matches no known layout (trips.layout = {config.trips.layout}). "
+            f"Found: {', '.join(header)[:300] or 'no columns'}. Known:\n{known}\n"
+            "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on."
+        )
+    return layout
+
+
+def _candidates(config: Config) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    trips = config.trips
+    points = ("trajectories", POINT_ROLES, tuple(getattr(trips, role) for role in POINT_ROLES))
+    if trips.layout == "trajectories":
+        return [points]
+    if trips.layout == "columns":
+        return [("columns", TRIP_ROLES, tuple(getattr(trips, role) for role in TRIP_ROLES))]
+    names = _KNOWN if trips.layout == "auto" else (trips.layout,)
+    found = [(name, TRIP_ROLES, columns) for name in names for columns in _KNOWN[name]]
+    return [*found, points] if trips.layout == "auto" else found
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "").replace("_", "").strip()

@@ -1,0 +1,133 @@
+"""Lines of CSV as columns, with the number of every line."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from crowdflow.ingest.trips.trip_layouts import TIMES, Layout
+
+_NULLS = ["", "NULL", "null", "NA", "\\N"]
+# A quote opens a field only at its start; a double one inside is a quote, any other ends the quoting.
+_FIELD = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^,]*|[^",][^,]*|)'
+_CLOSED = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD), re.DOTALL)
+
+
+class Rows(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+      layout: which roles the columns have.
+      columns: an array of `n` values for each role, in the layout's order; texts, or typed.
+      numbers: of the rows, int64 `[n]`: lines from the slice's first, 0 (Parquet: rows).
+      malformed: lines that are no row: other numbers of fields, an open quote; int64 `[m]`.
+      faults: what is wrong with each of them, `m` texts.
+      lines: how many lines (or rows) the block has, empty ones too.
+    """
+
+    layout: Layout
+    columns: Sequence[pa.Array]
+    numbers: np.ndarray
+    malformed: np.ndarray
+    faults: Sequence[str]
+    lines: int
+
+
+def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
+    """A block of whole lines as columns.
+
+    Empty lines are no rows, but are counted. A line end ends a row, inside quotes too.
+
+    Args:
+      block: lines, ended by any of the three line ends.
+      fields: in each of them, as in the header.
+      layout: which columns are read.
+      first: number of the first line.
+
+    Raises:
+      pyarrow.ArrowInvalid: the lines cannot be told apart.
+    """
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    numbers = None  # of the lines that are left, where some are taken out
+    if block.startswith(b"\n") or b"\n\n" in block:
+        texts = block.split(b"\n")
+        numbers = np.flatnonzero([bool(text) for text in texts])
+        block = b"\n".join(text for text in texts if text)
+    table, malformed = _read_table(block, fields, layout)
+    left = lines if numbers is None else len(numbers)
+    odd: list[tuple[int, str]] = []
+    if table.num_rows + len(malformed) != left:  # a quote went on over a line end
+        texts = block.split(b"\n")
+        whole = [not ends_in_quotes(text) for text in texts]
+        numbers = np.arange(left) if numbers is None else numbers
+        odd = [(int(n), "an open quote") for n, w in zip(numbers, whole) if not w]
+        numbers = numbers[np.array(whole[:left], bool)]
+        block = b"\n".join(text for text, w in zip(texts, whole) if w)
+        table, malformed = _read_table(block, fields, layout)
+    numbers = np.arange(left) if numbers is None else numbers
+    if table.num_rows + len(malformed) != len(numbers):
+        raise pa.ArrowInvalid(
+            f"lines {first + 1:,} to {first + lines:,} below: {len(numbers):,} lines are "
+            f"{table.num_rows + len(malformed):,} rows"
+        )
+    wrong = np.array([row.number - 1 for row in malformed], np.int64)
+    faults = [f"{r.actual_columns} fields, not {r.expected_columns}" for r in malformed]
+    bad = [*zip(numbers[wrong].tolist(), faults), *odd]
+    return Rows(
+        layout,
+        [table.column(role).combine_chunks() for role in layout.roles],
+        np.delete(numbers, wrong) + first,
+        np.array([number for number, _ in bad], np.int64) + first,
+        [fault for _, fault in bad],
+        lines,
+    )
+
+
+def ends_in_quotes(line: bytes) -> bool:
+    """Whether a quoted field of a line, given without its end, is still open at the end."""
+    return b'"' in line and _CLOSED.fullmatch(line) is None
+
+
+def _read_table(
+    block: bytes, fields: int, layout: Layout
+) -> tuple[pa.Table, list[pa_csv.InvalidRow]]:
+    """Only the columns of the layout: typed where every value is readable, else as bytes."""
+    names = [f"-{place}" for place in range(fields)]
+    for role, place in zip(layout.roles, layout.columns):
+        names[place] = role
+    if not block.strip():
+        return pa.table({role: pa.array([], pa.binary()) for role in layout.roles}), []
+    texts = dict.fromkeys(layout.roles, pa.binary())
+    typed = {role: pa.timestamp("us") if role in TIMES else pa.float64() for role in layout.roles}
+    if "point_id" in typed:
+        typed["point_id"] = pa.string()
+    for types in (typed, texts):
+        malformed: list[pa_csv.InvalidRow] = []
+
+        def keep(row: pa_csv.InvalidRow, found=malformed) -> str:
+            found.append(row)
+            return "skip"
+
+        try:
+            table = pa_csv.read_csv(
+                pa.BufferReader(block),
+                pa_csv.ReadOptions(
+                    use_threads=False, column_names=names, block_size=len(block) + 1
+                ),
+                pa_csv.ParseOptions(invalid_row_handler=keep, ignore_empty_lines=False),
+                pa_csv.ConvertOptions(
+                    include_columns=list(layout.roles),
+                    column_types=types,
+                    null_values=_NULLS,
+                    strings_can_be_null=True,
+                ),
+            )
+            return table, malformed
+        except pa.ArrowInvalid as error:
+            unread = error
+    raise unread

@@ -1,0 +1,171 @@
+"""Rows of trips, judged as whole columns: which starts and ends are counted where, and why others are not."""
+
+import datetime as dt
+from typing import NamedTuple, Optional
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crowdflow.config import Config
+from crowdflow.flows import grids
+from crowdflow.ingest import date_range
+from crowdflow.ingest.trips import clock, trip_layouts
+from crowdflow.ingest.trips.trip_files import Rows
+from crowdflow.schema import intervals
+
+# Why a start, an end or a point is rejected; the first that applies, in this order.
+UNPARSABLE = (
+    "unparsable"  # a time or position that cannot be read, no time, another number of fields
+)
+NO_POSITION = "no_position"  # empty, not finite, or 0, 0
+ENDS_BEFORE_START = "ends_before_start"  # both sides: which of the two times is wrong is unknown
+TOO_LONG = "too_long"  # the end only
+OUTSIDE_GRID = "outside_grid"
+OUTSIDE_SPAN = (
+    "outside_span"  # an end that no covered interval holds; a start beyond the given days
+)
+REASONS = (UNPARSABLE, NO_POSITION, ENDS_BEFORE_START, TOO_LONG, OUTSIDE_GRID, OUTSIDE_SPAN)
+OK = len(REASONS)  # the code of a side without a reason to reject it
+LEFT_OUT = OK + 1  # of one outside the range of dates, whatever else is wrong with it
+
+
+class Side(NamedTuple):
+    """The starts, or the ends, or the points of some rows.
+
+    Attributes:
+      reasons: index into `REASONS`, `OK` or `LEFT_OUT`, uint8 `[n]`.
+      starts: wall-clock minutes of the interval that holds it, int64 `[n]`; 0 where unparsable.
+      cells: row * W + column, int64 `[n]`; -1 outside the grid.
+      dated: the time is one to go by, bool `[n]`, whatever the position, in the range or not: the files cover it.
+    """
+
+    reasons: np.ndarray
+    starts: np.ndarray
+    cells: np.ndarray
+    dated: np.ndarray
+
+
+class Points(NamedTuple):
+    """Points of trajectories.
+
+    Attributes:
+      side: what of them is usable; a point outside the grid is, its cell is -1.
+      ids: of the trajectories, texts, object `[n]`.
+      elapsed: microseconds, int64 `[n]`.
+    """
+
+    side: Side
+    ids: np.ndarray
+    elapsed: np.ndarray
+
+
+def judge_trips(rows: Rows, config: Config) -> tuple[Side, Side]:
+    """Judges the starts and the ends of trips, each by its own time and position.
+
+    Args:
+      rows: of trips.
+      config: for grid, intervals and trips.
+
+    Returns:
+      Starts and ends. Ends outside the covered span are not told here: that takes all files.
+    """
+    columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
+    start = clock.read_times(columns[trip_layouts.START_TIME], zone)
+    end = clock.read_times(columns[trip_layouts.END_TIME], zone)
+    both = ~(start.bad | end.bad)
+    lasts = np.where(both, end.elapsed - start.elapsed, 0)
+    backwards = lasts < 0
+    # On the local clock a trip through the hour that occurs twice can end before it starts.
+    local = np.flatnonzero(backwards & (start.elapsed == start.local))
+    backwards[local] = lasts[local] + clock.repeated_micros(end.local[local], zone) < 0
+    too_long = lasts > config.trips.max_hours * 60 * clock.MICROS_PER_MINUTE
+    none = np.zeros(len(lasts), bool)
+    names = (trip_layouts.START_LAT, trip_layouts.START_LON)
+    starts = _judge(start, columns, names, backwards, none, config, limit_days=True)
+    names = (trip_layouts.END_LAT, trip_layouts.END_LON)
+    ends = _judge(end, columns, names, backwards, too_long, config, limit_days=False)
+    return starts, ends
+
+
+def judge_points(rows: Rows, config: Config) -> Points:
+    """Judges points of trajectories; one outside the grid is kept, since a trajectory can enter from there."""
+    columns = dict(zip(rows.layout.roles, rows.columns))
+    times = clock.read_times(columns[trip_layouts.POINT_TIME], config.intervals.timezone)
+    ids = columns[trip_layouts.POINT_ID]
+    if not (pa.types.is_string(ids.type) or pa.types.is_integer(ids.type)):
+        ids = pc.cast(ids, pa.string(), safe=False)
+    times = times._replace(bad=times.bad | ids.is_null().to_numpy(zero_copy_only=False))
+    none = np.zeros(len(times.bad), bool)
+    names = (trip_layouts.POINT_LAT, trip_layouts.POINT_LON)
+    side = _judge(times, columns, names, none, none, config, limit_days=True)
+    reasons = np.where(side.reasons == REASONS.index(OUTSIDE_GRID), OK, side.reasons)
+    texts = pc.cast(ids, pa.string()).to_numpy(zero_copy_only=False)
+    return Points(side._replace(reasons=reasons), texts, times.elapsed)
+
+
+def _judge(
+    times: clock.Times,
+    columns: dict[str, pa.Array],
+    names: tuple[str, str],
+    backwards: np.ndarray,
+    too_long: np.ndarray,
+    config: Config,
+    limit_days: bool,
+) -> Side:
+    latitude, bad_latitude = _degrees(columns[names[0]])
+    longitude, bad_longitude = _degrees(columns[names[1]])
+    row, col, inside = grids.cell_of(latitude, longitude, config.grid)
+    cells = np.where(inside, row * config.grid.cols + col, -1)
+    placed = np.isfinite(latitude) & np.isfinite(longitude) & ((latitude != 0) | (longitude != 0))
+    starts = times.local // (config.intervals.minutes * clock.MICROS_PER_MINUTE)
+    starts *= config.intervals.minutes
+    reasons = np.full(len(starts), OK, np.uint8)
+    beyond = _beyond(starts, config) if limit_days else np.zeros(len(starts), bool)
+    wrong = (
+        times.bad | bad_latitude | bad_longitude,
+        ~placed,
+        backwards,
+        too_long,
+        cells < 0,
+        beyond,
+    )
+    for code in reversed(range(len(REASONS))):  # the first that applies is written last
+        reasons[wrong[code]] = code
+    left_out = date_range.outside(starts, config) & ~times.bad
+    reasons[left_out] = LEFT_OUT
+    return Side(reasons, starts, cells, ~(times.bad | backwards | beyond))
+
+
+def _beyond(starts: np.ndarray, config: Config) -> np.ndarray:
+    """Which intervals are before `trips.first_day` or after `trips.last_day`, bool `[n]`."""
+    wrong, days = np.zeros(len(starts), bool), starts // intervals.MINUTES_PER_DAY
+    first, last = (_day(text) for text in (config.trips.first_day, config.trips.last_day))
+    if first is not None:
+        wrong |= days < first
+    if last is not None:
+        wrong |= days > last
+    return wrong
+
+
+def _day(text: Optional[str]) -> Optional[int]:
+    if text is None:
+        return None
+    return intervals.date_to_minutes(dt.date.fromisoformat(text)) // intervals.MINUTES_PER_DAY
+
+
+def _degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Float64 `[n]`, NaN where absent, and which of it is no number, bool `[n]`."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_binary(column.type):
+        column = clock.decode(column)
+    try:
+        values = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return values, np.zeros(len(values), bool)
+    except pa.ArrowInvalid:  # some text is no number: the slower way, that says which
+        texts = pd.Series(column.to_pandas(), dtype=object)
+        values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+        empty = texts.fillna("").str.strip().str.lower().isin(("", "nan")).to_numpy(bool)
+        return values, np.isnan(values) & ~empty

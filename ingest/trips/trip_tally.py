@@ -1,0 +1,279 @@
+"""What an ingest of trips counted. Every trip is accounted for twice, as a start and as an end."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crowdflow.config import Config
+from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.trips import clock, trip_rows
+from crowdflow.ingest.trips.day_counts import Coverage, merge_coverage
+from crowdflow.ingest.trips.trip_files import Rows
+from crowdflow.schema import intervals
+from crowdflow.schema.errors import DataError
+
+START, END, POINT = "start", "end", "point"
+_BITS = 40  # of a line within its unit
+_LISTED_DAYS = 100
+
+
+class Origin(NamedTuple):
+    """Where rows come from: lines of a file that is read in parts are numbered when all are counted.
+
+    Attributes:
+      file: name.
+      unit: of the file.
+      first: number of the file's first row: 2, below the header, in CSV; 0 in Parquet.
+    """
+
+    file: str
+    unit: int
+    first: int
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """The numbers of a unit's rows, int64 `[n]`, made to sort by unit first."""
+        return numbers + self.first + (self.unit << _BITS)
+
+
+class Late(NamedTuple):
+    """Ends of a unit that may lie outside the covered span: which do is known when all files are read.
+
+    Attributes:
+      file: name, and
+      rows: as in the rejects, int64 `[n]`.
+      starts: wall-clock minutes of the ends' intervals, int64 `[n]`.
+    """
+
+    file: str
+    rows: np.ndarray
+    starts: np.ndarray
+
+
+@dataclasses.dataclass
+class TripTally(tallies.Tally):
+    """Counts of some part of an ingest of trips.
+
+    Its rejects' rows are those of `Origin` until `finish`; their reasons are `start_outside_grid` and so on.
+
+    Attributes:
+      lines: lines by (file, unit).
+      late: see `Late`.
+      coverage: of the starts.
+    """
+
+    lines: dict[tuple[str, int], int] = dataclasses.field(default_factory=dict)
+    late: list[Late] = dataclasses.field(default_factory=list)
+    coverage: Coverage = Coverage()
+
+
+def merge(parts: Iterable[tallies.Tally]) -> TripTally:
+    """Adds tallies up, plain ones too; the result does not depend on their order."""
+    parts = list(parts)
+    total = TripTally(**vars(tallies.merge(parts)))
+    trips = [part for part in parts if isinstance(part, TripTally)]
+    for part in trips:
+        for unit, lines in part.lines.items():
+            total.lines[unit] = total.lines.get(unit, 0) + lines
+        total.late += part.late
+    total.coverage = merge_coverage(part.coverage for part in trips)
+    return total
+
+
+def of_trips(rows: Rows, starts: trip_rows.Side, ends: trip_rows.Side, origin: Origin) -> TripTally:
+    """The tally of a block of trips."""
+    tally = TripTally(lines={(origin.file, origin.unit): rows.lines})
+    tally.counts["trips_read"] = len(starts.reasons) + len(rows.malformed)
+    tally.coverage = Coverage.of(starts.starts[starts.dated])
+    for name, side, columns in ((START, starts, (0, 2, 3)), (END, ends, (1, 4, 5))):
+        _reject(tally, name, side, rows, columns, origin)
+    late = _late(ends, tally.coverage)
+    if len(late):
+        late = late[: tallies.REJECTS_CAP]
+        tally.late.append(Late(origin.file, origin.rows(rows.numbers[late]), ends.starts[late]))
+    return tally
+
+
+def of_points(rows: Rows, side: trip_rows.Side, origin: Origin) -> TripTally:
+    """The tally of a block of points."""
+    tally = TripTally(lines={(origin.file, origin.unit): rows.lines})
+    tally.counts["points_read"] = len(side.reasons) + len(rows.malformed)
+    tally.counts["points_used"] = int((side.reasons == trip_rows.OK).sum())
+    tally.coverage = Coverage.of(side.starts[side.dated])
+    _reject(tally, POINT, side, rows, (1, 2, 3), origin)
+    return tally
+
+
+def of_day(starts: np.ndarray, maps: np.ndarray, outside: int, zone: str) -> TripTally:
+    """The tally of a day's frames.
+
+    Args:
+      starts: wall-clock minutes, int64 `[n]`.
+      maps: trips per interval, float32 `[n, H, W, 2]`.
+      outside: ends of the day that no frame holds.
+      zone: IANA name.
+    """
+    tally = TripTally(**vars(tallies.of_frames(starts)))
+    repeated, skipped = clock.changed_intervals(starts, zone)
+    inflow, outflow = maps.sum(axis=(0, 1, 2), dtype=np.float64).astype(int).tolist()
+    tally.counts.update(
+        inflow=inflow,
+        outflow=outflow,
+        repeated_intervals=len(repeated),
+        skipped_intervals=len(skipped),
+    )
+    tally.rejected[f"{END}_{trip_rows.OUTSIDE_SPAN}"] += outside
+    return tally
+
+
+def finish(tally: TripTally, empty_days: str) -> None:
+    """Lists the ends outside the covered span, and numbers the rejects' rows within their files."""
+    for late in tally.late:
+        outside = ~tally.coverage.holds(late.starts, empty_days)
+        for row, start in zip(late.rows[outside].tolist(), late.starts[outside]):
+            reason = f"{END}_{trip_rows.OUTSIDE_SPAN}"
+            value = intervals.format_start(start)
+            tally.rejects.append(tallies.Reject(late.file, row, reason, value))
+    rejects = sorted(tally.rejects)[: tallies.REJECTS_CAP]
+    before: dict[tuple[str, int], int] = {}
+    lines: collections.Counter = collections.Counter()
+    for file, unit in sorted(tally.lines):
+        before[file, unit] = lines[file]
+        lines[file] += tally.lines[file, unit]
+    tally.rejects, tally.late = [], []
+    for reject in rejects:
+        unit, row = reject.row >> _BITS, reject.row & ((1 << _BITS) - 1)
+        tally.rejects.append(reject._replace(row=row + before.get((reject.file, unit), 0)))
+
+
+def summarize(tally: TripTally, minutes: int) -> dict:
+    """The counters of an ingest of trips, but for the files.
+
+    Args:
+      tally: of the whole ingest, finished, with at least one frame.
+      minutes: length of an interval.
+    """
+    counts, rejected = tally.counts, tally.rejected
+    by_side = {
+        name: {reason: rejected[f"{name}_{reason}"] for reason in trip_rows.REASONS}
+        for name in (START, END, POINT)
+    }
+    empty = [str(day) for day in tally.coverage.empty_days().astype("datetime64[D]")]
+    return {
+        "trips_read": counts["trips_read"],
+        "starts_binned": counts["outflow"] - counts["crossings_out"],
+        "ends_binned": counts["inflow"] - counts["crossings_in"],
+        "start_rejects": by_side[START],
+        "end_rejects": by_side[END],
+        "points_read": counts["points_read"],
+        "points_used": counts["points_used"],
+        "point_rejects": by_side[POINT],
+        "crossings_in": counts["crossings_in"],
+        "crossings_out": counts["crossings_out"],
+        "gaps": counts["gaps"],
+        "frames": counts["frames"],
+        "rejected": {
+            reason: sum(found[reason] for found in by_side.values()) for reason in trip_rows.REASONS
+        },
+        "rejects_listed": len(tally.rejects),
+        "rejects_cap": tallies.REJECTS_CAP,
+        "missing_intervals": (tally.last - tally.first) // minutes + 1 - counts["frames"],
+        "missing_months": tally.coverage.missing_months(),
+        "empty_days": len(empty),
+        "empty_days_listed": empty[:_LISTED_DAYS],
+        "repeated_intervals": counts["repeated_intervals"],
+        "skipped_intervals": counts["skipped_intervals"],
+        "weather_unknown": counts["weather_unknown"],
+        "first_interval": intervals.format_start(tally.first),
+        "last_interval": intervals.format_start(tally.last),
+    }
+
+
+def require_usable(tally: TripTally, config: Config) -> None:
+    """Stops an ingest that went wrong.
+
+    Raises:
+      DataError: a file could not be read, more than `trips.max_reject_share` of the starts and ends (or
+        points) were rejected, or no frame came out; with counts by reason and the first rejects.
+    """
+    if tally.problems:
+        raise DataError("\n".join(tally.problems))
+    left_out = sum(tally.counts[f"{name}s_left_out"] for name in (START, END, POINT))
+    records = 2 * tally.counts["trips_read"] + tally.counts["points_read"] - left_out
+    rejected, share = tally.rejected.total(), config.trips.max_reject_share
+    if config.trips.first_day or config.trips.last_day:  # beyond them is left out on purpose
+        outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
+        records, rejected = records - outside, rejected - outside
+    if rejected > share * records:
+        raise DataError(
+            f"{rejected:,} of {records:,} starts, ends and points rejected ({rejected / records:.2%}), "
+            f"more than trips.max_reject_share = {share:g} allows.{_account(tally)}"
+        )
+    if not tally.counts["frames"]:
+        raise DataError(
+            f"No start, end or point can be used, of {records:,}; {left_out:,} more are outside the "
+            f"range.{_account(tally)}"
+        )
+
+
+def _reject(
+    tally: TripTally,
+    name: str,
+    side: trip_rows.Side,
+    rows: Rows,
+    columns: Sequence[int],
+    origin: Origin,
+) -> None:
+    """Counts and lists the rejects of a side; its time and position are in `columns`."""
+    counts = np.bincount(side.reasons, minlength=trip_rows.LEFT_OUT + 1)
+    tally.counts[f"{name}s_left_out"] += int(counts[trip_rows.LEFT_OUT])
+    for reason, count in zip(trip_rows.REASONS, counts.tolist()):
+        if count:
+            tally.rejected[f"{name}_{reason}"] += count
+    wrong = np.flatnonzero(side.reasons < trip_rows.OK)[: tallies.REJECTS_CAP]
+    if len(wrong):
+        texts = [_texts(rows.columns[place].take(pa.array(wrong))) for place in columns]
+        values = pc.binary_join_element_wise(*texts, ", ").to_pylist()
+        reasons = [f"{name}_{trip_rows.REASONS[code]}" for code in side.reasons[wrong]]
+        numbers = origin.rows(rows.numbers[wrong]).tolist()
+        found = zip([origin.file] * len(wrong), numbers, reasons, values)
+        tally.rejects += map(tallies.Reject._make, found)
+    if len(rows.malformed):
+        reason = f"{name}_{trip_rows.UNPARSABLE}"
+        tally.rejected[reason] += len(rows.malformed)
+        for row, fault in zip(origin.rows(rows.malformed).tolist(), rows.faults):
+            tally.rejects.append(tallies.Reject(origin.file, row, reason, fault))
+    del tally.rejects[2 * tallies.REJECTS_CAP :]
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    if pa.types.is_binary(column.type):
+        column = clock.decode(column)
+    return pc.utf8_slice_codeunits(pc.cast(column, pa.string()).fill_null(""), 0, 40)
+
+
+def _late(ends: trip_rows.Side, coverage: Coverage) -> np.ndarray:
+    """Which ends may lie outside the covered span, as far as one block tells."""
+    good = ends.reasons == trip_rows.OK
+    if coverage.first is None:
+        return np.flatnonzero(good)
+    outside = (ends.starts < coverage.first) | (ends.starts > coverage.last)
+    days = pd.Index(ends.starts // intervals.MINUTES_PER_DAY)
+    outside |= ~days.isin(list(coverage.days))
+    return np.flatnonzero(good & outside)
+
+
+def _account(tally: TripTally) -> str:
+    if not tally.rejects:
+        return ""
+    by_reason = ", ".join(f"{r} {count:,}" for r, count in sorted(tally.rejected.items()) if count)
+    lines = [f" By reason: {by_reason}. First:"]
+    for reject in tally.rejects[:5]:
+        unit = "row" if reject.file.lower().endswith(".parquet") else "line"
+        lines.append(f"  {reject.file}, {unit} {reject.row}: {reject.reason} ({reject.value})")
+    return "\n".join(lines)

@@ -1,0 +1,176 @@
+"""The data flow of raw trips: parts of files -> counts by day -> complete frames, and the tally beside.
+
+Counts are partial: every part of a file adds to a day's. So a day is combined by adding up, not by the rule of
+duplicates that holds for flow records, and what is passed on is one packed array a day, never a trip.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
+
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest import date_range
+from crowdflow.ingest.trips import trip_tally
+from crowdflow.ingest.trips.day_counts import Coverage, DayCounts, merge_coverage
+from crowdflow.ingest.trips.trip_counts import (
+    Part,
+    count_crossings,
+    count_rows,
+    read_part,
+    trip_day,
+)
+from crowdflow.ingest.trips.trip_tally import TripTally
+from crowdflow.schema.errors import CrowdFlowError
+from crowdflow.storage import files
+
+_TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
+_BUCKET_BYTES = 64 << 20  # of input files, whose points are sorted at once
+_LOG = logging.getLogger("crowdflow.ingest")
+
+
+class _Counting(beam.DoFn):
+    """Holds counts over a bundle, and hands them on when there are many or it ends."""
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._counts: DayCounts | None = None
+
+    def start_bundle(self):
+        grid, minutes = self._config.grid, self._config.intervals.minutes
+        self._counts = DayCounts(grid.rows * grid.cols, minutes)
+
+    def finish_bundle(self):
+        for packed in self._counts.take():
+            yield WindowedValue(packed, MIN_TIMESTAMP, [GlobalWindow()])
+
+    def _add(self, starts: np.ndarray, cells: np.ndarray, channel: int) -> Iterator[Any]:
+        self._counts.add(starts, cells, channel)
+        if self._counts.full:
+            yield from self._counts.take()
+
+
+@beam.typehints.with_input_types(Part)
+@beam.typehints.with_output_types(tuple[int, Any])
+class CountTrips(_Counting):
+    """Reads a part of a file as (day, packed counts); points of trajectories and the tally beside."""
+
+    def __init__(self, config: Config, buckets: int):
+        super().__init__(config)
+        self._buckets = buckets
+
+    def process(self, part):
+        """Yields the counts; what goes wrong becomes a problem in the tally."""
+        found = []
+        try:
+            for rows, origin in read_part(part, self._config):
+                counted = count_rows(rows, part.index, origin, self._config, self._buckets)
+                for events in counted.events:
+                    yield from self._add(*events)
+                for bucket in counted.points:
+                    yield beam.pvalue.TaggedOutput(_POINTS, bucket)
+                found.append(counted.tally)
+                if len(found) > 1:
+                    found = [trip_tally.merge(found)]
+        except CrowdFlowError as error:
+            found.append(TripTally(problems=[str(error)]))
+        tally = trip_tally.merge(found)
+        counts = tally.counts
+        _LOG.info(
+            "%s: %s rows", os.path.basename(part.path),
+            f"{counts['trips_read'] + counts['points_read']:,}",
+        )  # fmt: skip
+        yield beam.pvalue.TaggedOutput(_COVERAGE, tally.coverage)
+        yield beam.pvalue.TaggedOutput(_TALLY, tally)
+
+
+@beam.typehints.with_output_types(tuple[int, Any])
+class CountCrossings(_Counting):
+    """Counts the crossings of some trajectories; `bucket` is (bucket, all its points)."""
+
+    def process(self, bucket):
+        """Yields (day, packed counts), and a tally beside."""
+        counted = count_crossings(bucket[1], self._config.trips.max_gap_minutes)
+        for events in counted.events:
+            yield from self._add(*events)
+        yield beam.pvalue.TaggedOutput(_TALLY, counted.tally)
+
+
+@beam.typehints.with_output_types(FrameBlock)
+class AssembleTripDay(beam.DoFn):
+    """Makes a day's frames of its counts; every covered interval has one."""
+
+    def __init__(self, config: Config):
+        self._config = config
+
+    def process(self, day, coverage: Coverage):
+        """Yields the frames, and a tally beside; `day` is (day, packed counts)."""
+        parts = (part for part in day[1] if part)
+        frames, tally = trip_day(day[0], parts, coverage, self._config)
+        if len(frames.starts):
+            yield frames
+        yield beam.pvalue.TaggedOutput(_TALLY, tally)
+
+
+class TripsToFrames(beam.PTransform):
+    """Reads files of trips as frames.
+
+    The result has `frames`, a FrameBlock without covariates for each day that has any, and `tally`, of TripTally.
+    """
+
+    def __init__(self, parts: Sequence[Part], config: Config):
+        super().__init__()
+        self._parts = list(parts)
+        self._config = config
+
+    def expand(self, pipeline: beam.Pipeline):
+        """The frames and the tallies."""
+        paths = {part.path for part in self._parts}
+        buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
+        count = beam.ParDo(CountTrips(self._config, buckets))
+        read = (
+            pipeline
+            | "Parts" >> beam.Create(self._parts)
+            | "Spread" >> beam.Reshuffle()
+            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, main="counts")
+        )
+        crossings = (
+            read[_POINTS]
+            | "ByTrajectory" >> beam.GroupByKey()
+            | "CountCrossings"
+            >> beam.ParDo(CountCrossings(self._config)).with_outputs(_TALLY, main="counts")
+        )
+        coverage = (
+            read[_COVERAGE]
+            | "AllCoverage" >> beam.CombineGlobally(merge_coverage)
+            | "InRange" >> beam.Map(_in_range, self._config)
+        )
+        covered = coverage | "CoveredDays" >> beam.FlatMap(_covered_days)
+        days = (
+            (read.counts, crossings.counts, covered)
+            | "Counts" >> beam.Flatten()
+            | "ByDay" >> beam.GroupByKey()
+            | "AssembleDay"
+            >> beam.ParDo(
+                AssembleTripDay(self._config), beam.pvalue.AsSingleton(coverage)
+            ).with_outputs(_TALLY, main="frames")
+        )
+        tally = (read[_TALLY], crossings[_TALLY], days[_TALLY]) | "Tallies" >> beam.Flatten()
+        return {"frames": days.frames, "tally": tally}
+
+
+def _in_range(coverage: Coverage, config: Config) -> Coverage:
+    return coverage.within(date_range.bounds(config), config.intervals.minutes)
+
+
+@beam.typehints.with_output_types(tuple[int, Any])
+def _covered_days(coverage: Coverage) -> Iterator[tuple[int, bytes]]:
+    """Every covered day, with no counts, so that one without trips is made too."""
+    return ((day, b"") for day in coverage.covered_days().tolist())

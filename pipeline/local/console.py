@@ -1,0 +1,134 @@
+"""What a person sees of a run: nodes as they run, epochs, and the table at the end."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crowdflow.evaluation.drift.words import verdict
+from crowdflow.ingest.date_range import in_words
+from crowdflow.storage.addresses import is_address
+
+OURS = "crowdflow"
+_NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."
+_NODE_CACHED = "A cached execution %d is used."
+
+LABELS = {
+    "model": "this model",
+    "last_pushed": "last pushed model",
+    "last_interval": "last interval",
+    "last_week": "last week",
+    "historical_average": "historical average",
+}
+COLUMNS = {
+    "rmse_active_cells": "RMSE",
+    "inflow_rmse_active_cells": "inflow",
+    "outflow_rmse_active_cells": "outflow",
+    "mae_active_cells": "MAE",
+    "rmse_all_cells": "RMSE, all cells",
+}
+
+# Counters of an ingest that say nothing is wrong; all others are shown where they are not zero.
+_EXPECTED = {"files", "records_read", "frames", "rejects_listed", "rejects_cap", "cells_filled"}
+
+
+class Progress(logging.Handler):
+    """Follows the local runner through its log: colours on a terminal, plain lines elsewhere.
+
+    Attributes:
+      seconds: node id -> how long it took, in the order in which they ran.
+      current: the node that runs now, or None.
+    """
+
+    def __init__(self, console: Console):
+        super().__init__(logging.INFO)
+        self.seconds: dict[str, float] = {}
+        self.current: Optional[str] = None
+        self._console = console
+        self._started = 0.0
+        self._cached = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(OURS):
+            style = "yellow" if record.levelno >= logging.WARNING else "dim"
+            self.line(f"    {record.getMessage()}", style)
+        elif record.msg == _NODE_STARTS:
+            self.current, self._started, self._cached = record.args[0], time.monotonic(), False
+            if self._console.is_terminal:
+                self.line(f"  {self.current} ...", "dim")
+        elif record.msg == _NODE_CACHED:
+            self._cached = True
+        elif record.msg == _NODE_ENDS:
+            self.stop()
+            how = "cached" if self._cached else "done"
+            name = record.args[0]
+            self.line(f"  {name:<18} {how:<7} {self.seconds[name]:6.1f} s", "green")
+
+    def stop(self) -> None:
+        """Takes the current node's time, whether it finished or failed."""
+        if self.current:
+            self.seconds[self.current] = time.monotonic() - self._started
+        self.current = None
+
+    def line(self, text: str, style: str = "") -> None:
+        """Prints a line as it is: no markup, no wrapping."""
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def results_table(metrics: dict[str, Any]) -> Table:
+    """The model and what it is measured against, on the test windows."""
+    table = Table(
+        title="On the test windows, trips per interval, over active cells unless said",
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("forecast", no_wrap=True)
+    for label in COLUMNS.values():
+        table.add_column(label, justify="right", no_wrap=True)
+    for source, label in LABELS.items():
+        if metrics.get(source):
+            values = [f"{metrics[source][name]:.3f}" for name in COLUMNS]
+            table.add_row(label, *values, style="bold" if source == "model" else "")
+    return table
+
+
+def print_outcome(console: Console, summary: dict[str, Any]) -> None:
+    """The end of a run that completed."""
+    root = Path(summary["config"]["paths"]["root"])
+    windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
+    console.print()
+    console.print(results_table(summary["metrics"]))
+    lines = [f"windows: {windows}"]
+    frames, of_windows = summary["counters"]["frames"], summary["counters"]["windows"]
+    if "range" in frames:
+        lines.insert(0, in_words(frames["range"]))
+    gaps = {name: n for name, n in frames.items() if isinstance(n, int) and name not in _EXPECTED}
+    for what, counts in (
+        ("records rejected", frames["rejected"]),
+        ("gaps in the data", {**gaps, "naive_fallbacks": of_windows["naive_fallbacks"]}),
+        ("windows dropped by first missing lag", of_windows["dropped"]),
+    ):
+        found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+        if found:
+            lines.append(f"{what}: {found}")
+    for line in lines + summary["reasons"]:
+        console.print(Text(line), soft_wrap=True)
+    drift = summary["drift"]
+    style = "yellow" if drift["anomalies"] else ""
+    for line in (verdict(drift), *(f"  {line}" for line in drift["anomalies"])):
+        console.print(Text(line, style=style), soft_wrap=True)
+    if summary["blessed"]:
+        pushed = summary["pushed_model"]
+        place = pushed if is_address(pushed) else root / pushed
+        outcome = Text(f"Blessed. Pushed to {place}", "bold green")
+    else:
+        outcome = Text("Refused, nothing pushed.", "bold red")
+    console.print(outcome, soft_wrap=True)
+    console.print(Text(f"Report: {root / summary['report']}"), soft_wrap=True)

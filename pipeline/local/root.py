@@ -1,0 +1,62 @@
+"""A run's root folder: where everything is, and one run at a time."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from crowdflow.schema.errors import RootBusyError
+from crowdflow.schema.features import MODEL_NAME
+
+
+class Root:
+    """The places under a root.
+
+    Attributes:
+      path: absolute.
+      artifacts: of the nodes.
+      metadata: MLMD's SQLite file.
+      serving: version folders of the pushed models.
+      checkpoints: of interrupted trainings.
+      data: the simulated city.
+      logs: a file a run.
+      report: the last report.
+      summary: the last run in JSON.
+      config: the last run's configuration.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path).absolute()
+        self.artifacts = self.path / "artifacts"
+        self.metadata = self.path / "metadata.sqlite"
+        self.serving = self.path / "serving" / MODEL_NAME
+        self.checkpoints = self.path / "checkpoints"
+        self.data = self.path / "data"
+        self.logs = self.path / "logs"
+        self.report = self.path / "report"
+        self.summary = self.path / "summary.json"
+        self.config = self.path / "config.yaml"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the root; the lock goes with the process, however it ends.
+
+        Raises:
+          RootBusyError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                raise RootBusyError(
+                    f"{self.path}: another run (process {holder}) holds this root. Wait for it, or give "
+                    "another --root."
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield

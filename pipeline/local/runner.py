@@ -1,0 +1,207 @@
+"""Runs the pipeline on this machine, under one root folder."""
+
+import logging
+import os
+import sys
+import traceback
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from crowdflow.config import Config, presets
+from crowdflow.ingest.date_range import bounds, resolve
+from crowdflow.ingest.sources import inspect_sources
+from crowdflow.pipeline.beam_args import check_beam_args
+from crowdflow.pipeline.local.console import OURS, Progress, print_outcome
+from crowdflow.pipeline.local.root import Root
+from crowdflow.schema.errors import ConfigError, CrowdFlowError
+from crowdflow.storage.addresses import is_address
+from crowdflow.storage.files import isdir
+from crowdflow.trainer import threads
+
+PUSHED, FAILED, REFUSED = 0, 1, 2
+
+
+def run(config: Config, beam_args: Sequence[str] = ()) -> int:
+    """Runs every node, prints the account and writes `summary.json`.
+
+    Args:
+      config: `paths.root` is set.
+      beam_args: Beam options.
+
+    Returns:
+      0 a model was pushed, 2 the run completed and the model was refused, 1 the run failed.
+    """
+    console = Console(highlight=False)
+    root = Root(config.paths.root)
+    progress = Progress(console)
+    try:
+        with root.lock():
+            return _run_locked(config, root, console, progress, beam_args)
+    except (CrowdFlowError, OSError) as error:
+        progress.line(f"Error: {error}", "bold red")
+        return FAILED
+
+
+def _run_locked(
+    config: Config, root: Root, console: Console, progress: Progress, beam_args: Sequence[str]
+) -> int:
+    from crowdflow.pipeline.local import summary
+
+    log_file = _log_to_file(root, progress)
+    config.save(root.config)
+    outcome = summary.empty(config, ["the run has not ended, or was killed"])
+    summary.write(outcome, root)
+    try:
+        serving = _serving(config, root)
+        data = _data(config, root, progress)
+        progress.line(
+            f"preset {config.preset}, root {root.path}; loading TensorFlow and TFX ...", "dim"
+        )
+        outcome = _run_nodes(config, root, data, serving, progress, beam_args, outcome)
+    except (Exception, KeyboardInterrupt) as error:
+        reason = _reason(error, log_file)
+        failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
+        if outcome["pushed_model"]:
+            reason += f"\nThe model had been pushed before: {outcome['pushed_model']}"
+        outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
+        summary.write(outcome, root)
+        progress.line(f"Error{f' in {failed}' if failed else ''}: {reason}", "bold red")
+        return FAILED
+    summary.write(outcome, root)
+    print_outcome(console, outcome)
+    return PUSHED if outcome["pushed_model"] else REFUSED
+
+
+def _reason(error: BaseException, log_file: Path) -> str:
+    """Why a run failed, for a person; an error that is not ours has its traceback in the log."""
+    if isinstance(error, CrowdFlowError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on where this run was."
+    logging.getLogger(OURS).debug(traceback.format_exc())
+    text = str(error).strip()
+    if "Traceback (most recent call last)" in text:  # Beam puts its worker's into the message
+        text = text.splitlines()[-1]
+    return f"{type(error).__name__}: {text}\nThe whole account is in {log_file}."
+
+
+def _absolute(path: str) -> str:
+    return path.rstrip("/") if is_address(path) else str(Path(path).absolute())
+
+
+def _serving(config: Config, root: Root) -> str:
+    """The serving folder. An object store is asked before a training, not after it.
+
+    Raises:
+      StoreError: it does not answer, refuses, or has no such bucket.
+    """
+    serving = _absolute(config.paths.serving or str(root.serving))
+    if is_address(serving):
+        isdir(serving)
+    return serving
+
+
+def _data(config: Config, root: Root, progress: Progress) -> list[str]:
+    """The input paths: the given ones, checked, or the simulated city's."""
+    if config.paths.data:
+        data = [_absolute(path) for path in config.paths.data]
+    elif config.preset == presets.EMBEDDED:
+        from crowdflow.simulation.files import CitySpec, ensure_city
+
+        rows, cols = config.grid.rows, config.grid.cols
+        spec = CitySpec(rows=rows, cols=cols, minutes=config.intervals.minutes)
+        data = [str(path) for path in ensure_city(root.data, spec)]
+        progress.line(f"data: a simulated city of {rows} x {cols} cells, {spec.days} days", "dim")
+    else:
+        raise ConfigError(
+            f"preset {config.preset}: expected --data PATH (files or folders). Received none. Only "
+            f"{presets.EMBEDDED} has a city of its own."
+        )
+    resolved = resolve(data, config)
+    sources = inspect_sources(resolved.paths, resolved.config)
+    limits = bounds(resolved.config)
+    if limits:
+        days = limits.last - limits.first + 1
+        last = resolved.config.range.last_date
+        progress.line(f"range: {days} days up to {last}, {len(sources)} files", "dim")
+    return data
+
+
+def _run_nodes(
+    config: Config,
+    root: Root,
+    data: list[str],
+    serving: str,
+    progress: Progress,
+    beam_args: Sequence[str],
+    outcome: dict[str, Any],
+) -> dict[str, Any]:
+    """Compiles the pipeline and runs it; `outcome` gets the nodes even where one fails."""
+    from ml_metadata import metadata_store
+    from tfx import v1 as tfx
+    from tfx.dsl.compiler import compiler, constants
+    from tfx.orchestration.portable import runtime_parameter_utils
+
+    from crowdflow.pipeline.local import summary
+    from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline
+
+    threads.share_among_branches()
+    check_beam_args(config, beam_args)
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
+    pipeline = create_pipeline(
+        name=f"crowdflow-{config.preset}",
+        root=str(root.artifacts),
+        config=config,
+        data=data,
+        serving_folder=serving,
+        checkpoints=str(root.checkpoints),
+        metadata=connection,
+        beam_args=beam_args,
+    )
+    compiled = compiler.Compiler().compile(pipeline)
+    for node in compiled.nodes:
+        if node.pipeline_node.node_info.id in NEVER_CACHED:
+            node.pipeline_node.execution_options.caching_options.enable_cache = False
+    run_id = uuid.uuid4().hex
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    try:
+        tfx.orchestration.LocalDagRunner().run_with_ir(compiled)
+    finally:
+        progress.stop()
+        store = metadata_store.MetadataStore(connection)
+        outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)
+        outcome["pushed_model"] = summary.pushed_model(store, run_id, root)
+    return summary.complete(outcome, summary.report_folder(store, run_id), root)
+
+
+def _log_to_file(root: Root, progress: Progress) -> Path:
+    """Sends every library's log to a file under the root, and ours to the console too."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    root.logs.mkdir(exist_ok=True)
+    path = root.logs / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logger = absl_logging.get_absl_logger()
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    top = logging.getLogger()
+    for handler in [*top.handlers, *absl_logger.handlers]:
+        handler.close()
+    absl_logger.handlers, absl_logger.propagate = [progress], True
+    top.handlers = [file]
+    top.setLevel(logging.INFO)
+    ours = logging.getLogger(OURS)
+    ours.handlers = [progress]
+    ours.setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+    if not sys.warnoptions:
+        warnings.simplefilter("default")
+    return path

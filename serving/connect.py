@@ -1,0 +1,41 @@
+"""From an address to what answers there."""
+
+from typing import Any
+
+from crowdflow.schema.errors import ServingError
+from crowdflow.serving.folder import ModelFolder
+from crowdflow.serving.rest import RestServer
+from crowdflow.serving.transport import Options, Transport
+from crowdflow.storage.addresses import is_address
+from crowdflow.storage.store_path import as_path
+
+
+def connect(address: str, **options: Any) -> Transport:
+    """The model at an address.
+
+    Args:
+      address: a folder, local or `s3://` or `gs://` (a SavedModel, or version folders of which the newest whole
+        one is taken), `http://host:8501` (REST) or `grpc://host:8500`.
+      **options: of `Options`; of a folder the version alone matters.
+
+    Raises:
+      ServingError: no model is there, or the address is of no known kind.
+    """
+    asked = Options(**options)
+    scheme, separator, rest = address.partition("://")
+    if not separator or is_address(address):
+        if asked.label is not None:
+            raise ServingError(
+                f"{address}: expected a server's address with a label, not a folder."
+            )
+        return ModelFolder(as_path(address), asked.version)
+    if scheme in ("http", "https"):
+        return RestServer(address, **options)
+    if scheme == "grpc":
+        from crowdflow.serving.grpc_server import GrpcServer  # imports TensorFlow, 10 s
+
+        return GrpcServer(rest, **options)
+    raise ServingError(
+        f"{address}: expected a folder, http://host:8501 (REST), grpc://host:8500, or a folder at s3:// or "
+        f"gs://. Received {scheme}://."
+    )

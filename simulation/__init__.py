@@ -1,0 +1,1 @@
+"""The simulated city: its people, its trips and its files."""

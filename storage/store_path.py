@@ -1,0 +1,112 @@
+"""A folder of versions, here or in an object store: `pathlib.Path`, or what is needed of it for an address."""
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Union
+
+from crowdflow.storage import object_store
+from crowdflow.storage.addresses import is_address
+
+
+class StorePath:
+    """An address in an object store, with those methods of `pathlib.Path` that the serving folder needs.
+
+    Every method but those on the name alone raises a StoreError where the store does not answer or refuses.
+    """
+
+    def __init__(self, address: str):
+        """Takes an `s3://` or `gs://` address; a slash at its end does not matter."""
+        self._address = address.rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self._address.rpartition("/")[2]
+
+    def __truediv__(self, name: str) -> "StorePath":
+        return StorePath(f"{self._address}/{name}")
+
+    def __str__(self) -> str:
+        return self._address
+
+    def __repr__(self) -> str:
+        return f"StorePath({self._address!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StorePath) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(self._address)
+
+    def absolute(self) -> "StorePath":
+        """Itself."""
+        return self
+
+    def exists(self) -> bool:
+        """Whether an object or folder is there."""
+        return object_store.info(self._address) is not None
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        entry = object_store.info(self._address)
+        return entry is not None and entry.is_folder
+
+    def is_file(self) -> bool:
+        """Whether it is an object."""
+        entry = object_store.info(self._address)
+        return entry is not None and not entry.is_folder
+
+    def iterdir(self) -> Iterator["StorePath"]:
+        """What lies directly in the folder."""
+        return (StorePath(entry.address) for entry in object_store.entries(self._address))
+
+    def files(self) -> tuple[object_store.Entry, ...]:
+        """The objects at any depth, with size and time."""
+        found = object_store.entries(self._address, recursive=True)
+        return tuple(entry for entry in found if not entry.is_folder)
+
+    def read_bytes(self) -> bytes:
+        """The object's bytes."""
+        return object_store.read(self._address)
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """The object's text."""
+        return self.read_bytes().decode(encoding)
+
+
+AnyPath = Union[Path, StorePath]
+
+
+def as_path(text: str | os.PathLike) -> AnyPath:
+    """A local path, or an address in an object store."""
+    text = os.fspath(text)
+    return StorePath(text) if is_address(text) else Path(text)
+
+
+def contents(folder: AnyPath) -> Iterator[tuple[str, bytes]]:
+    """Every file at any depth of a folder: its name relative to the folder, with slashes, and its bytes."""
+    if isinstance(folder, StorePath):
+        # In the order of paths, by their parts: a model and its copy in a store have one digest.
+        for entry in sorted(folder.files(), key=lambda entry: entry.address.split("/")):
+            yield entry.address[len(str(folder)) + 1 :], object_store.read(entry.address)
+    else:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def remember(function):
+    """Calls a function of a folder once for the same objects of a store; for a local folder, every time."""
+
+    @functools.lru_cache(maxsize=4096)
+    def known(address: str, files: tuple):
+        return function(StorePath(address))
+
+    @functools.wraps(function)
+    def call(folder: AnyPath):
+        if isinstance(folder, StorePath):
+            return known(str(folder), folder.files())
+        return function(folder)
+
+    return call

@@ -1,0 +1,135 @@
+"""The entry point of the steps, one step at a time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crowdflow.config import presets
+from crowdflow.pipeline.kubeflow import entrypoint as kubeflow_entrypoint
+from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
+from crowdflow.simulation.city import CitySpec, simulate
+from crowdflow.simulation.files import write_city
+
+SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}
+EXAMPLES = {"instanceSchema": "title: tfx.Examples\ntype: object\n"}
+
+
+@pytest.fixture
+def step(tmp_path, monkeypatch):
+    """Runs a step with outputs and parameters; gives its exit code."""
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "root"))
+
+    def run(executor: str, outputs: dict, *more: str, **values: object) -> int:
+        given = {
+            "inputs": {"parameterValues": values},
+            "outputs": {
+                "artifacts": {
+                    name: {"artifacts": [{"uri": f"s3://bucket/{name}", "type": kind}]}
+                    for name, kind in outputs.items()
+                },
+                "outputFile": str(tmp_path / "out" / "output_metadata.json"),
+            },
+        }
+        logs = {"uri": "s3://bucket/logs", "type": {"schemaTitle": "system.Artifact"}}
+        given["outputs"]["artifacts"]["executor-logs"] = {"artifacts": [logs]}
+        kinds = {name: {"parameterType": "STRING"} for name in values}
+        return kubeflow_entrypoint.main(
+            [
+                *("--node", "Step", "--outputs", ",".join(outputs), *more),
+                *("--executor_class_path", executor),
+                *("--json_serialized_invocation_args", json.dumps(given)),
+                *("--json_serialized_inputs_spec_args", json.dumps({"parameters": kinds})),
+            ]
+        )
+
+    return run
+
+
+def output(tmp_path: Path) -> dict:
+    return json.loads((tmp_path / "out" / "output_metadata.json").read_text())
+
+
+def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
+    (tmp_path / "out").mkdir()
+    left = {"parameterValues": {"frame_text": "of an attempt before"}}
+    (tmp_path / "out" / "output_metadata.json").write_text(json.dumps(left))
+    code = step(
+        "crowdflow.components.flow_schema.component.FlowSchema_Executor",
+        {"frame_schema": SCHEMA, "window_schema": SCHEMA},
+        frame_text="frames",
+        window_text="windows",
+        code_fingerprint="0123",
+    )
+    assert code == 0
+    folder = tmp_path / "root" / "s3" / "bucket"
+    assert (folder / "frame_schema" / "schema.pbtxt").read_text() == "frames"
+    assert (folder / "window_schema" / "schema.pbtxt").read_text() == "windows"
+    artifacts = output(tmp_path)["artifacts"]
+    assert {name: entry["artifacts"][0]["uri"] for name, entry in artifacts.items()} == {
+        "frame_schema": "s3://bucket/frame_schema",
+        "window_schema": "s3://bucket/window_schema",
+    }
+
+
+INGEST = (
+    "crowdflow.components.flow_example_gen.executor.Executor",
+    {"examples": EXAMPLES, "counters": {"instanceSchema": "title: components.FlowCounters\n"}},
+    *("--driver_class_path", "crowdflow.components.flow_example_gen.component.Driver"),
+)
+
+
+def ingest_values(paths: str) -> dict:
+    config = presets.load("tiny-city").replace({"grid.rows": 3, "grid.cols": 3})
+    return {
+        "paths": paths,
+        "config": config.section("grid", "intervals", "ingest", "trips"),
+        "code_fingerprint": "0123",
+        "input_base": "/mnt",
+        "input_config": '{"splits": [{"name": "all", "pattern": "*"}]}',
+        "output_config": "{}",
+        "output_data_format": 6,
+        "output_file_format": 5,
+    }
+
+
+def test_the_driver_of_an_example_gen_runs(tmp_path):
+    """It finds the fingerprint of what is there; the executor is not needed to show that."""
+    drawn = simulate(CitySpec(rows=3, cols=3, days=8))
+    for name in ("parquet", "weather", "holidays"):
+        write_city(drawn, tmp_path, [name])
+    found = []
+    for _ in range(2):
+        given = {
+            "inputs": {"parameterValues": ingest_values(json.dumps([str(tmp_path)]))},
+            "outputs": {"artifacts": {"examples": {"artifacts": [{"uri": "/x"}]}}},
+        }
+        kubeflow_entrypoint._run_driver(INGEST[-1], given)
+        found.append(given)
+        next(tmp_path.glob("*holiday*")).write_text("20240501\n")
+    values = [given["inputs"]["parameterValues"] for given in found]
+    [examples] = found[0]["outputs"]["artifacts"]["examples"]["artifacts"]
+    assert values[0]["span"] == 0
+    assert examples["metadata"]["input_fingerprint"] == values[0]["input_fingerprint"]
+    assert values[0]["input_fingerprint"] != values[1]["input_fingerprint"]
+
+
+def test_an_error_of_ours_is_one_line(step, capfd, tmp_path):
+    assert step(*INGEST, **ingest_values(str(tmp_path / "nowhere"))) == 1
+    said = capfd.readouterr().err
+    expected = f"Error in Step: {tmp_path}/nowhere: no such file or folder."
+    assert said.strip().splitlines()[-1] == expected
+    assert "Traceback" not in said
+
+
+def test_a_bad_parameter_is_one_line(step, capfd):
+    assert step("any.Executor", {"model": SCHEMA}, config='{"training": {}}', training="3") == 1
+    said = capfd.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("Error in Step: training: expected a JSON object of training settings")
+
+
+def test_another_error_has_its_traceback(step, capfd):
+    assert step("components.nothing.Executor", {"model": SCHEMA}) == 1
+    said = capfd.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert said.strip().splitlines()[-1].startswith("Error in Step: ImportError: ")

@@ -1,7 +1,9 @@
 """The house: a floor imports only from those below it, one import name, modules that a reader can take in."""
 
 import ast
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,6 +98,7 @@ def test_foreign_packages_may_have_the_names_of_floors(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -147,3 +150,25 @@ def test_folders_have_few_modules():
             counts[path.parent] = counts.get(path.parent, 0) + 1
     assert len(counts) > 20
     assert {folder: count for folder, count in counts.items() if count > 15} == {}
+
+
+def test_the_way_of_a_frame_never_returns_to_a_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.split("## The way of one frame")[1].split("\n## ")[0]
+    modules = re.findall(r"^\d+\. `([\w/]+\.py)`", section, re.MULTILINE)
+    assert len(modules) > 10 and [name for name in modules if not (ROOT / name).is_file()] == []
+    folders = [name for name, _ in itertools.groupby(modules, os.path.dirname)]
+    assert len(folders) == len(set(folders)) and "components/window_gen" in folders
+
+
+def test_documents_name_every_floor_in_order():
+    floors = [folder.name for folder in FOLDERS if folder.name != "crowdflow"]
+    layers = re.search(r"layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)[1]
+    from_the_top = re.findall(r'"(\w+)"', layers)
+    assert sorted(from_the_top) == floors
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \d+ \| `(\w+)/`", table, re.MULTILINE) == from_the_top[::-1]
+    picture = (
+        (ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8").split('id="floors"')[1]
+    )
+    assert re.findall(r'class="name left" [^>]*>(\w+)</text>', picture) == from_the_top

@@ -63,7 +63,7 @@ def report_folder(store: metadata_store.MetadataStore, run_id: str) -> Optional[
     found = [
         artifact
         for artifact in store.get_artifacts_by_context(run.id)
-        if artifact.type == "components.FlowReport"
+        if artifact.type == "crowdflow.FlowReport"
     ]
     return Path(found[-1].uri) if found else None
 

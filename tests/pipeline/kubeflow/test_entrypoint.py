@@ -74,7 +74,7 @@ def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
 
 INGEST = (
     "crowdflow.components.flow_example_gen.executor.Executor",
-    {"examples": EXAMPLES, "counters": {"instanceSchema": "title: components.FlowCounters\n"}},
+    {"examples": EXAMPLES, "counters": {"instanceSchema": "title: crowdflow.FlowCounters\n"}},
     *("--driver_class_path", "crowdflow.components.flow_example_gen.component.Driver"),
 )
 

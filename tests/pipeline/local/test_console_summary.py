@@ -173,7 +173,7 @@ def store(tmp_path):
     node_type = found.put_context_type(metadata_store_pb2.ContextType(name="node"))
     execution_type = found.put_execution_type(metadata_store_pb2.ExecutionType(name="Any"))
     report_type = found.put_artifact_type(
-        metadata_store_pb2.ArtifactType(name="components.FlowReport")
+        metadata_store_pb2.ArtifactType(name="crowdflow.FlowReport")
     )
     states = metadata_store_pb2.Execution
     nodes = {"Trainer": states.COMPLETE, "Transform": states.CACHED, "Pusher": states.FAILED}

@@ -47,7 +47,7 @@ RESULTS = Path(__file__).with_name("results") / "bikenyc"
 # What a result depends on, settings and data apart.
 CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py", "trainer/device.py"]
 CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "evaluation/flow_errors.py"]
-CODE_FILES += ["flows/windows.py", "components/window_gen/transform.py"]
+CODE_FILES += ["flows/windows.py", "flows/naive.py", "components/window_gen/transform.py"]
 # One run a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 

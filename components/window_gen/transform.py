@@ -10,6 +10,7 @@ from crowdflow.components.tf_examples import decode_frames, encode_columns
 from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.naive import expanding_averages, naive_sources
 from crowdflow.schema import features
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
@@ -60,7 +61,7 @@ def make_routes(starts: np.ndarray, config: Config) -> Routes:
     span = np.concatenate([part.reshape(-1) for part in offsets.values()]) * minutes
     frames, averages = {}, {}
     origins = np.sort(np.concatenate(list(plan.origins.values())))
-    naive = pure.naive_sources(starts, origins, config.windows.horizon, minutes)
+    naive = naive_sources(starts, origins, config.windows.horizon, minutes)
     for day in _days(origins):
         mine = origins // MINUTES_PER_DAY == day
         needed = [origins[mine][:, None] + span] + [source[mine] for source in naive.values()]
@@ -82,7 +83,7 @@ def _send(
 def day_averages(blocks: Iterable[FrameBlock]) -> Iterator[tuple[int, FrameBlock]]:
     """The historical averages of one weekday's frames, by day."""
     block = merge_blocks(blocks)
-    starts, averages = pure.expanding_averages(block.starts, block.maps)
+    starts, averages = expanding_averages(block.starts, block.maps)
     yield from split_days(FrameBlock(starts, averages))
 
 
@@ -106,7 +107,7 @@ def day_windows(
         if not len(origins):
             continue
         columns = pure.gather(frames.starts, frames.maps, origins, config.windows, minutes)
-        sources = pure.naive_sources(routes.starts, origins, horizon, minutes)
+        sources = naive_sources(routes.starts, origins, horizon, minutes)
         for name, source in sources.items():
             rows = pure.locate(frames.starts, source)
             columns[features.naive_feature(name)] = frames.maps[rows]

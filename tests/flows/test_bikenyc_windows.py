@@ -11,6 +11,7 @@ from crowdflow.components.window_gen.transform import first_flows
 from crowdflow.config import presets
 from crowdflow.flows import windows
 from crowdflow.flows.frames import FrameBlock
+from crowdflow.flows.naive import expanding_averages, naive_sources
 from crowdflow.schema.intervals import minutes_to_date, parse_slots
 
 BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEnd.h5"
@@ -67,9 +68,9 @@ def test_naive_forecasts_score_as_published(plan, block):
     target = block.maps[windows.locate(block.starts, test)]
     naive = {
         name: block.maps[windows.locate(block.starts, source[:, 0])]
-        for name, source in windows.naive_sources(block.starts, test, 1, 60).items()
+        for name, source in naive_sources(block.starts, test, 1, 60).items()
     }
-    starts, averages = windows.expanding_averages(block.starts, block.maps)
+    starts, averages = expanding_averages(block.starts, block.maps)
     naive["historical_average"] = averages[windows.locate(starts, test)]
     # The published scale: errors in every cell, over the active ones.
     rmse = {

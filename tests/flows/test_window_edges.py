@@ -9,6 +9,7 @@ from crowdflow.components.window_gen.transform import active_cells, first_flows
 from crowdflow.config import SplitConfig, WindowConfig
 from crowdflow.flows import windows
 from crowdflow.flows.frames import FrameBlock
+from crowdflow.flows.naive import expanding_averages, naive_sources
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import date_to_minutes
@@ -130,11 +131,11 @@ def test_a_split_without_windows_is_refused_with_what_there_is(starts, split, sa
 def test_naive_forecasts_look_across_gaps_longer_than_a_week():
     starts = np.concatenate([hours(2), hours(2) + 21 * DAY])
     target = MONDAY + 22 * DAY
-    found = windows.naive_sources(starts, np.array([target, target + 60]), 2, 60)
+    found = naive_sources(starts, np.array([target, target + 60]), 2, 60)
     np.testing.assert_array_equal(found["last_interval"], [[target - 60] * 2, [target] * 2])
     last_week = MONDAY + DAY + 60 * np.array([[0, 1], [1, 2]])
     np.testing.assert_array_equal(found["last_week"], last_week)
-    alone = windows.naive_sources(hours(2), np.array([MONDAY + DAY]), 1, 60)
+    alone = naive_sources(hours(2), np.array([MONDAY + DAY]), 1, 60)
     assert alone["last_week"] == alone["last_interval"] == MONDAY + DAY - 60
 
 
@@ -142,11 +143,11 @@ def test_historical_average_is_the_mean_of_all_earlier_frames_of_the_slot():
     week = 7 * DAY
     starts = MONDAY + np.array([0, 60, week, 3 * week, 4 * week + 60])
     maps = np.array([8, 5, 2, 100, 7], np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 2, 1, 2))
-    found, means = windows.expanding_averages(starts, maps.astype(np.float32))
+    found, means = expanding_averages(starts, maps.astype(np.float32))
     assert list(found) == list(MONDAY + np.array([week, 3 * week, 4 * week + 60]))
     assert means.dtype == np.float32 and means.shape == (3, 2, 1, 2)
     assert list(means[:, 1, 0, 1]) == [8, 5, 5]
-    none, means = windows.expanding_averages(starts[:2], maps[:2])
+    none, means = expanding_averages(starts[:2], maps[:2])
     assert none.shape == (0,) and means.shape == (0, 2, 1, 2)
 
 

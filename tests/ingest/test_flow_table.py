@@ -1,13 +1,20 @@
 """Raw trips to flows, by `crowdflow ingest`: conservation, and equality with a plain pandas count."""
 
-import json
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from worlds.plain_flows import (
+    COLUMNS,
+    KEYS,
+    PORTABLE,
+    plain_count,
+    rejects,
+    require_equal,
+    run_ingest,
+)
 
 from crowdflow.config import Config
 from crowdflow.ingest.flow_table import ingest
@@ -15,91 +22,6 @@ from crowdflow.ingest.trips import trip_files
 from crowdflow.pipeline.cli import main
 from crowdflow.schema.errors import DataError
 from crowdflow.simulation.city import CitySpec, simulate
-
-REAL = Path(__file__).parents[3] / "shared/data/citibike_jc"
-needs_real = pytest.mark.skipif(
-    not REAL.exists(), reason="Citi Bike's files are not beside the checkout"
-)
-JERSEY = {"rows": 8, "cols": 9, "south": 40.711, "west": -74.084, "north": 40.749, "east": -74.032}
-KEYS = ["interval_start", "row", "col"]
-COLUMNS = ["start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon"]
-PORTABLE = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
-
-
-def run(paths, out, grid, beam_args=(), **trips):
-    """Flows by interval and cell, and counters."""
-    values = {"grid": grid, "trips": trips, "paths": {"data": [str(path) for path in paths]}}
-    counters = ingest(Config.from_dict(values), out, (), beam_args, lambda line: None)
-    assert counters == json.loads((out / "counters.json").read_text())
-    require_conserved(counters)
-    return pd.read_parquet(out / "flows.parquet"), counters
-
-
-def require_conserved(counters):
-    for side in ("start", "end"):
-        rejected = sum(counters[f"{side}_rejects"].values())
-        assert counters["trips_read"] == counters[f"{side}s_binned"] + rejected
-
-
-def rejects(out) -> pd.DataFrame:
-    return pd.read_csv(out / "rejects.csv")
-
-
-def read_real(path) -> pd.DataFrame:
-    """A file by pandas alone; only the six columns, by the names of `COLUMNS`."""
-    names = {
-        "starttime": "start_time", "startedat": "start_time",
-        "stoptime": "end_time", "endedat": "end_time",
-        "startstationlatitude": "start_lat", "startlat": "start_lat",
-        "startstationlongitude": "start_lon", "startlng": "start_lon",
-        "endstationlatitude": "end_lat", "endlat": "end_lat",
-        "endstationlongitude": "end_lon", "endlng": "end_lon",
-    }  # fmt: skip
-
-    def wanted(name):
-        return names.get(name.lower().replace(" ", "").replace("_", ""))
-
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            [member] = [n for n in archive.namelist() if n[0] != "_"]
-            table = pd.read_csv(archive.open(member), usecols=lambda name: wanted(name))
-    else:
-        table = pd.read_csv(path, usecols=lambda name: wanted(name))
-    table = table.rename(columns=wanted)
-    return table.assign(**{name: pd.to_datetime(table[name]) for name in COLUMNS[:2]})
-
-
-def plain_count(trips, grid, minutes=60, max_hours=24):
-    """Every (interval, cell) of trips, counted by a group-by; ends outside the span are left out."""
-    lasts = trips["end_time"] - trips["start_time"]
-    covered = trips.loc[lasts >= pd.Timedelta(0), "start_time"].dt.floor(f"{minutes}min")
-    months = covered.dt.strftime("%Y-%m").unique()
-    counts = {}
-    for side, channel in (("end", "inflow"), ("start", "outflow")):
-        latitude, longitude = trips[f"{side}_lat"], trips[f"{side}_lon"]
-        start = trips[f"{side}_time"].dt.floor(f"{minutes}min")
-        good = (lasts >= pd.Timedelta(0)) & latitude.between(grid["south"], grid["north"])
-        good &= longitude.between(grid["west"], grid["east"]) & ((latitude != 0) | (longitude != 0))
-        if side == "end":
-            good &= (lasts <= pd.Timedelta(hours=max_hours)) & start.between(
-                covered.min(), covered.max()
-            )
-            good &= start.dt.strftime("%Y-%m").isin(months)
-        edges = [np.linspace(grid[a], grid[b], grid[n] + 1) for a, b, n in
-                 (("north", "south", "rows"), ("west", "east", "cols"))]  # fmt: skip
-        row = np.digitize(-latitude[good], -edges[0]).clip(max=grid["rows"]) - 1
-        col = np.digitize(longitude[good], edges[1]).clip(max=grid["cols"]) - 1
-        keys = pd.DataFrame({"interval_start": start[good], "row": row, "col": col})
-        counts[channel] = keys.groupby(KEYS).size()
-    return pd.DataFrame(counts).fillna(0)
-
-
-def require_equal(flows, expected):
-    found = flows.set_index(KEYS)[["inflow", "outflow"]]
-    found = found[found.any(axis=1)].sort_index()
-    assert len(found) == len(expected)
-    assert (found.index == expected.sort_index().index).all()
-    np.testing.assert_array_equal(found, expected.sort_index()[["inflow", "outflow"]])
 
 
 @pytest.fixture(scope="module")
@@ -109,57 +31,14 @@ def city():
     return simulate(spec), grid
 
 
-@needs_real
-def test_all_real_files_are_conserved_and_equal_a_plain_count(tmp_path):
-    files = sorted(REAL.glob("JC-*"))
-    flows, counters = run(files, tmp_path / "out", JERSEY)
-    trips = pd.concat(map(read_real, files), ignore_index=True)
-    assert counters["trips_read"] == len(trips) == 466_025
-    require_equal(flows, plain_count(trips, JERSEY))
-    assert flows["outflow"].sum() == counters["starts_binned"]
-    assert flows["inflow"].sum() == counters["ends_binned"]
-    assert counters["end_rejects"]["no_position"] == 238
-    assert counters["end_rejects"]["outside_span"] == 4
-    assert len(rejects(tmp_path / "out")) == sum(counters["rejected"].values())
-    assert counters["missing_months"][:2] == ["2017-04", "2017-05"]
-    assert counters["empty_days_listed"] == ["2017-03-14", "2017-03-15", "2017-03-16", "2021-02-02"]
-    assert [name.split("/")[-1] for name in counters["ignored_members"]] == [
-        f"._JC-2021{month}-citibike-tripdata.csv" for month in ("02", "03", "04")
-    ]
-    assert counters["frames"] == 24 * (31 + 365 + 31 + 28 + 31 + 30)
-    assert (counters["repeated_intervals"], counters["skipped_intervals"]) == (1, 3)
-
-
-@needs_real
-def test_closed_days_of_a_real_month_are_zero_or_missing(tmp_path):
-    file = REAL / "JC-201703-citibike-tripdata.csv.gz"
-    for empty_days, frames in (("zero", 24 * 31), ("missing", 24 * 28)):
-        flows, counters = run([file], tmp_path / empty_days, JERSEY, empty_days=empty_days)
-        assert counters["frames"] == frames
-        assert counters["empty_days"] == 3
-        closed = flows["interval_start"].dt.day.isin([14, 15, 16])
-        assert closed.sum() == (72 if empty_days == "zero" else 0)  # a row of zeros an interval
-        assert not flows[closed][["inflow", "outflow"]].any(axis=None)
-
-
-@needs_real
-@pytest.mark.e2e
-def test_all_real_files_through_the_portable_runner(tmp_path):
-    files = sorted(REAL.glob("JC-*"))
-    run(files, tmp_path / "a", JERSEY)
-    run(files, tmp_path / "b", JERSEY, PORTABLE)
-    for name in ("flows.parquet", "counters.json", "rejects.csv"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-
-
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     "beam_args", [PORTABLE, ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]]
 )
 def test_other_runners_give_the_same(tmp_path, city, beam_args):
     paths = write_three_headers(tmp_path, city[0].trips)
-    run(paths, tmp_path / "a", city[1])
-    run(paths, tmp_path / "b", city[1], beam_args)
+    run_ingest(paths, tmp_path / "a", city[1])
+    run_ingest(paths, tmp_path / "b", city[1], beam_args)
     for name in ("flows.parquet", "counters.json", "rejects.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -188,7 +67,7 @@ def test_three_headers_and_parquet_in_one_run(tmp_path, city, monkeypatch):
     monkeypatch.setattr(trip_files, "SLICE_BYTES", 20_000)
     monkeypatch.setattr(trip_files, "_BLOCK_BYTES", 7_000)
     paths = write_three_headers(tmp_path, city[0].trips)
-    flows, counters = run(paths, tmp_path / "out", city[1])
+    flows, counters = run_ingest(paths, tmp_path / "out", city[1])
     require_equal(flows, plain_count(city[0].trips, city[1]))
     assert counters["trips_read"] == len(city[0].trips)
     assert counters["ignored_members"] == [f"{tmp_path}/c.zip/__MACOSX/._c.csv"]
@@ -208,7 +87,7 @@ def test_every_reject_is_listed_by_file_and_line(tmp_path, city, monkeypatch):
     lines = trips.to_csv(index=False).splitlines()
     lines[380] += ",too,many"
     (tmp_path / "a.csv").write_text("\n".join(lines))
-    _, counters = run([tmp_path / "a.csv"], tmp_path / "out", city[1], max_reject_share=0.2)
+    _, counters = run_ingest([tmp_path / "a.csv"], tmp_path / "out", city[1], max_reject_share=0.2)
     found = rejects(tmp_path / "out")
     late = found[found["reason"] == "end_outside_span"]
     assert len(late) == counters["end_rejects"]["outside_span"] > 0
@@ -254,7 +133,7 @@ def test_a_zip_that_is_damaged_inside_stops_the_run(tmp_path, city):
     content[-3000:-2900] = bytes(100)
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(DataError, match="a.zip.*lines into its part 1: cannot be read"):
-        run([tmp_path / "a.zip"], tmp_path / "out", city[1])
+        run_ingest([tmp_path / "a.zip"], tmp_path / "out", city[1])
 
 
 def test_months_without_a_file_and_days_given(tmp_path, city):
@@ -265,19 +144,23 @@ def test_months_without_a_file_and_days_given(tmp_path, city):
     trips.to_csv(tmp_path / "a.csv", index=False)
     later.to_parquet(tmp_path / "b.parquet", index=False)
     both = [tmp_path / "a.csv", tmp_path / "b.parquet"]
-    _, counters = run(both, tmp_path / "out", city[1])
+    _, counters = run_ingest(both, tmp_path / "out", city[1])
     assert counters["missing_months"] == ["2024-04"]
     # March from the first start to its end, May from its first day to the last start.
     assert counters["frames"] == 24 * (31 - 3) + 24 * 13
     assert counters["empty_days"] == (31 - 3 - 8) + 5
-    _, counters = run(both, tmp_path / "out", city[1], last_day="2024-03-31", max_reject_share=0.6)
+    _, counters = run_ingest(
+        both, tmp_path / "out", city[1], last_day="2024-03-31", max_reject_share=0.6
+    )
     assert counters["start_rejects"]["outside_span"] == len(trips)
     assert counters["frames"] == 8 * 24
 
 
 def test_the_table_that_comes_out_can_go_in_again(tmp_path, city):
     city[0].trips[COLUMNS].to_csv(tmp_path / "a.csv", index=False)
-    first, counters = run([tmp_path / "a.csv"], tmp_path / "out", city[1], empty_days="missing")
+    first, counters = run_ingest(
+        [tmp_path / "a.csv"], tmp_path / "out", city[1], empty_days="missing"
+    )
     values = {"grid": city[1], "paths": {"data": [str(tmp_path / "out/flows.parquet")]}}
     again = ingest(Config.from_dict(values), tmp_path / "again", ("libcity",), (), str)
     assert again["frames"] == counters["frames"]
@@ -310,7 +193,9 @@ def test_trajectories(tmp_path):
     table[::2].to_csv(tmp_path / "a.csv", index=False)
     table[1::2].to_csv(tmp_path / "b.csv", index=False)
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    flows, counters = run(paths, tmp_path / "out", grid, max_gap_minutes=20, max_reject_share=0.3)
+    flows, counters = run_ingest(
+        paths, tmp_path / "out", grid, max_gap_minutes=20, max_reject_share=0.3
+    )
     assert flows.astype({"interval_start": str}).values.tolist() == [
         ["2024-04-01 08:00:00", 0, 0, 1.0, 0.0],
         ["2024-04-01 09:00:00", 0, 0, 1.0, 1.0],

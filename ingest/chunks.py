@@ -28,14 +28,14 @@ def chunks(sources: Sequence[Source]) -> list[Chunk]:
     return found
 
 
-def of_trips(sources: Sequence[Source]) -> bool:
+def are_trips(sources: Sequence[Source]) -> bool:
     """Whether the sources are raw trips, not flow records."""
     return any(source.kind in TRIPS for source in sources)
 
 
 def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], tallies.Tally]:
     """What adds the tallies of these sources up."""
-    return trip_tally.merge if of_trips(sources) else tallies.merge
+    return trip_tally.merge if are_trips(sources) else tallies.merge
 
 
 def parts(sources: Sequence[Source]) -> list[Part]:

@@ -13,13 +13,12 @@ from crowdflow.ingest.sources import Source, ignored_side_files, read_side_files
 from crowdflow.ingest.trips import trip_files, trip_tally
 from crowdflow.schema.errors import DataError
 
-COUNTERS_FILE = "counters.json"
 REJECTS_FILE = "rejects.csv"
 _LISTED_NAMES = 100
 _SHOWN_DAYS = 5
 
 
-def account(
+def counters_json(
     tally: tallies.Tally, sources: Sequence[Source], paths: Sequence[str], resolved: Resolved
 ) -> str:
     """The text of `counters.json`. A tally of trips is finished by this.

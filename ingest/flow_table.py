@@ -15,17 +15,18 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from crowdflow.config import Config
-from crowdflow.flows.frames import FrameBlock
+from crowdflow.flows.frames import FrameBlock, flow_records
 from crowdflow.ingest import libcity
 from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.ingest.chunks import merge_of
-from crowdflow.ingest.counters import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
+from crowdflow.ingest.counters import REJECTS_FILE, counters_json, rejects_csv
 from crowdflow.ingest.date_range import Resolved, in_words, resolve
 from crowdflow.ingest.sources import Source, inspect_sources
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.transform import FlowsToFrames
 from crowdflow.schema import intervals
 from crowdflow.schema.errors import DataError
+from crowdflow.schema.features import COUNTERS_FILE
 from crowdflow.storage import files
 
 FLOWS_FILE = "flows.parquet"
@@ -85,7 +86,7 @@ def ingest(
             [*config.beam.all, *config.beam.nodes.FlowExampleGen, *beam_args],
             lambda frames: frames | "WriteDay" >> beam.Map(_write_day, str(partial)),
         )
-        counters = _account(tally, sources, resolved, out)
+        counters = _counters_or_rejects(tally, sources, resolved, out)
         days = sorted(partial.glob("*.parquet"))
         written = [_join(days, partial / FLOWS_FILE)]
         if "libcity" in formats:
@@ -144,33 +145,24 @@ def run_flows(
     return pickle.loads((folder / _TALLY_FILE).read_bytes())
 
 
-def _account(tally: Tally, sources: Sequence[Source], resolved: Resolved, out: Path) -> str:
+def _counters_or_rejects(
+    tally: Tally, sources: Sequence[Source], resolved: Resolved, out: Path
+) -> str:
     """The counters; where the ingest went wrong, the rejects are written all the same."""
     try:
-        return account(tally, sources, resolved.config.paths.data, resolved)
+        return counters_json(tally, sources, resolved.config.paths.data, resolved)
     except DataError:
         if tally.rejects:
             (out / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")
         raise
 
 
-def flow_records(frames: FrameBlock) -> pa.Table:
-    """Frames as flow records, in order of time, row and column.
-
-    Args:
-      frames: of one grid.
-
-    Returns:
-      interval_start, row, col, inflow, outflow. Cells without flow are left out, but an interval without any
-      flow keeps one row of zeros: without it, it would read as missing.
-    """
-    moved = frames.maps.any(axis=-1)  # [n, H, W]
-    moved[~moved.any(axis=(1, 2)), 0, 0] = True
-    interval, row, col = np.nonzero(moved)
-    flows = frames.maps[interval, row, col]  # [m, 2]
-    starts = intervals.to_datetime64(frames.starts).astype("datetime64[us]")[interval]
-    columns = [starts, row.astype(np.int32), col.astype(np.int32), flows[:, 0], flows[:, 1]]
-    return pa.table([pa.array(column) for column in columns], schema=_SCHEMA)
+def as_table(frames: FrameBlock) -> pa.Table:
+    """The flow records of frames, `flows.frames.flow_records`, as the table that `crowdflow ingest` writes."""
+    records = flow_records(frames)
+    records["interval_start"] = records["interval_start"].astype("datetime64[us]")
+    columns = [pa.array(records[field.name], field.type) for field in _SCHEMA]
+    return pa.table(columns, schema=_SCHEMA)
 
 
 def _write_day(frames: FrameBlock, folder: str) -> None:
@@ -178,7 +170,7 @@ def _write_day(frames: FrameBlock, folder: str) -> None:
         day = int(frames.starts[0]) // intervals.MINUTES_PER_DAY
         path = Path(folder, f"{day:07d}.parquet")
         scratch = path.with_suffix(".tmp")
-        pq.write_table(flow_records(frames), scratch)
+        pq.write_table(as_table(frames), scratch)
         scratch.replace(path)
 
 

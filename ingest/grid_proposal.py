@@ -113,7 +113,7 @@ def _sum(counts: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([counts, more]).groupby(level=[0, 1]).sum()
 
 
-def _blocks(path: str, config: Config) -> Iterator[trip_files.Rows] | None:
+def _blocks(path: str, config: Config) -> Iterator[trip_files.TripRows] | None:
     """A file's rows, block by block; None for a file without trips."""
     name = path.lower()
     if name.endswith(".parquet"):
@@ -132,7 +132,7 @@ def _blocks(path: str, config: Config) -> Iterator[trip_files.Rows] | None:
     return itertools.chain.from_iterable(read(path, unit, config) for unit in units)
 
 
-def _count(rows: trip_files.Rows) -> pd.DataFrame:
+def _count(rows: trip_files.TripRows) -> pd.DataFrame:
     """Starts and ends by rounded latitude and longitude."""
     columns = dict(zip(rows.layout.roles, rows.columns))
     if trip_layouts.POINT_LAT in columns:

@@ -13,8 +13,8 @@ import numpy as np
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock, merge_blocks
 from crowdflow.ingest import date_range
-from crowdflow.ingest.chunks import chunks, merge_of, of_trips, parts
-from crowdflow.ingest.counters import account
+from crowdflow.ingest.chunks import are_trips, chunks, merge_of, parts
+from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.covariates.side_files import covariates
 from crowdflow.ingest.records.records import assemble_day
 from crowdflow.ingest.sources import READERS, Source, inspect_sources, read_side_files
@@ -57,10 +57,10 @@ def read_history(paths: Sequence[str], config: Config) -> History:
     resolved = date_range.resolve(paths, config)
     config = resolved.config
     sources = inspect_sources(resolved.paths, config)
-    read = _read_trips if of_trips(sources) else _read_flows
+    read = _read_trips if are_trips(sources) else _read_flows
     blocks, found = read(sources, config)
     tally = merge_of(sources)(found)
-    counters = json.loads(account(tally, sources, paths, resolved))
+    counters = json.loads(counters_json(tally, sources, paths, resolved))
     return History(merge_blocks(blocks), read_side_files(sources, config), counters)
 
 

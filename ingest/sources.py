@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from crowdflow.config import Config
 from crowdflow.flows import grids
+from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest.covariates import side_files, weather_files
 from crowdflow.ingest.paths import expand
-from crowdflow.ingest.records import hdf5_reader, table_reader, table_rows
+from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.trips import same_content, trip_files, trip_layouts
@@ -216,10 +217,10 @@ def _classify(path: str, config: Config) -> str:
 
 def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
     """Flow records or trips, by the names of the columns; neither is told as what it was taken for."""
-    if set(names) & set(table_rows.COLUMNS):
+    if set(names) & set(RECORD_COLUMNS):
         return flows
     if trip_layouts.find_layout(names, config) is None:
-        known = ", ".join(table_rows.COLUMNS)
+        known = ", ".join(RECORD_COLUMNS)
         trip_layouts.require_layout(path, names, config, also=f"  flow records: {known}")
     return trips
 

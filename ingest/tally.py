@@ -21,6 +21,7 @@ REASONS = (UNPARSABLE, OFF_RASTER, OUTSIDE_GRID, NON_FINITE, NEGATIVE, DUPLICATE
 
 REJECTS_CAP = 10_000  # rejects listed one by one; all of them are counted
 _SHOWN = 5  # of them in an error message
+_TEXT_FILES = (".csv", ".csv.gz", ".zip")  # their records are numbered as lines
 
 
 class Reject(NamedTuple):
@@ -126,22 +127,23 @@ def require_usable(tally: Tally, max_reject_share: float) -> None:
     if rejected > max_reject_share * records:
         raise DataError(
             f"{rejected:,} of {records:,} records rejected ({rejected / records:.2%}), more than "
-            f"ingest.max_reject_share = {max_reject_share:g} allows.{_account(tally)}"
+            f"ingest.max_reject_share = {max_reject_share:g} allows.{rejects_listing(tally, REASONS)}"
         )
     if not tally.counts["frames"]:
         raise DataError(
             f"No complete flow frame in {records:,} records, {left_out:,} more are outside the range: "
             f"{tally.counts['interval_incomplete']} intervals lost a row to a reject, "
-            f"{tally.counts['interval_absent_cells']} have absent cells.{_account(tally)}"
+            f"{tally.counts['interval_absent_cells']} have absent cells.{rejects_listing(tally, REASONS)}"
         )
 
 
-def _account(tally: Tally) -> str:
+def rejects_listing(tally: Tally, reasons: Iterable[str]) -> str:
+    """The rejects for an error message: counts by reason, in the given order, and the first few."""
     if not tally.rejects:
         return ""
-    by_reason = ", ".join(f"{r} {tally.rejected[r]:,}" for r in REASONS if tally.rejected[r])
+    by_reason = ", ".join(f"{r} {tally.rejected[r]:,}" for r in reasons if tally.rejected[r])
     lines = [f" By reason: {by_reason}. First:"]
     for reject in tally.rejects[:_SHOWN]:
-        unit = "line" if ".csv" in reject.file else "row"
+        unit = "line" if reject.file.lower().endswith(_TEXT_FILES) else "row"
         lines.append(f"  {reject.file}, {unit} {reject.row}: {reject.reason} ({reject.value})")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import apache_beam as beam
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.chunks import Chunk, chunks, of_trips, parts
+from crowdflow.ingest.chunks import Chunk, are_trips, chunks, parts
 from crowdflow.ingest.records.records import assemble_day
 from crowdflow.ingest.sources import READERS, Source
 from crowdflow.ingest.trips.trips_transform import TripsToFrames
@@ -66,7 +66,7 @@ class FlowsToFrames(beam.PTransform):
 
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies."""
-        if of_trips(self._sources):
+        if are_trips(self._sources):
             return pipeline | "Trips" >> TripsToFrames(parts(self._sources), self._config)
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))

@@ -73,6 +73,9 @@ TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb"
 # The training's account, in the model run's folder.
 HISTORY_FILE = "history.json"
 
+# What a node, an ingest or a batch of forecasts read, kept and dropped, by reason.
+COUNTERS_FILE = "counters.json"
+
 
 class Covariate(NamedTuple):
     """A covariate's name, whether it is an integer (else float), and its shape."""

@@ -18,7 +18,7 @@ from crowdflow.components.window_gen.transform import Concatenate
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock, merge_blocks
 from crowdflow.flows.windows import missing_lags, window_offsets
-from crowdflow.ingest.counters import COUNTERS_FILE, account
+from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.flow_table import log_to, run_flows
 from crowdflow.ingest.history import History
@@ -225,9 +225,11 @@ def run(
             config, read_side_files(sources, config), folder.absolute(), (first, last), partial
         )
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
-        ingested = json.loads(account(tally, sources, data, Resolved(config, list(data))))
+        ingested = json.loads(counters_json(tally, sources, data, Resolved(config, list(data))))
         counters = {**json.loads((partial / _PLAN_FILE).read_text()), "frames": ingested}
-        (partial / COUNTERS_FILE).write_text(json.dumps(counters, indent=2), encoding="utf-8")
+        (partial / features.COUNTERS_FILE).write_text(
+            json.dumps(counters, indent=2), encoding="utf-8"
+        )
         for path in out.glob(f"{_PREFIX}-*.parquet"):
             path.unlink()
         for path in _written(partial):
@@ -244,4 +246,4 @@ def run(
 
 def _written(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.glob(f"{_PREFIX}-*.parquet"))
-    yield folder / COUNTERS_FILE
+    yield folder / features.COUNTERS_FILE

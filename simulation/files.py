@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crowdflow.flows.frames import FrameBlock, flow_records
 from crowdflow.schema.errors import ConfigError, DataError
-from crowdflow.schema.features import WEATHER_KINDS
+from crowdflow.schema.features import CHANNELS, WEATHER_KINDS
 from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64
 from crowdflow.simulation import city as simulated_city
 from crowdflow.simulation import world as simulated_world
@@ -99,27 +100,18 @@ def write_city(
     return [path for name in formats for path in _WRITERS[name](city, out)]
 
 
-def flow_records(city: SimulatedCity) -> pd.DataFrame:
-    """A city's flows as a table: a row for each interval and cell with any flow.
+def city_records(city: SimulatedCity) -> pd.DataFrame:
+    """A city's flow records, `flows.frames.flow_records`, as a data frame.
 
     Returns:
-      interval_start (naive local datetime64[ns]), row, col, inflow, outflow (int64, trips per
-      interval), in order of time and cell. An interval without any trip keeps a row of zeros, so
-      that it is there.
+      interval_start (naive local datetime64[ns]), row, col, inflow, outflow (int64, trips per interval), in order
+      of time and cell.
     """
-    keep = city.frames.any(axis=-1)
-    keep[~keep.any(axis=(1, 2)), 0, 0] = True
-    interval, row, col = np.nonzero(keep)
-    flows = city.frames[interval, row, col].astype(np.int64)
-    return pd.DataFrame(
-        {
-            "interval_start": to_datetime64(city.starts[interval]).astype("datetime64[ns]"),
-            "row": row,
-            "col": col,
-            "inflow": flows[:, 0],
-            "outflow": flows[:, 1],
-        }
-    )
+    records = flow_records(FrameBlock(city.starts, city.frames))
+    records["interval_start"] = records["interval_start"].astype("datetime64[ns]")
+    for channel in CHANNELS:
+        records[channel] = records[channel].astype(np.int64)
+    return pd.DataFrame(records)
 
 
 def _write_parquet(city: SimulatedCity, out: Path) -> list[Path]:
@@ -127,13 +119,13 @@ def _write_parquet(city: SimulatedCity, out: Path) -> list[Path]:
     import pyarrow.parquet as pq
 
     path = out / "flows.parquet"
-    table = pa.Table.from_pandas(flow_records(city), preserve_index=False)
+    table = pa.Table.from_pandas(city_records(city), preserve_index=False)
     pq.write_table(table.replace_schema_metadata(), path, coerce_timestamps="ms")
     return [path]
 
 
 def _write_csv(city: SimulatedCity, out: Path) -> list[Path]:
-    records = flow_records(city)
+    records = city_records(city)
     paths = [out / f"flows-{part + 1}.csv" for part in range(_CSV_FILES)]
     bounds = np.linspace(0, len(records), _CSV_FILES + 1).astype(int)
     for path, begin, end in zip(paths, bounds, bounds[1:]):

@@ -15,10 +15,11 @@ from tfx.utils import io_utils
 
 from crowdflow.components.flow_example_gen.transform import FlowsToExamples
 from crowdflow.config import Config
-from crowdflow.ingest.counters import COUNTERS_FILE, REJECTS_FILE, account, rejects_csv
+from crowdflow.ingest.counters import REJECTS_FILE, counters_json, rejects_csv
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.paths import ignored_names
 from crowdflow.ingest.sources import ignored_side_files, inspect_sources
+from crowdflow.schema.features import COUNTERS_FILE
 
 _TALLY_FILE = "tally.pickle"
 
@@ -63,7 +64,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
         fileio.remove(tally_path)
-        counters = account(tally, sources, paths, resolved)
+        counters = counters_json(tally, sources, paths, resolved)
         for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
             io_utils.write_string_file(os.path.join(folder, name), text)
 

@@ -60,8 +60,8 @@ def FlowReportGen(
         **outcome,
         "versions": versions(),
         "counters": {
-            "frames": results.read_json(frame_counters.uri, results.COUNTERS_FILE),
-            "windows": results.read_json(window_counters.uri, results.COUNTERS_FILE),
+            "frames": results.read_json(frame_counters.uri, features.COUNTERS_FILE),
+            "windows": results.read_json(window_counters.uri, features.COUNTERS_FILE),
         },
         "training": results.read_json(model_run.uri, features.HISTORY_FILE),
         "baseline": {

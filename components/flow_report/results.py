@@ -16,7 +16,7 @@ from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.flows import metrics
 from crowdflow.schema import features
 
-COUNTERS_FILE, ACTIVE_FILE = "counters.json", "active_cells.json"
+ACTIVE_FILE = "active_cells.json"
 _TEST = "Split-test"
 
 

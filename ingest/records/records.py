@@ -50,14 +50,14 @@ class FrameRecords:
 
 
 @dataclasses.dataclass(frozen=True)
-class LostRows:
+class LostIntervals:
     """Intervals that lost a row to a reject: wall-clock minutes, int64 `[n]`, in `starts`."""
 
     starts: np.ndarray
 
 
-Block = Union[RowBlock, FrameRecords, LostRows]
-_B = TypeVar("_B", RowBlock, FrameRecords, LostRows)
+Block = Union[RowBlock, FrameRecords, LostIntervals]
+_B = TypeVar("_B", RowBlock, FrameRecords, LostIntervals)
 
 
 def positions(file: int, rows: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ def assemble_day(
     keep_row[np.unique(table.starts * rows * cols + table.cells, return_index=True)[1]] = True
     keep_row &= ~np.isin(table.starts, list(whole))
 
-    lost = np.concatenate([b.starts for b in blocks if isinstance(b, LostRows)] + [[]])
+    lost = np.concatenate([b.starts for b in blocks if isinstance(b, LostIntervals)] + [[]])
     lost = set(lost.astype(np.int64).tolist()) - whole
     kept = _take(table, keep_row)
     starts, maps, counts = _fill(kept, rows * cols, lost, absent_cells)

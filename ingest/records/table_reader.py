@@ -11,9 +11,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from crowdflow.config import Config
+from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.records.records import Block
-from crowdflow.ingest.records.table_rows import COLUMNS, parse_rows
+from crowdflow.ingest.records.table_rows import parse_rows
 from crowdflow.ingest.trips.trip_lines import ends_in_quotes
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
@@ -29,7 +30,7 @@ class _Lines(NamedTuple):
     """Some lines of a CSV file.
 
     Attributes:
-      columns: `COLUMNS` as text, `n` rows.
+      columns: `RECORD_COLUMNS` as text, `n` rows.
       numbers: line numbers, int64 `[n]`, the header being 1.
       malformed: these lines have too many or too few fields.
     """
@@ -96,7 +97,7 @@ def inspect_parquet(path: str, config: Config) -> int:
             f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
         ) from None
     _require_columns(path, schema.names)
-    for name in COLUMNS:
+    for name in RECORD_COLUMNS:
         _require_type(path, name, schema.field(name).type)
     if not rows:
         raise DataError(f"{path}: expected rows, received none.")
@@ -125,7 +126,7 @@ def read_parquet(
         with pq.ParquetFile(files.local(path)) as file:
             row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
             groups = list(range(begin, end))
-            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(COLUMNS)):
+            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(RECORD_COLUMNS)):
                 rows = np.arange(row, row + batch.num_rows)
                 yield parse_rows(batch, rows, False, path, index, config)
                 row += batch.num_rows
@@ -144,7 +145,8 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
 
     parse = pa_csv.ParseOptions(invalid_row_handler=keep, ignore_empty_lines=False)
     convert = pa_csv.ConvertOptions(
-        include_columns=list(COLUMNS), column_types={name: pa.string() for name in COLUMNS}
+        include_columns=list(RECORD_COLUMNS),
+        column_types={name: pa.string() for name in RECORD_COLUMNS},
     )
     read = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
     line, rows = 2, 1  # the header is a row
@@ -241,18 +243,18 @@ def _malformed_lines(rows: list[pa_csv.InvalidRow], header: list[str]) -> _Lines
     """Lines with too many or too few fields, as far as their columns can be told."""
     fields = [next(csv.reader([row.text]), []) for row in rows]
     columns = []
-    for name in COLUMNS:
+    for name in RECORD_COLUMNS:
         place = header.index(name)
         columns.append(pa.array([f[place] if place < len(f) else "" for f in fields], pa.string()))
     numbers = np.array([row.number for row in rows], np.int64)
-    return _Lines(pa.RecordBatch.from_arrays(columns, list(COLUMNS)), numbers, True)
+    return _Lines(pa.RecordBatch.from_arrays(columns, list(RECORD_COLUMNS)), numbers, True)
 
 
 def _require_columns(path: str, found: list[str]) -> None:
-    missing = [name for name in COLUMNS if name not in found]
+    missing = [name for name in RECORD_COLUMNS if name not in found]
     if missing:
         raise DataError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}; {', '.join(missing)} missing. "
+            f"{path}: expected the columns {', '.join(RECORD_COLUMNS)}; {', '.join(missing)} missing. "
             f"Found: {', '.join(found)[:200]}."
         )
 

@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crowdflow.config import Config
+from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.records.records import Block, LostRows, RowBlock, by_day, positions
-
-COLUMNS = ("interval_start", "row", "col", "inflow", "outflow")
+from crowdflow.ingest.records.records import Block, LostIntervals, RowBlock, by_day, positions
 
 _MINUTE = 60_000_000  # microseconds
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -33,7 +32,7 @@ def parse_rows(
     """Checks rows and sorts them by day.
 
     Args:
-      columns: `COLUMNS`, text or typed, `n` rows. Times are local, ISO 8601 without a zone.
+      columns: `RECORD_COLUMNS`, text or typed, `n` rows. Times are local, ISO 8601 without a zone.
       numbers: the rows' numbers in the file, int64 `[n]`.
       malformed: the rows had too many or too few fields: all are rejected.
       path: the file, for the rejects.
@@ -45,7 +44,7 @@ def parse_rows(
     """
     times, bad_time = _times(_column(columns, "interval_start"))
     values, bad = {}, {"interval_start": bad_time}
-    for name in COLUMNS[1:]:
+    for name in RECORD_COLUMNS[1:]:
         values[name], bad[name] = _numbers(_column(columns, name))
     for name in ("row", "col"):
         bad[name] |= values[name] != np.rint(values[name])
@@ -73,7 +72,7 @@ def parse_rows(
         (rows[good] * config.grid.cols + cols[good]).astype(np.int64),
         flows[good],
     )
-    lost = LostRows(np.unique(starts[np.isin(reasons, _LOSING) & ~bad_time]))
+    lost = LostIntervals(np.unique(starts[np.isin(reasons, _LOSING) & ~bad_time]))
     tally = tallies.Tally()
     tally.counts["records_read"] = len(times)
     tally.counts["records_left_out"] = int(beyond.sum())
@@ -93,7 +92,7 @@ def _list_rejects(
     tally.rejected.update(dict(zip(names.tolist(), counts.tolist())))
     for i in np.flatnonzero(reasons != "")[: tallies.REJECTS_CAP]:
         shown = {
-            tallies.UNPARSABLE: [n for n in COLUMNS if bad[n][i]] or COLUMNS,
+            tallies.UNPARSABLE: [n for n in RECORD_COLUMNS if bad[n][i]] or RECORD_COLUMNS,
             tallies.OFF_RASTER: ["interval_start"],
             tallies.OUTSIDE_GRID: ["row", "col"],
         }.get(reasons[i], ["inflow", "outflow"])

@@ -60,7 +60,7 @@ class Counted(NamedTuple):
     points: list[tuple[int, PointBlock]]
 
 
-def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.Rows, Origin]]:
+def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.TripRows, Origin]]:
     """Reads a part of a file, block by block.
 
     Raises:
@@ -74,7 +74,7 @@ def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.Rows, Ori
 
 
 def count_rows(
-    rows: trip_files.Rows, file: int, origin: Origin, config: Config, buckets: int
+    rows: trip_files.TripRows, file: int, origin: Origin, config: Config, buckets: int
 ) -> Counted:
     """Judges a block of rows.
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from crowdflow.config import Config
 from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
-from crowdflow.ingest.trips.trip_lines import Rows, parse_lines
+from crowdflow.ingest.trips.trip_lines import TripRows, parse_lines
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
@@ -93,7 +93,7 @@ def unit_name(path: str, unit: int) -> str:
     return f"{path}/{members[unit]}" if len(members) > 1 else path
 
 
-def read_csv(path: str, unit: int, config: Config) -> Iterator[Rows]:
+def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
     """Reads a unit, block by block; memory does not grow with the file.
 
     A line belongs to the slice in which it begins. A line end ends a row, inside quotes too.
@@ -149,7 +149,7 @@ def parquet_names(path: str) -> list[str]:
     return _parquet_schema(path)[0].names
 
 
-def read_parquet(path: str, unit: int, config: Config) -> Iterator[Rows]:
+def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
     """Reads a row group, batch by batch.
 
     Raises:
@@ -164,7 +164,7 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[Rows]:
             for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
                 columns = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
                 numbers = np.arange(first, first + batch.num_rows)
-                yield Rows(layout, columns, numbers, none, (), batch.num_rows)
+                yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
                 first += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from None

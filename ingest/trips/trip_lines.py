@@ -16,7 +16,7 @@ _FIELD = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^,]*|[^",][^,]*|)'
 _CLOSED = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD), re.DOTALL)
 
 
-class Rows(NamedTuple):
+class TripRows(NamedTuple):
     """Some rows of a file.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
     lines: int
 
 
-def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
+def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRows:
     """A block of whole lines as columns.
 
     Empty lines are no rows, but are counted. A line end ends a row, inside quotes too.
@@ -78,7 +78,7 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> Rows:
     wrong = np.array([row.number - 1 for row in malformed], np.int64)
     faults = [f"{r.actual_columns} fields, not {r.expected_columns}" for r in malformed]
     bad = [*zip(numbers[wrong].tolist(), faults), *odd]
-    return Rows(
+    return TripRows(
         layout,
         [table.column(role).combine_chunks() for role in layout.roles],
         np.delete(numbers, wrong) + first,

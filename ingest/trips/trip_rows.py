@@ -12,7 +12,7 @@ from crowdflow.config import Config
 from crowdflow.flows import grids
 from crowdflow.ingest import date_range
 from crowdflow.ingest.trips import clock, trip_layouts
-from crowdflow.ingest.trips.trip_files import Rows
+from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.schema import intervals
 
 # Why a start, an end or a point is rejected; the first that applies, in this order.
@@ -61,7 +61,7 @@ class Points(NamedTuple):
     elapsed: np.ndarray
 
 
-def judge_trips(rows: Rows, config: Config) -> tuple[Side, Side]:
+def judge_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
     """Judges the starts and the ends of trips, each by its own time and position.
 
     Args:
@@ -89,7 +89,7 @@ def judge_trips(rows: Rows, config: Config) -> tuple[Side, Side]:
     return starts, ends
 
 
-def judge_points(rows: Rows, config: Config) -> Points:
+def judge_points(rows: TripRows, config: Config) -> Points:
     """Judges points of trajectories; one outside the grid is kept, since a trajectory can enter from there."""
     columns = dict(zip(rows.layout.roles, rows.columns))
     times = clock.read_times(columns[trip_layouts.POINT_TIME], config.intervals.timezone)

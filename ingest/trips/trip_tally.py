@@ -14,7 +14,7 @@ from crowdflow.config import Config
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.trips import clock, trip_rows
 from crowdflow.ingest.trips.day_counts import Coverage, merge_coverage
-from crowdflow.ingest.trips.trip_files import Rows
+from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.schema import intervals
 from crowdflow.schema.errors import DataError
 
@@ -36,9 +36,9 @@ class Origin(NamedTuple):
     unit: int
     first: int
 
-    def rows(self, numbers: np.ndarray) -> np.ndarray:
+    def number(self, rows: np.ndarray) -> np.ndarray:
         """The numbers of a unit's rows, int64 `[n]`, made to sort by unit first."""
-        return numbers + self.first + (self.unit << _BITS)
+        return rows + self.first + (self.unit << _BITS)
 
 
 class Late(NamedTuple):
@@ -85,7 +85,9 @@ def merge(parts: Iterable[tallies.Tally]) -> TripTally:
     return total
 
 
-def of_trips(rows: Rows, starts: trip_rows.Side, ends: trip_rows.Side, origin: Origin) -> TripTally:
+def of_trips(
+    rows: TripRows, starts: trip_rows.Side, ends: trip_rows.Side, origin: Origin
+) -> TripTally:
     """The tally of a block of trips."""
     tally = TripTally(lines={(origin.file, origin.unit): rows.lines})
     tally.counts["trips_read"] = len(starts.reasons) + len(rows.malformed)
@@ -95,11 +97,11 @@ def of_trips(rows: Rows, starts: trip_rows.Side, ends: trip_rows.Side, origin: O
     late = _late(ends, tally.coverage)
     if len(late):
         late = late[: tallies.REJECTS_CAP]
-        tally.late.append(Late(origin.file, origin.rows(rows.numbers[late]), ends.starts[late]))
+        tally.late.append(Late(origin.file, origin.number(rows.numbers[late]), ends.starts[late]))
     return tally
 
 
-def of_points(rows: Rows, side: trip_rows.Side, origin: Origin) -> TripTally:
+def of_points(rows: TripRows, side: trip_rows.Side, origin: Origin) -> TripTally:
     """The tally of a block of points."""
     tally = TripTally(lines={(origin.file, origin.unit): rows.lines})
     tally.counts["points_read"] = len(side.reasons) + len(rows.malformed)
@@ -209,15 +211,16 @@ def require_usable(tally: TripTally, config: Config) -> None:
     if config.trips.first_day or config.trips.last_day:  # beyond them is left out on purpose
         outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
         records, rejected = records - outside, rejected - outside
+    listing = tallies.rejects_listing(tally, sorted(tally.rejected))
     if rejected > share * records:
         raise DataError(
             f"{rejected:,} of {records:,} starts, ends and points rejected ({rejected / records:.2%}), "
-            f"more than trips.max_reject_share = {share:g} allows.{_account(tally)}"
+            f"more than trips.max_reject_share = {share:g} allows.{listing}"
         )
     if not tally.counts["frames"]:
         raise DataError(
             f"No start, end or point can be used, of {records:,}; {left_out:,} more are outside the "
-            f"range.{_account(tally)}"
+            f"range.{listing}"
         )
 
 
@@ -225,7 +228,7 @@ def _reject(
     tally: TripTally,
     name: str,
     side: trip_rows.Side,
-    rows: Rows,
+    rows: TripRows,
     columns: Sequence[int],
     origin: Origin,
 ) -> None:
@@ -240,13 +243,13 @@ def _reject(
         texts = [_texts(rows.columns[place].take(pa.array(wrong))) for place in columns]
         values = pc.binary_join_element_wise(*texts, ", ").to_pylist()
         reasons = [f"{name}_{trip_rows.REASONS[code]}" for code in side.reasons[wrong]]
-        numbers = origin.rows(rows.numbers[wrong]).tolist()
+        numbers = origin.number(rows.numbers[wrong]).tolist()
         found = zip([origin.file] * len(wrong), numbers, reasons, values)
         tally.rejects += map(tallies.Reject._make, found)
     if len(rows.malformed):
         reason = f"{name}_{trip_rows.UNPARSABLE}"
         tally.rejected[reason] += len(rows.malformed)
-        for row, fault in zip(origin.rows(rows.malformed).tolist(), rows.faults):
+        for row, fault in zip(origin.number(rows.malformed).tolist(), rows.faults):
             tally.rejects.append(tallies.Reject(origin.file, row, reason, fault))
     del tally.rejects[2 * tallies.REJECTS_CAP :]
 
@@ -266,14 +269,3 @@ def _late(ends: trip_rows.Side, coverage: Coverage) -> np.ndarray:
     days = pd.Index(ends.starts // intervals.MINUTES_PER_DAY)
     outside |= ~days.isin(list(coverage.days))
     return np.flatnonzero(good & outside)
-
-
-def _account(tally: TripTally) -> str:
-    if not tally.rejects:
-        return ""
-    by_reason = ", ".join(f"{r} {count:,}" for r, count in sorted(tally.rejected.items()) if count)
-    lines = [f" By reason: {by_reason}. First:"]
-    for reject in tally.rejects[:5]:
-        unit = "row" if reject.file.lower().endswith(".parquet") else "line"
-        lines.append(f"  {reject.file}, {unit} {reject.row}: {reject.reason} ({reject.value})")
-    return "\n".join(lines)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crowdflow.simulation.city import CitySpec, simulate
-from crowdflow.simulation.files import flow_records, write_city
+from crowdflow.simulation.files import city_records, write_city
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
@@ -35,7 +35,7 @@ class Feed:
         city = simulate(CitySpec(rows=4, cols=4, days=49))
         self.folder = folder
         write_city(city, folder, ["weather", "holidays"])
-        self._records = flow_records(city)
+        self._records = city_records(city)
 
     def deliver(self, first: str, last: str, factor: int = 1) -> None:
         """Writes the files of some days; the flows can be multiplied."""

@@ -57,7 +57,7 @@ def same_as_ingest(paths, config, out):
         config.replace({"paths.data": paths}), out, (), (), lambda line: None
     )
     history = read_history(paths, config)
-    found = ingest_files.flow_records(history.frames).to_pandas()
+    found = ingest_files.as_table(history.frames).to_pandas()
     keys = ["interval_start", "row", "col"]
     expected = pd.read_parquet(out / "flows.parquet").sort_values(keys, ignore_index=True)
     pd.testing.assert_frame_equal(found.sort_values(keys, ignore_index=True), expected)

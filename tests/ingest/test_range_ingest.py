@@ -11,7 +11,7 @@ from crowdflow.ingest.history import read_history
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.simulation.city import CitySpec, simulate
-from crowdflow.simulation.files import flow_records, write_city
+from crowdflow.simulation.files import city_records, write_city
 
 DAILY = "{YYYY}/{MM}/{DD}"
 SPEC = CitySpec(rows=3, cols=4, days=28)  # 2024-04-01 .. 2024-04-28
@@ -52,7 +52,7 @@ def require_equal(found, city, first, last):
 
 
 def test_days_of_flow_records(tmp_path, city, ingest):
-    records = flow_records(city)
+    records = city_records(city)
     paths = split_by(records, "interval_start", "%Y/%m/%d/flows", tmp_path / "d")
     found = ingest(paths, make())
     require_equal(found, city, 12, 25)  # a week of targets, and a week of trend before it
@@ -72,7 +72,7 @@ def test_days_of_flow_records(tmp_path, city, ingest):
 
 
 def test_records_of_other_dates_are_left_out_and_counted_but_no_rejects(tmp_path, city, ingest):
-    records = flow_records(city)
+    records = city_records(city)
     early = records["interval_start"] < "2024-04-12"
     records.loc[early, "inflow"] = -1  # wrong, but of no concern here
     paths = split_by(records, "interval_start", "flows-%Y%m", tmp_path)
@@ -149,7 +149,7 @@ def test_trips_that_end_after_midnight_reach_into_the_first_day(tmp_path, ingest
 
 
 def test_too_little_data_stops_with_what_was_needed_and_what_was_found(tmp_path, city, ingest):
-    records = flow_records(city)
+    records = city_records(city)
     records = records[~records["interval_start"].dt.day.isin([13, 14, 15])]
     paths = split_by(records, "interval_start", "%Y/%m/%d/x", tmp_path)
     with pytest.raises(DataError) as raised:

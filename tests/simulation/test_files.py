@@ -12,7 +12,7 @@ from crowdflow.schema.errors import ConfigError, DataError
 from crowdflow.schema.intervals import parse_slots
 from crowdflow.simulation import files as simulated_files
 from crowdflow.simulation.city import CitySpec, simulate
-from crowdflow.simulation.files import ensure_city, flow_records, write_city
+from crowdflow.simulation.files import city_records, ensure_city, write_city
 
 SMALL = CitySpec(rows=4, cols=5, days=21, demand=6.0)
 TINY = CitySpec(rows=2, cols=3, days=8, demand=2.0)
@@ -59,7 +59,7 @@ def test_an_interval_without_trips_keeps_a_row():
     quiet = simulate(CitySpec(rows=2, cols=2, days=8, demand=0.5))
     empty = ~quiet.frames.any(axis=(1, 2, 3))
     assert empty.any()
-    records = flow_records(quiet)
+    records = city_records(quiet)
     assert records["interval_start"].nunique() == len(quiet.starts)
     zeros = records[(records["inflow"] == 0) & (records["outflow"] == 0)]
     assert len(zeros) == empty.sum()

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from crowdflow.components.flow_example_gen.transform import FlowsToExamples
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
-from crowdflow.ingest.counters import account, rejects_csv
+from crowdflow.ingest.counters import counters_json, rejects_csv
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.sources import inspect_sources
 from crowdflow.simulation.city import CitySpec, simulate
@@ -52,7 +52,7 @@ def records(pattern) -> list[bytes]:
 
 
 def run(paths, config, beam_args, folder):
-    """Frames and windows by split, sorted; the windows' counters and active cells; the ingest's account."""
+    """Frames and windows by split, sorted; the windows' counters and active cells; what the ingest counted."""
     folder.mkdir()
     resolved = resolve(paths, config)
     sources = inspect_sources(resolved.paths, resolved.config)
@@ -71,7 +71,7 @@ def run(paths, config, beam_args, folder):
     found = {name: records(folder / name) for name in ("frames", "train", "eval", "test")}
     texts = [next(folder.glob(f"{name}-*")).read_text() for name in ("counters", "active")]
     counted = pickle.loads(tally.read_bytes())  # in whatever order
-    return found, texts, [account(counted, sources, paths, resolved), rejects_csv(counted)]
+    return found, texts, [counters_json(counted, sources, paths, resolved), rejects_csv(counted)]
 
 
 @pytest.fixture(scope="module")

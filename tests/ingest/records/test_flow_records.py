@@ -12,7 +12,7 @@ from crowdflow.config import Config
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.records.records import (
     FrameRecords,
-    LostRows,
+    LostIntervals,
     RowBlock,
     assemble_day,
     by_day,
@@ -69,7 +69,7 @@ def test_each_reject_has_its_reason(values, reason, loses):
     assert next(iter(values)) in reject.value
     [rows] = kinds(blocks, RowBlock)
     np.testing.assert_array_equal(rows.positions, positions(0, [2]))
-    lost = kinds(blocks, LostRows)
+    lost = kinds(blocks, LostIntervals)
     assert [block.starts.tolist() for block in lost] == ([[EIGHT]] if loses else [])
 
 
@@ -97,7 +97,7 @@ def test_malformed_lines_are_rejected_and_lose_their_interval():
     blocks, tally = parse(GOOD, malformed=True)
     assert tally.rejected == {"unparsable": 1}
     assert not kinds(blocks, RowBlock)
-    assert kinds(blocks, LostRows)[0].starts.tolist() == [EIGHT]
+    assert kinds(blocks, LostIntervals)[0].starts.tolist() == [EIGHT]
 
 
 ROWS, COLS, SLOTS = 2, 2, 3
@@ -153,7 +153,7 @@ def test_a_day_equals_a_plain_loop_in_any_order(records, absent, random):
             flows = np.full((1, 2), rank[position], np.float32)
             blocks.append(RowBlock(at, start, np.array([cell]), flows))
         else:
-            blocks.append(LostRows(start))
+            blocks.append(LostIntervals(start))
     random.shuffle(blocks)
     found, tally = assemble_day(blocks, ROWS, COLS, absent, ["a", "b", "c"])
 

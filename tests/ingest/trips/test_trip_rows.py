@@ -9,7 +9,7 @@ import pytest
 
 from crowdflow.config import Config
 from crowdflow.ingest.trips import clock, trip_rows
-from crowdflow.ingest.trips.trip_files import Rows
+from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.ingest.trips.trip_layouts import TRIP_ROLES, Layout
 from crowdflow.schema import intervals
 
@@ -29,7 +29,7 @@ def judge(**changes):
     columns = [pa.array([value], pa.string()) for value in row.values()]
     none = np.zeros(0, np.int64)
     layout = Layout("trips", TRIP_ROLES, tuple(range(6)))
-    sides = trip_rows.judge_trips(Rows(layout, columns, none, none, (), 1), CONFIG)
+    sides = trip_rows.judge_trips(TripRows(layout, columns, none, none, (), 1), CONFIG)
     reasons = [(*trip_rows.REASONS, None)[side.reasons[0]] for side in sides]
     return *reasons, *(intervals.format_start(side.starts[0]) for side in sides)
 

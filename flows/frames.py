@@ -12,12 +12,12 @@ RECORD_COLUMNS = ("interval_start", "row", "col", "inflow", "outflow")
 
 @dataclasses.dataclass(frozen=True)
 class FrameBlock:
-    """Some flow frames, one an interval.
+    """Flow frames, one per interval.
 
     Attributes:
       starts: wall-clock minutes of each interval's start, int64 `[n]`.
       maps: flows in trips per interval, float32 `[n, H, W, 2]`, inflow then outflow.
-      covariates: what is known before each interval, int64 or float32 `[n, ...]` by name, as
+      covariates: values known before each interval starts, int64 or float32 `[n, ...]` by name, as
         `schema.features.covariates` lists them.
     """
 
@@ -27,7 +27,7 @@ class FrameBlock:
 
 
 def merge_blocks(blocks: Iterable[FrameBlock]) -> FrameBlock:
-    """One block of many, in order of time."""
+    """Merges blocks into one, in order of time."""
     blocks = list(blocks)
     starts = np.concatenate([block.starts for block in blocks])
     order = np.argsort(starts)

@@ -1,7 +1,7 @@
 """The grid on the map: a latitude and longitude box in rows and columns. Row 0 is north, column 0 is west.
 
 Cells are equal in degrees. The edges of the cells, `edges`, are the one definition: `cell_of` looks
-positions up among them and `cell_bounds` answers them, so that the two are exact inverses.
+positions up among them and `cell_bounds` returns them, so the two are exact inverses.
 """
 
 import math
@@ -12,8 +12,8 @@ from crowdflow.config import GridConfig
 from crowdflow.schema.errors import ConfigError
 from crowdflow.schema.geodesy import extent_metres, shape_for
 
-# How a grid is proposed.
-BOX_STEP = 0.001  # degrees, some 100 m
+# Settings for proposing a grid.
+BOX_STEP = 0.001  # degrees, about 100 m
 CELL_METRES = (250, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000)
 ACTIVE_SHARE = 0.4
 MOST_CELLS = 32  # rows or columns; the paper's larger grid is 32 x 32
@@ -43,10 +43,10 @@ def edges(grid: GridConfig) -> tuple[np.ndarray, np.ndarray]:
 def cell_of(
     latitude: np.ndarray, longitude: np.ndarray, grid: GridConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cells that hold positions.
+    """Finds the cells that contain positions.
 
-    A cell owns its north and west edge; the southmost row and the eastmost column own the box's south
-    and east edge too. So the whole closed box is inside.
+    A cell includes its north and west edges; the southernmost row and the easternmost column also include
+    the south and east edges of the box. So the whole closed box is inside.
 
     Args:
       latitude: degrees north, float `[n]`; NaN is outside.
@@ -54,8 +54,8 @@ def cell_of(
       grid: its box, rows and columns.
 
     Returns:
-      Row int64 `[n]`, column int64 `[n]`, and whether the position is inside, bool `[n]`. Rows and
-      columns of positions outside have no meaning.
+      Row int64 `[n]`, column int64 `[n]`, and whether the position is inside the box, bool `[n]`. Rows
+      and columns of positions outside are meaningless.
 
     Raises:
       ConfigError: the grid has no box.
@@ -70,7 +70,7 @@ def cell_of(
 
 
 def cell_bounds(row: np.ndarray, col: np.ndarray, grid: GridConfig) -> np.ndarray:
-    """The box of each cell.
+    """The bounding box of each cell.
 
     Args:
       row: int `[...]`, 0 to H - 1.
@@ -89,7 +89,7 @@ def cell_bounds(row: np.ndarray, col: np.ndarray, grid: GridConfig) -> np.ndarra
 
 
 def cell_metres(grid: GridConfig) -> tuple[float, float]:
-    """Height and width of the cell in the middle of the box, metres, as `extent_metres` measures.
+    """Height and width of a cell in the middle of the box in metres, by `extent_metres`.
 
     Raises:
       ConfigError: the grid has no box.
@@ -100,15 +100,15 @@ def cell_metres(grid: GridConfig) -> tuple[float, float]:
 
 
 def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> tuple[float, float]:
-    """Where a share of the weight lies, without the extremes.
+    """The range of the values, leaving out a share of the weight at each end.
 
     Args:
       values: float `[n]`.
       weights: not negative, `[n]`, some above zero.
-      left_out: share of the weight to leave out at each end.
+      left_out: share of the weight left out at each end.
 
     Returns:
-      Two of the values, the lower first.
+      Two of the values, the lower one first.
     """
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order])
@@ -118,7 +118,7 @@ def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> t
 
 
 def round_outward(low: float, high: float, step: float) -> tuple[float, float]:
-    """The multiples of `step` just beyond a span, at least a step apart."""
+    """The multiples of `step` that enclose a range, at least one step apart."""
     digits = max(0, math.ceil(-math.log10(step)))
     first, last = math.floor(low / step), math.ceil(high / step)
     return round(first * step, digits), round(max(last, first + 1) * step, digits)
@@ -131,18 +131,18 @@ def propose(
     metres: float | None = None,
     left_out: float = 0.001,
 ) -> GridConfig:
-    """A box around the positions, without stray ones, and a number of cells.
+    """Proposes a box around the positions, without outliers, and a number of cells.
 
-    The box holds all but a share of the weight at each of the four sides, rounded outward to
-    `BOX_STEP` degrees.
+    The box leaves out a share of the weight at each of its four sides and is rounded outward to `BOX_STEP`
+    degrees.
 
     Args:
       latitude: degrees, float `[n]`.
       longitude: degrees, float `[n]`.
-      weights: starts and ends at each position, `[n]`.
-      metres: side of a cell; None takes the least of `CELL_METRES` with which at least `ACTIVE_SHARE`
-        of the cells have a position and neither rows nor columns are above `MOST_CELLS`.
-      left_out: share of the weight to leave out at each side.
+      weights: number of starts and ends at each position, `[n]`.
+      metres: side of a cell; None chooses the smallest of `CELL_METRES` for which at least `ACTIVE_SHARE`
+        of the cells have a position and neither rows nor columns exceed `MOST_CELLS`.
+      left_out: share of the weight left out at each side.
     """
     south, north = round_outward(*weighted_span(latitude, weights, left_out), BOX_STEP)
     west, east = round_outward(*weighted_span(longitude, weights, left_out), BOX_STEP)
@@ -158,7 +158,7 @@ def propose(
 def count_by_cell(
     latitude: np.ndarray, longitude: np.ndarray, weights: np.ndarray, grid: GridConfig
 ) -> np.ndarray:
-    """The weight of the positions in each cell, float64 `[H, W]`.
+    """The total weight of the positions in each cell, float64 `[H, W]`.
 
     Args:
       latitude: degrees, float `[n]`.

@@ -1,4 +1,4 @@
-"""Public holidays by country and subdivision, as the table of dates that becomes part of a model."""
+"""Public holidays by country and subdivision, as the table of dates that is saved in a model."""
 
 import datetime as dt
 import warnings
@@ -7,8 +7,8 @@ from crowdflow.config import TransformConfig
 from crowdflow.schema.errors import ConfigError
 from crowdflow.schema.intervals import minutes_to_date
 
-FIRST_DATE = minutes_to_date(0)  # the first that wall-clock minutes can say
-# What a model with a table of holidays answers to a later time.
+FIRST_DATE = minutes_to_date(0)  # the earliest date in wall-clock minutes
+# The error message of a model with a holiday table for a later time.
 PAST_TABLE = (
     "target_time is past {}, the last date of the table of holidays in the model: set "
     "transform.holidays_until to a later date and train again"
@@ -16,14 +16,14 @@ PAST_TABLE = (
 
 
 def holiday_dates(config: TransformConfig) -> list[str]:
-    """The public holidays that the `holidays` package knows, those observed on another day too.
+    """The public holidays in the `holidays` package, including those observed on another day.
 
     Args:
-      config: its country, subdivision and last date.
+      config: for the country, subdivision and last date.
 
     Returns:
-      Dates YYYY-MM-DD in order, from `FIRST_DATE` to `holidays_until`; none without a country. They depend
-      on the version of the package, so whatever uses them is keyed by the dates themselves.
+      Dates YYYY-MM-DD in order, from `FIRST_DATE` to `holidays_until`; empty without a country. They depend
+      on the version of the package, so caches of what is made from them are keyed by the dates themselves.
 
     Raises:
       ConfigError: the package does not know the country or subdivision.
@@ -32,7 +32,7 @@ def holiday_dates(config: TransformConfig) -> list[str]:
     if country is None:
         return []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package announces changes of its next versions
+        warnings.simplefilter("ignore")  # the package announces changes in coming versions
         import holidays
 
         last = dt.date.fromisoformat(config.holidays_until)

@@ -19,27 +19,27 @@ NAMES = (
 
 
 def step_name(step: int) -> str:
-    """The metric of one horizon step, counted from 1."""
+    """The name of the metric of one horizon step, counted from 1."""
     return f"{RMSE_ACTIVE}_step_{step}"
 
 
 def names(horizon: int) -> tuple[str, ...]:
-    """Every metric of a forecast; the steps too where there are several."""
+    """The names of all metrics; those of single steps only where the horizon has several."""
     steps = tuple(step_name(step) for step in range(1, horizon + 1)) if horizon > 1 else ()
     return NAMES + steps
 
 
 @dataclasses.dataclass
 class ErrorSums:
-    """Summed errors of some forecasts.
+    """Summed errors of forecasts.
 
-    "Active cells" follows the paper: the sums run over **all** cells, and are divided by the number of cells
+    "Active cells" follows the paper: the sums run over **all** cells and are divided by the number of cells
     that ever have flow (here: before the test period), so an error in an empty cell still counts.
 
     Attributes:
       squared: sum of squared errors by step and direction, float64 `[h, 2]`, trips squared.
       absolute: sum of absolute errors, float64 `[h, 2]`, trips.
-      all_cells: windows times cells, the values behind each sum.
+      all_cells: windows times cells: the number of values in each sum.
       active_cells: windows times active cells.
     """
 
@@ -50,17 +50,17 @@ class ErrorSums:
 
     @classmethod
     def zero(cls, horizon: int) -> "ErrorSums":
-        """Nothing summed yet."""
+        """Sums over no windows."""
         shape = (horizon, len(features.CHANNELS))
         return cls(np.zeros(shape), np.zeros(shape))
 
     def add(self, truth: np.ndarray, forecast: np.ndarray, active: int) -> "ErrorSums":
-        """Adds windows.
+        """Adds the errors of windows.
 
         Args:
           truth: float `[..., h, H, W, 2]`, trips per interval.
           forecast: the same shape and unit.
-          active: active cells of the grid.
+          active: number of active cells in the grid.
 
         Raises:
           ValueError: the shapes differ.
@@ -82,7 +82,7 @@ class ErrorSums:
         return self
 
     def merge(self, other: "ErrorSums") -> "ErrorSums":
-        """Adds other sums."""
+        """Adds another forecast's sums to these."""
         self.squared = self.squared + other.squared
         self.absolute = self.absolute + other.absolute
         self.all_cells += other.all_cells
@@ -111,13 +111,13 @@ class ErrorSums:
 def add_forecasts(
     sums: Sequence[ErrorSums], truth: np.ndarray, forecasts: np.ndarray, active: int
 ) -> None:
-    """Adds one window's forecasts, each to its own sums, in one pass.
+    """Adds several forecasts of one window, each to its own sums, in one pass.
 
     Args:
-      sums: one a forecast.
+      sums: one per forecast.
       truth: float `[h, H, W, 2]`, trips per interval.
       forecasts: float `[n, h, H, W, 2]`.
-      active: active cells of the grid.
+      active: number of active cells in the grid.
     """
     error = np.subtract(forecasts, truth, dtype=np.float64)
     squared = np.einsum("nhrcf,nhrcf->nhf", error, error)

@@ -1,4 +1,4 @@
-"""Naive forecasts: the intervals that they copy, and the historical average. Pure numpy."""
+"""Naive forecasts: the intervals that they repeat, and the historical average. Pure numpy."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 def naive_sources(
     starts: np.ndarray, origins: np.ndarray, horizon: int, minutes: int
 ) -> dict[str, np.ndarray]:
-    """The intervals that the naive forecasts copy: the most recent ones known at the origin.
+    """The intervals that naive forecasts repeat: the latest ones known at the origin.
 
     Args:
       starts: all frames' starts, int64 `[n]`, ascending.
@@ -18,7 +18,7 @@ def naive_sources(
 
     Returns:
       `last_interval` and `last_week` -> int64 `[m, h]`: the latest frame before the origin, and the latest
-      earlier frame of the target's slot of the week (the last interval where there is none).
+      earlier frame in the target's slot of the week (the last interval where there is none).
     """
     last = starts[np.searchsorted(starts, origins) - 1][:, None] + np.zeros(horizon, np.int64)
     targets = origins[:, None] + np.arange(horizon) * minutes
@@ -32,10 +32,10 @@ def naive_sources(
 
 
 def expanding_averages(starts: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The historical average: for each frame, the mean of all **earlier** frames of its slot of the week.
+    """The historical average: for each frame, the mean of all **earlier** frames in its slot of the week.
 
     Args:
-      starts: int64 `[n]`, ascending; whole slots of the week (some or all of them).
+      starts: int64 `[n]`, ascending; all frames of one or more slots of the week.
       maps: float32 `[n, H, W, 2]`.
 
     Returns:

@@ -1,7 +1,7 @@
-"""What a window is, once: the lags, the plan of windows and splits, and the gathering of maps. Pure numpy.
+"""The definition of a window: its lags, the plan of windows and splits, and gathering maps. Pure numpy.
 
-Training, evaluation and serving all take their windows from here. A lag is looked up by interval, never
-by row number, and a window exists only if every interval it needs exists.
+Training, evaluation and serving all use these windows. A lag is looked up by interval, never by position,
+and a window exists only if every interval that it needs has a frame.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ SPLITS = ("train", "eval", "test")
 
 @dataclasses.dataclass(frozen=True)
 class WindowPlan:
-    """Which windows exist, and which split each belongs to.
+    """Which windows exist, and the split of each.
 
     Attributes:
-      origins: per split, the first target interval's start of each window, wall-clock minutes, int64 `[n]`,
+      origins: by split, the start of each window's first target interval, wall-clock minutes, int64 `[n]`,
         ascending.
-      dropped: windows that do not exist, by the first interval they miss (`closeness-2`, `period-1`,
-        `trend-1+1` is the second step, `target+1`), or `straddles_eval` / `straddles_test` where a
+      dropped: number of missing windows, by the first interval that they lack (`closeness-2`, `period-1`,
+        `trend-1+1` for the second step, `target+1`), or `straddles_eval` / `straddles_test` where a
         horizon reaches into the next split.
       missing_intervals: intervals within the data's span that have no frame.
-      naive_fallbacks: windows with no earlier frame of the same slot of the week; their `last_week` and
-        `historical_average` are the last interval.
+      naive_fallbacks: windows without an earlier frame in the same slot of the week; their `last_week` and
+        `historical_average` repeat the last interval.
       test_start: first minute of the test period.
     """
 
@@ -41,7 +41,7 @@ class WindowPlan:
     test_start: int
 
     def counters(self) -> dict:
-        """The plan as plain counters, for the run's account."""
+        """The plan's part of `counters.json`."""
         return {
             "windows": {split: len(self.origins[split]) for split in SPLITS},
             "dropped": self.dropped,
@@ -51,14 +51,14 @@ class WindowPlan:
 
 
 def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]:
-    """Offsets of a window's maps from its first target, in intervals, most recent first.
+    """Offsets of a window's maps from its first target interval, in intervals, most recent first.
 
-    With a horizon of h steps a period or trend lag is h maps, one for each step (`-p*T + k`): all are
-    before the forecast is made, since h is at most a day. Branches of length 0 are absent.
+    With a horizon of h steps, a period or trend lag has h maps, one per step (`-p*T + k`): all of them
+    precede the forecast, since h is at most one day. Branches of length 0 are absent.
 
     Returns:
       Feature name -> int64 `[n]`, for closeness, period, trend, average and target, in that order; average is
-      `[h + lc, weeks]`: the target's steps, then closeness, each in the weeks that its mean is of.
+      `[h + lc, weeks]`: the target's steps, then closeness, each in every week that is averaged.
     """
     steps = np.arange(windows.horizon)
     week = DAYS_PER_WEEK * per_day
@@ -68,8 +68,8 @@ def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]
         (features.TREND, windows.trend, week),
     ):
         found[name] = (-cycle * np.arange(1, length + 1)[:, None] + steps).reshape(-1)
-    usual = np.concatenate([steps, found[features.CLOSENESS]])
-    found[features.AVERAGE] = usual[:, None] - week * np.arange(1, windows.average + 1)
+    averaged = np.concatenate([steps, found[features.CLOSENESS]])
+    found[features.AVERAGE] = averaged[:, None] - week * np.arange(1, windows.average + 1)
     found = {name: offsets.astype(np.int64) for name, offsets in found.items() if offsets.size}
     found[features.TARGET] = steps.astype(np.int64)
     return found
@@ -82,15 +82,15 @@ def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
     if name == features.CLOSENESS:
         return f"closeness-{position + 1}"
     if name == features.AVERAGE:
-        usual, week = divmod(position, windows.average)
-        where = f"+{usual}" if usual < horizon else f" of closeness-{usual - horizon + 1}"
-        return f"{name}-{week + 1}" + (where if usual else "")
+        averaged, week = divmod(position, windows.average)
+        where = f"+{averaged}" if averaged < horizon else f" of closeness-{averaged - horizon + 1}"
+        return f"{name}-{week + 1}" + (where if averaged else "")
     lag, step = divmod(position, horizon)
     return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
 
 
 def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[np.ndarray, dict]:
-    """The starts at which a whole window exists, and the drop counts by first missing interval."""
+    """The origins whose windows are complete, and the other windows by the first missing interval."""
     alive = np.ones(len(starts), bool)
     dropped = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
@@ -106,7 +106,7 @@ def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[
 def missing_lags(
     starts: np.ndarray, targets: np.ndarray, windows: WindowConfig, minutes: int
 ) -> list[tuple[int, str, int]]:
-    """What forecasts miss: for each that misses a lag, the first one.
+    """The first missing lag of each forecast that lacks any.
 
     Args:
       starts: the frames' starts, wall-clock minutes, int64 `[n]`.
@@ -115,7 +115,7 @@ def missing_lags(
       minutes: length of an interval.
 
     Returns:
-      (target, lag such as `period-1`, the lag's time) of those that miss one, in the targets' order.
+      (target, lag such as `period-1`, the lag's start) of each such forecast, in the order of the targets.
     """
     targets, first = np.asarray(targets, np.int64), {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
@@ -129,7 +129,7 @@ def missing_lags(
 
 
 def _first_minute(days: Optional[int], date: Optional[str], before: int) -> int:
-    """Start of a period that ends at minute `before` (a midnight) and is given in days or by date."""
+    """Start of a period that is given in days before minute `before`, a midnight, or by date."""
     if date is not None:
         return date_to_minutes(dt.date.fromisoformat(date))
     return before - days * MINUTES_PER_DAY
@@ -138,7 +138,7 @@ def _first_minute(days: Optional[int], date: Optional[str], before: int) -> int:
 def plan_windows(
     starts: np.ndarray, minutes: int, windows: WindowConfig, split: SplitConfig
 ) -> WindowPlan:
-    """Plans every window of the data and splits them by target time.
+    """Plans all windows of the data and splits them by target time.
 
     Args:
       starts: the frames' starts, wall-clock minutes, int64 `[n]`, any order, no duplicates.
@@ -147,7 +147,7 @@ def plan_windows(
       split: the test and eval periods. A window belongs to a split only if all its target steps do.
 
     Raises:
-      DataError: a split would have no windows; says what the data spans and what was dropped.
+      DataError: a split would have no windows; names the data's span and what was dropped.
     """
     starts = np.sort(np.asarray(starts, np.int64))
     if not len(starts):
@@ -202,26 +202,25 @@ def _require_windows(
         )
 
 
-def locate(starts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Rows of the `wanted` intervals.
+def locate(starts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Finds the frames of intervals.
 
     Args:
       starts: int64 `[n]`, ascending.
-      wanted: int64 `[...]`.
+      times: starts of the intervals to find, int64 `[...]`.
 
     Returns:
-      int64 `[...]`, rows into `starts`.
+      int64 `[...]`, indices into `starts`.
 
     Raises:
-      DataError: an interval that is not there; names it.
+      DataError: an interval has no frame; names it.
     """
-    rows = np.searchsorted(starts, wanted)
-    rows_or_last = np.minimum(rows, len(starts) - 1)
-    found = starts[rows_or_last] == wanted
+    indices = np.minimum(np.searchsorted(starts, times), len(starts) - 1)
+    found = starts[indices] == times
     if not np.all(found):
-        missing = np.asarray(wanted)[~found].flat[0]
+        missing = np.asarray(times)[~found].flat[0]
         raise DataError(f"Expected a frame at {format_start(missing)}, found none.")
-    return rows_or_last
+    return indices
 
 
 def gather(
@@ -240,19 +239,19 @@ def gather(
       origins: first target intervals, int64 `[m]`.
       windows: lags and horizon.
       minutes: length of an interval.
-      with_target: false where the target is not known yet.
+      with_target: false for windows whose target is not known yet.
 
     Returns:
       Feature name -> float32 `[m, lags, H, W, 2]`, most recent first; `target` is `[m, h, H, W, 2]`.
 
     Raises:
-      DataError: an interval that a window needs is not there.
+      DataError: an interval that a window needs has no frame.
     """
     found = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
         if with_target or name != features.TARGET:
-            wanted = np.asarray(origins).reshape(-1, *[1] * offsets.ndim) + offsets * minutes
-            found[name] = maps[locate(starts, wanted)]
+            times = np.asarray(origins).reshape(-1, *[1] * offsets.ndim) + offsets * minutes
+            found[name] = maps[locate(starts, times)]
     if features.AVERAGE in found:
         found[features.AVERAGE] = found[features.AVERAGE].mean(axis=2)
     return found

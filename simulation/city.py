@@ -1,8 +1,8 @@
-"""The simulated city: the embedded default data and the test world, trips drawn from one seed.
+"""The simulated city, trips drawn from one seed: the built-in default data, and the data of the tests.
 
-What the city is like, and why a model that learns does better than an average, is in
-`simulation.world`; here people ride. Clock times are local and naive: a day has 24 hours. A
-longer span of the same seed begins with exactly the trips of the shorter one.
+`simulation.world` describes the city, and why a trained model beats an average; this module draws the trips.
+Times are local and naive: every day has 24 hours. A longer span with the same seed begins with exactly the trips
+of the shorter one.
 """
 
 import dataclasses
@@ -30,24 +30,24 @@ from crowdflow.simulation.world import (
     lay_out,
 )
 
-# One stream of random numbers each, so that none moves another.
+# A separate stream of random numbers each, so that a change to one leaves the others alone.
 _STREAMS = ["map", "holidays", "weather", "level", "starts", "goals", "events", "rides", "crowds"]
 _EVENT_CROWD = 4.0  # people at an event, in units of `CitySpec.demand`
 
 
 @dataclasses.dataclass(frozen=True)
 class CitySpec:
-    """What a simulated city is made from; the same spec always gives the same city.
+    """The settings of a simulated city. The same spec always gives the same city.
 
     Attributes:
       rows: H, row 0 is north.
       cols: W, column 0 is west.
-      minutes: length of a flow interval; a divisor of a day. The trips do not depend on it.
+      minutes: length of a flow interval; divides a day. The trips do not depend on it.
       start_date: first day, YYYY-MM-DD.
       days: length of the span.
-      seed: of every draw.
-      demand: trips an hour and active cell at the morning peak of a fair Monday.
-      events_per_week: events, on average.
+      seed: of all random streams.
+      demand: trips per hour and active cell at the morning peak of a Monday in fair weather.
+      events_per_week: average number of events.
       south: southern edge of the grid, degrees; likewise west, north and east.
     """
 
@@ -101,17 +101,17 @@ class SimulatedCity:
     """What `simulate` draws.
 
     Attributes:
-      spec: where it came from.
-      trips: a row a trip, by start: start_time, end_time (naive local, whole seconds); start_row,
+      spec: its settings.
+      trips: one row per trip, ordered by start: start_time, end_time (naive local, whole seconds); start_row,
         start_col, end_row, end_col (cells); start_lat, start_lon, end_lat, end_lon (degrees, inside
         those cells).
       starts: the intervals, wall-clock minutes, int64 `[n]`.
       frames: float32 `[n, H, W, 2]`, trips ended (inflow) and started (outflow) per interval.
-      weather: a row an interval: time, weather (kind 0..16), temperature (Fahrenheit), wind_speed
+      weather: one row per interval: time, weather (kind 0..16), temperature (Fahrenheit), wind_speed
         (miles per hour), as observed in the hour of the interval's start.
-      holidays: dates that are lived like a Sunday.
-      events: a row an event: time it begins, row, col. People come in the two hours before, and
-        leave from two to four hours after.
+      holidays: dates on which people behave as on a Sunday.
+      events: one row per event: its start time, row, col. People arrive in the two hours before the start and
+        leave two to four hours after it.
     """
 
     spec: CitySpec
@@ -124,7 +124,7 @@ class SimulatedCity:
 
 
 def simulate(spec: CitySpec) -> SimulatedCity:
-    """Draws the city of a spec."""
+    """Draws the city that a spec describes."""
     hours = spec.first + 60 * np.arange(spec.days * 24)
     places = lay_out(_stream(spec, "map"), spec.rows, spec.cols)
     holidays = draw_holidays(_stream(spec, "holidays"), spec.first, spec.days)
@@ -147,14 +147,14 @@ def simulate(spec: CitySpec) -> SimulatedCity:
 
 
 def count_flows(spec: CitySpec, trips: pd.DataFrame) -> np.ndarray:
-    """Flow frames of a city's trips: ends are inflow, starts are outflow.
+    """Counts a city's trips as flow frames: ends are inflow, starts are outflow.
 
     Args:
-      spec: whose grid and intervals are counted.
-      trips: as `SimulatedCity.trips`.
+      spec: for the grid and the intervals.
+      trips: see `SimulatedCity.trips`.
 
     Returns:
-      float32 `[n, H, W, 2]`, trips per interval. Ends after the last interval are in no frame.
+      float32 `[n, H, W, 2]`, trips per interval. Ends after the last interval are not counted.
     """
     shape = (len(spec.starts), spec.rows, spec.cols)
     channels = []
@@ -167,7 +167,7 @@ def count_flows(spec: CitySpec, trips: pd.DataFrame) -> np.ndarray:
 
 
 def describe(city: SimulatedCity) -> dict[str, Any]:
-    """A city in numbers, all plain Python values, for people to read."""
+    """Summarizes a city in plain Python values, for people to read."""
     busiest = int(city.frames.sum(axis=(0, 3)).argmax())
     row, col = divmod(busiest, city.spec.cols)
     used = city.frames.any(axis=(0, 3))
@@ -193,15 +193,15 @@ def _stream(spec: CitySpec, name: str, *index: int) -> np.random.Generator:
 
 
 def _draw_journeys(spec: CitySpec, places: Places, expected: np.ndarray) -> np.ndarray:
-    """Hour, origin and goal, int64 `[3, trips]`, of the usual trips, in order of the hour."""
+    """Hour, origin and destination of the everyday trips, int64 `[3, trips]`, in order of hour."""
     counts = _stream(spec, "starts").poisson(expected)
     flat = np.repeat(np.arange(counts.size), counts.ravel())
     hour, purpose, origin = np.unravel_index(flat, counts.shape)
     cells = len(places.active)
     upto = goal_shares(places).cumsum(axis=-1).reshape(-1, cells)
     upto /= upto[:, -1:]
-    # One search for all trips: row r's distribution lies between r and r + 1. float32 draws stay
-    # below 1 after the sum, which float64 draws may not.
+    # One search for all trips: the distribution of row r lies between r and r + 1. The sum with a float32
+    # draw stays below r + 1; with a float64 draw it can round up.
     row = purpose * cells + origin
     luck = row + _stream(spec, "goals").random(len(row), np.float32)
     found = np.searchsorted((upto + np.arange(len(upto))[:, None]).ravel(), luck, side="right")
@@ -209,7 +209,7 @@ def _draw_journeys(spec: CitySpec, places: Places, expected: np.ndarray) -> np.n
 
 
 def _draw_events(spec: CitySpec, places: Places) -> tuple[pd.DataFrame, np.ndarray]:
-    """The events, and the hour, origin and goal, int64 `[3, trips]`, of who comes and leaves."""
+    """The events, and the hour, origin and destination, int64 `[3, trips]`, of trips to and from them."""
     events, crowds = [], [np.empty((3, 0), np.int64)]
     for day in range(spec.days):
         rng = _stream(spec, "events", day)
@@ -229,7 +229,7 @@ def _draw_events(spec: CitySpec, places: Places) -> tuple[pd.DataFrame, np.ndarr
 
 
 def _ride(spec: CitySpec, places: Places, journeys: np.ndarray, stream: str) -> pd.DataFrame:
-    """The trips' table of journeys: hour, origin and goal, int64 `[3, trips]`."""
+    """The table of trips for journeys: hour, origin and destination, int64 `[3, trips]`."""
     hour, origin, goal = journeys
     rng = _stream(spec, stream)
     luck = rng.spawn(1)[0].normal(0.0, 0.25, len(hour))
@@ -242,7 +242,9 @@ def _ride(spec: CitySpec, places: Places, journeys: np.ndarray, stream: str) -> 
     }
     for side, cell in (("start", origin), ("end", goal)):
         table[f"{side}_row"], table[f"{side}_col"] = np.divmod(cell, spec.cols)
-    spots = 0.01 + 0.98 * within[:, 1:]  # off the cell's edge, so that rounding moves none over
+    spots = (
+        0.01 + 0.98 * within[:, 1:]
+    )  # away from the cell's edges, so that rounding moves no position across
     for side, (down, right) in (("start", spots[:, :2].T), ("end", spots[:, 2:].T)):
         south = (table[f"{side}_row"] + down) / spec.rows * (spec.north - spec.south)
         east = (table[f"{side}_col"] + right) / spec.cols * (spec.east - spec.west)

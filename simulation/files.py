@@ -1,4 +1,4 @@
-"""The simulated city as files, in the published forms that the readers take."""
+"""Writes the simulated city as files in the published forms that the readers accept."""
 
 import dataclasses
 import filecmp
@@ -29,30 +29,29 @@ _MOST_SLOTS = 99  # a slot of the HDF5 form has two digits
 def ensure_city(out: Path, spec: CitySpec, formats: Sequence[str] = DEFAULT_FORMATS) -> list[Path]:
     """Simulates a city into a folder, unless the folder already holds exactly that city.
 
-    `.city.json` says what the folder holds: spec, formats and the generator's code. It is written
-    last, so an interrupted call is made good by the next. A file whose bytes would not change is
-    left untouched, its modification time too, so caches that look at it hold. Files that are not
-    the city's are never touched.
+    `.city.json` records what the folder holds: spec, formats and a fingerprint of the generator's code. It is
+    written last, so the next call repairs an interrupted one. A file whose bytes would not change keeps its
+    modification time, so caches keyed by it stay valid. Files that do not belong to the city are never touched.
 
     Args:
       out: the folder; made if absent.
       spec: the city.
-      formats: as `write_city`.
+      formats: see `write_city`.
 
     Returns:
-      The data files, as `write_city` names them.
+      The data files, in the order of the formats.
 
     Raises:
-      ConfigError: as `write_city`.
+      ConfigError: see `write_city`.
       DataError: `out` is a file.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: expected a folder for the simulated city. Received: a file.")
     saved = out / SPEC_FILE
-    wanted = {"spec": dataclasses.asdict(spec), "formats": list(formats), "code": _code()}
+    expected = {"spec": dataclasses.asdict(spec), "formats": list(formats), "code": _code()}
     held = _read_json(saved)
     names = held.pop("files", [])
-    if held == wanted and all((out / name).is_file() for name in names):
+    if held == expected and all((out / name).is_file() for name in names):
         return [out / name for name in names]
     partial = out / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
@@ -63,7 +62,7 @@ def ensure_city(out: Path, spec: CitySpec, formats: Sequence[str] = DEFAULT_FORM
             (partial / name).replace(out / name)
     for name in set(names) - set(written):
         (out / name).unlink(missing_ok=True)
-    text = json.dumps({**wanted, "files": written}, indent=2)
+    text = json.dumps({**expected, "files": written}, indent=2)
     (partial / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
     (partial / SPEC_FILE).replace(saved)
     shutil.rmtree(partial)
@@ -73,24 +72,24 @@ def ensure_city(out: Path, spec: CitySpec, formats: Sequence[str] = DEFAULT_FORM
 def write_city(
     city: SimulatedCity, out: Path, formats: Sequence[str] = DEFAULT_FORMATS
 ) -> list[Path]:
-    """Writes a city; the same city gives the same bytes.
+    """Writes a city. The same city always gives the same bytes.
 
     Args:
       city: what `simulate` drew.
       out: the folder; made if absent.
       formats: any of
         `parquet`: flow records, `flows.parquet`;
-        `csv`: the same rows in several files, `flows-1.csv` and on;
+        `csv`: the same records in several files, `flows-1.csv` and so on;
         `h5`: frames in the BikeNYC form, `flows.h5`;
-        `weather`: the TaxiBJ meteorology form, on the raster of the flows, `weather.h5`;
-        `holidays`: one YYYYMMDD a line, `holidays.txt`;
-        `trips`: a row a trip, `trips.csv`.
+        `weather`: the TaxiBJ meteorology form, one slot per flow interval, `weather.h5`;
+        `holidays`: one YYYYMMDD per line, `holidays.txt`;
+        `trips`: one row per trip, `trips.csv`.
 
     Returns:
       The files, in the order of the formats.
 
     Raises:
-      ConfigError: an unknown format, or intervals too short for the slots of an HDF5 form.
+      ConfigError: a format is unknown, or the intervals are too short for the slots of an HDF5 form.
     """
     for name in formats:
         if name not in _WRITERS:
@@ -175,7 +174,7 @@ def _write_datasets(path: Path, datasets: dict[str, np.ndarray]) -> Path:
 
     with h5py.File(path, "w") as file:
         for name, values in datasets.items():
-            # Without times in the file, the same city gives the same bytes.
+            # Timestamps in the file would give other bytes on each call.
             file.create_dataset(name, data=values, track_times=False)
     return path
 
@@ -192,7 +191,7 @@ def _slots(city: SimulatedCity) -> np.ndarray:
 
 
 def _code() -> str:
-    """Fingerprint of the code that makes the files: changed code makes them anew."""
+    """Fingerprint of the code that makes the files: they are rewritten when it changes."""
     digest = hashlib.sha256()
     for file in (simulated_world.__file__, simulated_city.__file__, __file__):
         digest.update(Path(file).read_bytes())
@@ -200,7 +199,7 @@ def _code() -> str:
 
 
 def _read_json(path: Path) -> dict:
-    """What a JSON file holds; nothing where it is absent or spoilt."""
+    """The object in a JSON file; empty where it is absent or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

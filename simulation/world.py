@@ -1,12 +1,12 @@
-"""The world of the simulated city: map, calendar and weather, and the trips to expect by the hour.
+"""The world of the simulated city: map, calendar and weather, and the expected trips by hour.
 
-People live around a business centre: they commute in by morning and out by evening, run errands, go
-out at weekends, on holidays and at night, and stay at home when it rains. Demand drifts slowly,
-over the whole city and by neighbourhood, so the last hours and days tell what a long average
-cannot. A bay in the south-east corner has no trips.
+People live around a business centre: they commute in the morning and back in the evening, run errands, go
+out at weekends, on holidays and at night, and stay at home when it rains. Demand drifts slowly, both
+citywide and by neighbourhood, so the last hours and days hold information that a long average does not. A
+bay in the south-east corner has no trips.
 
-Every process is drawn forward in time, so a longer span of the same stream begins like the shorter
-one. `C` is the number of cells, row by row.
+Every process is drawn forward in time, so a longer span of the same stream begins with the shorter one. `C` is
+the number of cells, row by row.
 """
 
 import dataclasses
@@ -17,16 +17,16 @@ import numpy as np
 
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, minutes_to_date, weekday
 
-# Kinds of weather, numbered as in the TaxiBJ meteorology file. Each from the second on holds from a
-# wetness (a standard normal) upwards, and leaves a part of the demand.
+# Kinds of weather, numbered as in the TaxiBJ meteorology file. `_WETNESS` has the level (of a standard normal
+# process) at which each kind after the first begins, `_LEFT` the share of demand that remains.
 SUNNY, CLOUDY, OVERCAST, SPRINKLE, MODERATE_RAIN, HEAVY_RAIN = 0, 1, 2, 4, 5, 6
 _KINDS = np.array([SUNNY, CLOUDY, OVERCAST, SPRINKLE, MODERATE_RAIN, HEAVY_RAIN])
 _WETNESS = np.array([-0.3, 0.3, 0.8, 1.2, 1.8])
 _LEFT = np.array([1.0, 1.0, 0.97, 0.75, 0.55, 0.4])
 _WEATHER_MEMORY = 14.0  # hours
 
-# The purposes of a trip are: to work, from work, errand, going out, coming back. By purpose: how
-# strongly it answers to the weather, and its day as (height, hour of the peak, width in hours).
+# The purposes of a trip: to work, from work, errand, going out, coming back. For each purpose: how strongly it
+# responds to the weather, and its daily profile as (height, hour of the peak, width in hours).
 _SENSITIVITY = np.array([0.8, 0.8, 1.0, 1.4, 1.4])
 _WORKDAY = ((1.0, 8.0, 1.0), (0.85, 17.7, 1.4), (0.25, 13, 4.0), (0.2, 19, 1.8), (0.2, 21.8, 1.5))
 _DAY_OFF = ((0.05, 9.5, 1.5), (0.05, 17, 2.0), (0.35, 14, 3.5), (0.45, 13.5, 3.0), (0.4, 18.5, 3.0))
@@ -34,7 +34,7 @@ _NIGHT = 0.004
 _WEEKDAY_LEVEL = np.array([1.0, 1.04, 1.06, 1.02, 0.92, 1.0, 0.9])  # Monday to Sunday
 
 _BAY_SHARE = 0.15
-_CENTRE = (0.45, 0.45)  # from north and west, in sides of the city, as all distances are
+_CENTRE = (0.45, 0.45)  # from north and west; distances are in units of the city's side
 _REACH = 0.35
 _HOLIDAY_WEEKS = 3
 _NEIGHBOURHOODS = 6
@@ -45,11 +45,11 @@ class Places:
     """The map.
 
     Attributes:
-      active: bool `[C]`, cells that have trips.
-      origins: float `[purposes, C]`, each cell's share of the trips that start for a purpose.
-      goals: float `[purposes, C]`, how much each cell draws trips of a purpose.
-      distance: float `[C, C]`, sides of the city.
-      neighbourhoods: float `[C, neighbourhoods]`, how far each cell belongs to each.
+      active: bool `[C]`, the cells with trips.
+      origins: float `[purposes, C]`, each cell's share of the trips that start, by purpose.
+      goals: float `[purposes, C]`, how strongly each cell attracts trips, by purpose.
+      distance: float `[C, C]`, in units of the city's side.
+      neighbourhoods: float `[C, neighbourhoods]`, how strongly each cell belongs to each.
     """
 
     active: np.ndarray
@@ -60,7 +60,7 @@ class Places:
 
     @property
     def homes(self) -> np.ndarray:
-        """Each cell's share of the people, float `[C]`: where trips to work start."""
+        """Each cell's share of the population, float `[C]`: where trips to work start."""
         return self.origins[0]
 
 
@@ -104,15 +104,15 @@ def as_shares(weights: np.ndarray) -> np.ndarray:
 
 
 def goal_shares(places: Places) -> np.ndarray:
-    """Where trips go, float `[purposes, C origins, C goals]`, shares of each origin's trips."""
+    """The destinations of each origin's trips as shares, float `[purposes, C origins, C destinations]`."""
     return as_shares(places.goals[:, None, :] * np.exp(-places.distance / _REACH))
 
 
 def draw_holidays(rng: np.random.Generator, first: int, days: int) -> list[dt.date]:
-    """A working day of the first and then of every third week.
+    """Draws one working day in the first week and in every third week after it.
 
     Args:
-      rng: the stream.
+      rng: its random stream.
       first: wall-clock minutes of the first day's midnight.
       days: length of the span.
     """
@@ -124,7 +124,7 @@ def draw_holidays(rng: np.random.Generator, first: int, days: int) -> list[dt.da
 
 
 def draw_weather(rng: np.random.Generator, hours: np.ndarray) -> Weather:
-    """Weather that changes over half a day, for hours of wall-clock minutes, int64 `[hours]`."""
+    """Draws weather that changes over half a day; `hours` are wall-clock minutes, int64 `[hours]`."""
     wet, warm, windy = _drift(rng, len(hours), 3, _WEATHER_MEMORY).T
     year = 2 * np.pi * (hours / MINUTES_PER_DAY / 365.2425)
     day = 2 * np.pi * (hours % MINUTES_PER_DAY) / MINUTES_PER_DAY
@@ -141,15 +141,15 @@ def expected_trips(
     weather: Weather,
     demand: float,
 ) -> np.ndarray:
-    """Expected trips that start, by hour, purpose and origin.
+    """The expected number of trips that start, by hour, purpose and origin.
 
     Args:
-      rng: stream of the slow drift of demand.
+      rng: random stream of the slow drift in demand.
       places: the map.
-      hours: wall-clock minutes of whole days' hours, int64 `[hours]`.
-      holidays: dates that are lived like a Sunday.
+      hours: wall-clock minutes of each hour of whole days, int64 `[hours]`.
+      holidays: dates on which people behave as on a Sunday.
       weather: of those hours.
-      demand: trips an hour and active cell at the morning peak of a fair Monday.
+      demand: trips per hour and active cell at the morning peak of a Monday in fair weather.
 
     Returns:
       float64 `[hours, purposes, C]`.
@@ -170,14 +170,14 @@ def expected_trips(
 
 
 def _profile(table: tuple[tuple[float, float, float], ...], hours: np.ndarray) -> np.ndarray:
-    """Demand of each purpose by the hour, `[hours, purposes]`, in parts of the morning peak."""
+    """Demand by hour and purpose, `[hours, purposes]`, relative to the morning peak."""
     height, peak, width = np.array(table).T
     middle = (hours[:, None] % MINUTES_PER_DAY + 30) / 60
     return _NIGHT + height * np.exp(-(((middle - peak) / width) ** 2) / 2)
 
 
 def _drift(rng: np.random.Generator, hours: int, width: int, memory: float) -> np.ndarray:
-    """Standard normal processes `[hours, width]`, autocorrelated over `memory` hours."""
+    """Standard normal processes `[hours, width]`, with an autocorrelation time of `memory` hours."""
     keep = np.exp(-1 / memory)
     path = rng.standard_normal((hours, width))
     path[1:] *= np.sqrt(1 - keep**2)

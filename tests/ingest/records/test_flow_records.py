@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdflow.config import Config
+from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.records.records import (
     FrameRecords,
@@ -18,7 +19,7 @@ from crowdflow.ingest.records.records import (
     by_day,
     positions,
 )
-from crowdflow.ingest.records.table_rows import COLUMNS, parse_rows
+from crowdflow.ingest.records.table_rows import parse_rows
 
 CONFIG = Config.from_dict({"grid": {"rows": 3, "cols": 4}})
 GOOD = ("2014-04-01 08:00", "1", "2", "3", "4")
@@ -27,13 +28,13 @@ EIGHT = (dt.datetime(2014, 4, 1, 8) - dt.datetime(1970, 1, 1)).total_seconds() /
 
 def parse(*rows, malformed=False):
     columns = [pa.array(column) for column in zip(*rows)]
-    batch = pa.RecordBatch.from_arrays(columns, list(COLUMNS))
+    batch = pa.RecordBatch.from_arrays(columns, list(RECORD_COLUMNS))
     numbers = np.arange(2, 2 + len(rows))
     return parse_rows(batch, numbers, malformed, "a.csv", 0, CONFIG)
 
 
 def changed(**values):
-    return tuple({**dict(zip(COLUMNS, GOOD)), **values}.values())
+    return tuple({**dict(zip(RECORD_COLUMNS, GOOD)), **values}.values())
 
 
 def kinds(blocks, kind):

@@ -1,1 +1,1 @@
-"""Files of any form to flow frames, and flow frames to tables."""
+"""Reads input files of any form as flow frames, and writes flow frames as tables."""

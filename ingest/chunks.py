@@ -1,4 +1,4 @@
-"""The inputs cut into pieces to read, for Beam and for one process alike."""
+"""Divides the inputs into pieces to read, for Beam and for a single process alike."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from crowdflow.ingest.trips.trip_counts import Part
 
 
 class Chunk(NamedTuple):
-    """Units `begin` to `end` of the source with that index."""
+    """Units `begin` to `end` (exclusive) of the source at `index`."""
 
     index: int
     begin: int
@@ -18,7 +18,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(sources: Sequence[Source]) -> list[Chunk]:
-    """Cuts the sources of records into pieces to read."""
+    """Divides the sources of flow records into pieces to read."""
     found = []
     for index, source in enumerate(sources):
         if source.kind in READERS:
@@ -29,17 +29,17 @@ def chunks(sources: Sequence[Source]) -> list[Chunk]:
 
 
 def are_trips(sources: Sequence[Source]) -> bool:
-    """Whether the sources are raw trips, not flow records."""
+    """Whether the sources are raw trips rather than flow records."""
     return any(source.kind in TRIPS for source in sources)
 
 
 def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], tallies.Tally]:
-    """What adds the tallies of these sources up."""
+    """The function that merges the tallies of these sources."""
     return trip_tally.merge if are_trips(sources) else tallies.merge
 
 
 def parts(sources: Sequence[Source]) -> list[Part]:
-    """Cuts the sources of trips into parts to read."""
+    """Divides the sources of trips into parts to read."""
     return [
         Part(index, source.path, unit, source.kind == TRIPS_PARQUET)
         for index, source in enumerate(sources)

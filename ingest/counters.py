@@ -1,4 +1,4 @@
-"""What an ingest leaves beside the frames: `counters.json` and `rejects.csv`."""
+"""What an ingest writes next to the frames: `counters.json` and `rejects.csv`."""
 
 import csv
 import io
@@ -21,16 +21,16 @@ _SHOWN_DAYS = 5
 def counters_json(
     tally: tallies.Tally, sources: Sequence[Source], paths: Sequence[str], resolved: Resolved
 ) -> str:
-    """The text of `counters.json`. A tally of trips is finished by this.
+    """The text of `counters.json`. Finishes a tally of trips.
 
     Args:
       tally: of the whole ingest.
-      sources: what was read.
-      paths: as they were given.
-      resolved: of the ingest, with its configuration.
+      sources: the files that were read.
+      paths: the inputs as they were given.
+      resolved: the files and range of the ingest, with its configuration.
 
     Raises:
-      DataError: the ingest went wrong, as `require_usable` of either tally says, or the range has too few frames.
+      DataError: the tally is not usable, see `require_usable` of either kind, or the range has too few frames.
     """
     config = resolved.config
     weather = read_side_files(sources, config)["weather"]
@@ -66,7 +66,7 @@ def counters_json(
 
 
 def _require_enough(frames: int, in_range: dict, resolved: Resolved) -> None:
-    """Raises DataError where the range has frames for less than `range.min_share` of its intervals."""
+    """Raises DataError if the range has frames for less than `range.min_share` of its intervals."""
     limits, config = date_range.bounds(resolved.config), resolved.config
     every = (limits.last - limits.first + 1) * config.intervals.per_day
     share = config.range.min_share

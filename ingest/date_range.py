@@ -1,7 +1,7 @@
-"""The range of dates that a run reads: its first and last day, and the files that hold them.
+"""The range of dates that a run reads: its first and last day, and the files with those dates.
 
-What is chosen depends on the names of the files and on the configuration alone. So a driver that runs before the
-executor and an executor without one come to the same result.
+The choice depends only on the file names and the configuration. So a driver that runs before the executor and an
+executor without a driver choose the same files.
 """
 
 import calendar
@@ -32,10 +32,10 @@ _SPLIT = re.compile(r"(\{YYYY\}|\{MM\}|\{DD\}|\*|\?)")
 
 
 class Bounds(NamedTuple):
-    """Days since 1970-01-01, all of them in the range.
+    """Days of a range, since 1970-01-01, all inclusive.
 
     Attributes:
-      first: the first day that is read, for the lags of the first target.
+      first: the first day that is read: the lags of the first target need it.
       first_target: the first day whose intervals are targets.
       last: the last day.
     """
@@ -46,7 +46,7 @@ class Bounds(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """A file of some dates: its path, and its first and last day since 1970-01-01."""
+    """A file with its first and last day, since 1970-01-01."""
 
     path: str
     first: int
@@ -57,11 +57,11 @@ class Resolved(NamedTuple):
     """What a run reads.
 
     Attributes:
-      config: with a `range.last_date` where there is a range.
-      paths: the files; as they were given where there is no range.
-      span: of the artifact: the last day since 1970-01-01, or 0 where there is no range.
-      days_without_file: days of the range that no file is of, since 1970-01-01; empty without a pattern.
-      files: how many files the pattern names, in the range or not.
+      config: has a `range.last_date` if there is a range.
+      paths: the files; the paths as given if there is no range.
+      span: of the artifact: the last day since 1970-01-01, or 0 if there is no range.
+      days_without_file: days of the range without a file, since 1970-01-01; empty without a pattern.
+      files: number of files that match the pattern, in the range or not.
     """
 
     config: Config
@@ -72,10 +72,10 @@ class Resolved(NamedTuple):
 
 
 def bounds(config: Config) -> Optional[Bounds]:
-    """The range's days, or None where everything is read.
+    """The days of the range, or None if everything is read.
 
     Raises:
-      ConfigError: the last date is not known yet: `resolve` first.
+      ConfigError: the last date is not known yet: call `resolve` first.
     """
     if config.range.weeks is None:
         return None
@@ -88,11 +88,11 @@ def bounds(config: Config) -> Optional[Bounds]:
 
 
 def outside(starts: np.ndarray, config: Config) -> np.ndarray:
-    """Which intervals lie outside the range, bool `[n]`.
+    """Marks the intervals outside the range, bool `[n]`.
 
     Args:
       starts: wall-clock minutes, int64 `[n]`.
-      config: with a last date where there is a range.
+      config: must have a last date if there is a range.
     """
     limits = bounds(config)
     if limits is None:
@@ -102,15 +102,15 @@ def outside(starts: np.ndarray, config: Config) -> np.ndarray:
 
 
 def resolve(paths: Sequence[str], config: Config, last_day: Optional[int] = None) -> Resolved:
-    """Finds the files and the last date of a run.
+    """Finds the files and the last date that a run reads.
 
     Args:
-      paths: files, folders and patterns, as they were given.
-      config: its sections range, windows, intervals and trips are used.
-      last_day: since 1970-01-01, where a driver has found it before.
+      paths: files, folders and glob patterns, as given.
+      config: for range, windows, intervals and trips.
+      last_day: since 1970-01-01, if a driver has already found it.
 
     Raises:
-      DataNotFoundError: no file is named by `range.pattern`, or none is of the last date.
+      DataNotFoundError: no file matches `range.pattern`, or none has the last date.
     """
     if config.range.weeks is None:
         return Resolved(config, list(paths))
@@ -126,8 +126,8 @@ def resolve(paths: Sequence[str], config: Config, last_day: Optional[int] = None
     if limits.last in without:
         known = sorted(partition.last for partition in dated)
         raise DataNotFoundError(
-            f"range.last_date {_date(limits.last)}: expected a file of that date by range.pattern "
-            f"{config.range.pattern} in {', '.join(paths)}. Received none; the newest are of "
+            f"range.last_date {_date(limits.last)}: expected a file of that date that matches range.pattern "
+            f"{config.range.pattern} in {', '.join(paths)}. Received none; the newest files are of "
             f"{', '.join(str(_date(day)) for day in sorted(set(known))[-3:])}."
         )
     files = [partition.path for partition in chosen]
@@ -137,15 +137,15 @@ def resolve(paths: Sequence[str], config: Config, last_day: Optional[int] = None
 def choose(
     dated: Sequence[Partition], limits: Bounds, margin: int
 ) -> tuple[list[Partition], list[int]]:
-    """The files of a range.
+    """Chooses the files of a range.
 
     Args:
-      dated: every file.
+      dated: all files with dates.
       limits: the range.
-      margin: days before it whose files are read too: a trip that starts there may end within.
+      margin: number of days before the range whose files are read too: a trip that starts there may end within it.
 
     Returns:
-      The files, and the days of the range that no file is of.
+      The files, and the days of the range without a file.
     """
     first = limits.first - margin
     chosen = [p for p in dated if p.last >= first and p.first <= limits.last]
@@ -154,7 +154,7 @@ def choose(
 
 
 def is_before(path: str, config: Config) -> bool:
-    """Whether a file is of dates before the range, by its name: only ends of trips are taken from it."""
+    """Whether a file has only dates before the range, by its name: only ends of trips are taken from it."""
     limits, days = bounds(config), None
     if limits is not None and config.range.pattern is not None:
         days = partition_days(path, config.range.pattern)
@@ -162,11 +162,11 @@ def is_before(path: str, config: Config) -> bool:
 
 
 def describe(found: Resolved, paths: Sequence[str]) -> Optional[dict]:
-    """The range for the counters, or None where there is none.
+    """The range as counters, or None if there is no range.
 
     Args:
-      found: what was resolved.
-      paths: of the files that were read.
+      found: the resolved range.
+      paths: the files that were read.
     """
     limits, settings = bounds(found.config), found.config.range
     if limits is None:
@@ -185,17 +185,17 @@ def describe(found: Resolved, paths: Sequence[str]) -> Optional[dict]:
     }
 
 
-def in_words(account: dict) -> str:
-    """A line about the range, from its counters: what `describe` gives, and what was left out of the files."""
+def in_words(counters: dict) -> str:
+    """Formats the counters of the range, `range` in `counters.json`, as one line."""
     text = (
-        f"range: {account['first_day']} to {account['last_day']}, "
-        f"targets from {account['first_target_day']}"
+        f"range: {counters['first_day']} to {counters['last_day']}, "
+        f"targets from {counters['first_target_day']}"
     )
-    days = account["days_without_file_listed"]
+    days = counters["days_without_file_listed"]
     shown = ", ".join(days[:_SHOWN_DAYS]) + (", ..." if len(days) > _SHOWN_DAYS else "")
     if days:
-        text += f"; days without a file: {account['days_without_file']} ({shown})"
-    left_out = {n: k for n, k in account.items() if n.endswith("_left_out") and k}
+        text += f"; days without a file: {counters['days_without_file']} ({shown})"
+    left_out = {n: k for n, k in counters.items() if n.endswith("_left_out") and k}
     if left_out:
         names = ", ".join(f"{n.removesuffix('_left_out')} {k:,}" for n, k in left_out.items())
         text += f"; left out: {names}"
@@ -205,14 +205,14 @@ def in_words(account: dict) -> str:
 def list_partitions(
     paths: Sequence[str], pattern: Optional[str]
 ) -> tuple[list[Partition], list[str]]:
-    """The files below some paths that a pattern names, with their dates, and the others.
+    """Lists the files below paths: those that match a pattern, with their dates, and the others.
 
     Args:
       paths: files, folders and glob patterns.
-      pattern: `range.pattern`; null names none.
+      pattern: `range.pattern`; None matches no file.
 
     Raises:
-      DataNotFoundError: a path is not there, or the pattern names no file.
+      DataNotFoundError: a path does not exist, or no file matches the pattern.
     """
     if pattern is None:
         return [], list(paths)
@@ -233,21 +233,21 @@ def list_partitions(
     if not dated:
         names = ", ".join(held or map(os.path.basename, others)) or "nothing"
         raise DataNotFoundError(
-            f"{', '.join(paths)}: expected files that range.pattern {pattern} names, received none. "
+            f"{', '.join(paths)}: expected files that match range.pattern {pattern}, received none. "
             f"Found: {names[:300]}."
         )
     return dated, others
 
 
 def partition_days(path: str, pattern: str) -> Optional[tuple[int, int]]:
-    """The first and last day, since 1970-01-01, of a file by its path, or None where it is named otherwise."""
+    """The first and last day, since 1970-01-01, of a file by its path, or None if it does not match."""
     match = _regex_of(pattern).search(path)
     if not match:
         return None
     parts = {name: int(text) for name, text in match.groupdict().items()}
     try:
         first = dt.date(parts["year"], parts["month"], parts.get("day", 1))
-    except ValueError:  # no date: 0230, say
+    except ValueError:  # not a date, such as 0230
         return None
     last = first
     if "day" not in parts:
@@ -256,7 +256,7 @@ def partition_days(path: str, pattern: str) -> Optional[tuple[int, int]]:
 
 
 def _files(match: files.Match) -> list[str]:
-    """The path itself where it is a file, the files directly in it, if any, where it is a folder."""
+    """The path itself if it is a file, or the files directly in it if it is a folder."""
     try:
         return [match.path] if match.is_file else expand([match.path])
     except DataNotFoundError:
@@ -270,7 +270,7 @@ def _glob_of(pattern: str) -> str:
 
 @functools.cache
 def _regex_of(pattern: str) -> re.Pattern:
-    """Of the path of a file, or of a file directly in a folder, of the pattern's name."""
+    """Matches the path of a file, or of a file directly in a folder, with a name of the pattern."""
     text, seen = "", set()
     for part in _SPLIT.split(pattern):
         if part in _FORMS:

@@ -1,4 +1,4 @@
-"""`crowdflow ingest`: files in, a table of flow records out. Beam alone: no TensorFlow and no TFX."""
+"""`crowdflow ingest`: reads files and writes a table of flow records. Needs only Beam, no TensorFlow or TFX."""
 
 import json
 import logging
@@ -50,21 +50,21 @@ def ingest(
     beam_args: Sequence[str],
     say: Callable[[str], None],
 ) -> dict:
-    """Runs the data flow of FlowExampleGen, and writes what comes out as a table.
+    """Runs the data flow of FlowExampleGen and writes the flows as a table.
 
     Args:
       config: with `paths.data`.
-      out: the folder; what an earlier call left in it is replaced at the end, file by file.
+      out: the output folder; the files of an earlier call are replaced one by one at the end.
       formats: `parquet` (always written) and `libcity`.
-      beam_args: Beam options, over those of the configuration.
+      beam_args: Beam options that override those of the configuration.
       say: prints a line.
 
     Returns:
       The counters.
 
     Raises:
-      DataNotFoundError: an input is not there.
-      DataError: an input cannot be used, too many records are rejected, or no frame comes out.
+      DataNotFoundError: an input does not exist.
+      DataError: an input cannot be used, too many records are rejected, or there is no frame.
     """
     started = time.monotonic()
     resolved = resolve(config.paths.data, config)
@@ -105,15 +105,15 @@ def ingest(
 
 
 def log_to(say: Callable[[str], None]) -> None:
-    """Prints what our own steps log, and hides Beam's chatter."""
+    """Prints the log of CrowdFlow's own steps and hides Beam's."""
 
     class Lines(logging.Handler):
         def emit(self, record):
             say(f"  {record.getMessage()}")
 
-    ours = logging.getLogger("crowdflow")
-    ours.handlers, ours.propagate = [Lines()], False
-    ours.setLevel(logging.INFO)
+    own = logging.getLogger("crowdflow")
+    own.handlers, own.propagate = [Lines()], False
+    own.setLevel(logging.INFO)
     logging.getLogger().setLevel(logging.ERROR)
 
 
@@ -124,14 +124,14 @@ def run_flows(
     beam_args: Sequence[str],
     then: Callable[[beam.PCollection[FrameBlock]], object],
 ) -> Tally:
-    """Runs the data flow from files to frames, and what comes after.
+    """Runs the data flow from files to frames, and the steps after it.
 
     Args:
-      sources: what to read.
+      sources: the files to read.
       config: of the ingest.
-      folder: for the tally, on its way out of the data flow.
+      folder: where the data flow leaves the tally.
       beam_args: Beam options.
-      then: takes the frames, a block a day without covariates, and makes the rest of the data flow.
+      then: adds the rest of the data flow; takes the frames, one block per day, without covariates.
     """
     options = PipelineOptions([*beam_args])
     with clear_errors(), beam.Pipeline(options=options) as pipeline:
@@ -148,7 +148,7 @@ def run_flows(
 def _counters_or_rejects(
     tally: Tally, sources: Sequence[Source], resolved: Resolved, out: Path
 ) -> str:
-    """The counters; where the ingest went wrong, the rejects are written all the same."""
+    """The text of `counters.json`; if the tally is not usable, writes the rejects all the same."""
     try:
         return counters_json(tally, sources, resolved.config.paths.data, resolved)
     except DataError:
@@ -179,7 +179,7 @@ def _write_tally(tally: Tally, path: str) -> None:
 
 
 def _join(days: Sequence[Path], path: Path) -> Path:
-    """The days' tables as one file, a few at a time."""
+    """Joins the tables of the days into one file, a few at a time."""
     with pq.ParquetWriter(path, _SCHEMA) as writer:
         for first in range(0, len(days), 30):
             tables = [pq.read_table(day) for day in days[first : first + 30]]
@@ -222,7 +222,7 @@ def _describe(counters: dict, seconds: float) -> Iterator[str]:
 
 
 def _spans(months: Sequence[str]) -> list[str]:
-    """Months in order, those that follow each other as one span."""
+    """Ordered months, with consecutive ones joined, such as `2017-04..2018-03`."""
     numbers = np.array(months, "datetime64[M]")
     breaks = np.flatnonzero(np.diff(numbers.astype(int)) > 1) + 1
     parts = np.split(np.array(months), breaks)

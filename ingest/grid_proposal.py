@@ -1,4 +1,4 @@
-"""`crowdflow grid`: a box and a size proposed from trips, in numbers, as YAML and as a map."""
+"""`crowdflow grid`: proposes a box and a number of cells from trips, in numbers, as YAML and as a map."""
 
 import dataclasses
 import itertools
@@ -15,7 +15,7 @@ from crowdflow.ingest import sources
 from crowdflow.ingest.trips import trip_files, trip_layouts
 from crowdflow.schema.errors import DataError
 
-ROUNDED_DEGREES = 1e-4  # positions are counted in steps of some 10 m, so that memory stays flat
+ROUNDED_DEGREES = 1e-4  # positions are counted in steps of about 10 m, so that memory stays bounded
 _SIDES = {
     "starts": (trip_layouts.START_LAT, trip_layouts.START_LON),
     "ends": (trip_layouts.END_LAT, trip_layouts.END_LON),
@@ -28,12 +28,12 @@ class Positions:
 
     Attributes:
       latitude: degrees, rounded to `ROUNDED_DEGREES`, float64 `[n]`.
-      longitude: likewise.
-      starts: trips that start there, int64 `[n]`.
-      ends: trips that end there, int64 `[n]`.
-      trips: rows read, those without a position too.
-      files: files read.
-      left_out: files without a layout of trips.
+      longitude: as latitude.
+      starts: number of trips that start there, int64 `[n]`.
+      ends: number of trips that end there, int64 `[n]`.
+      trips: number of trips read, including those without a position.
+      files: the files read.
+      left_out: the files without a layout of trips.
     """
 
     latitude: np.ndarray
@@ -46,17 +46,17 @@ class Positions:
 
 
 def read_positions(paths: Sequence[str], config: Config) -> Positions:
-    """Counts the positions in files of trips, or the points of trajectories as starts.
+    """Counts the positions in files of trips; the points of trajectories count as starts.
 
-    A file that has no layout of trips is left out; so are rows without a position, or with 0, 0.
+    Leaves out files without a layout of trips, and positions that are absent or 0, 0.
 
     Args:
-      paths: files, folders and patterns.
-      config: its section trips is used.
+      paths: files, folders and glob patterns.
+      config: for trips.
 
     Raises:
-      DataNotFoundError: a path is not there.
-      DataError: a file cannot be read, or none has trips with a position.
+      DataNotFoundError: a path does not exist.
+      DataError: a file cannot be read, or no file has trips with a position.
     """
     counts, trips = pd.DataFrame(), 0
     files, left_out = [], []
@@ -69,7 +69,7 @@ def read_positions(paths: Sequence[str], config: Config) -> Positions:
     if counts.empty:
         raise DataError(
             f"{', '.join(paths)}: expected trips with positions, received none in {trips:,} rows. "
-            "crowdflow grid reads the files of trips that crowdflow run reads."
+            "crowdflow grid reads the same files of trips as crowdflow run."
         )
     latitude, longitude = (
         counts.index.get_level_values(level).to_numpy() * ROUNDED_DEGREES for level in (0, 1)
@@ -79,7 +79,7 @@ def read_positions(paths: Sequence[str], config: Config) -> Positions:
 
 
 def describe(positions: Positions, grid: GridConfig) -> list[str]:
-    """What the grid takes in, in lines."""
+    """Describes a grid and what it covers, in lines."""
     height, width = grids.cell_metres(grid)
     maps = [trips_by_cell(positions, side, grid) for side in _SIDES]  # [H, W] each
     active = int((sum(maps) > 0).sum())
@@ -99,12 +99,12 @@ def describe(positions: Positions, grid: GridConfig) -> list[str]:
 
 
 def as_yaml(grid: GridConfig) -> str:
-    """The section `grid` of a configuration."""
+    """The section `grid` of a configuration, as YAML."""
     return yaml.safe_dump({"grid": dataclasses.asdict(grid)}, sort_keys=False)
 
 
 def trips_by_cell(positions: Positions, side: str, grid: GridConfig) -> np.ndarray:
-    """The trips whose `side`, `starts` or `ends`, lies in each cell, `[H, W]`."""
+    """The number of trips whose `side` (`starts` or `ends`) is in each cell, `[H, W]`."""
     weights = getattr(positions, side)
     return grids.count_by_cell(positions.latitude, positions.longitude, weights, grid)
 
@@ -114,7 +114,7 @@ def _sum(counts: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
 
 
 def _blocks(path: str, config: Config) -> Iterator[trip_files.TripRows] | None:
-    """A file's rows, block by block; None for a file without trips."""
+    """The rows of a file, block by block, or None for a file without trips."""
     name = path.lower()
     if name.endswith(".parquet"):
         names, inspect, read = (
@@ -133,7 +133,7 @@ def _blocks(path: str, config: Config) -> Iterator[trip_files.TripRows] | None:
 
 
 def _count(rows: trip_files.TripRows) -> pd.DataFrame:
-    """Starts and ends by rounded latitude and longitude."""
+    """Counts starts and ends by rounded latitude and longitude."""
     columns = dict(zip(rows.layout.roles, rows.columns))
     if trip_layouts.POINT_LAT in columns:
         sides = {"starts": (trip_layouts.POINT_LAT, trip_layouts.POINT_LON)}
@@ -152,7 +152,7 @@ def _count(rows: trip_files.TripRows) -> pd.DataFrame:
 
 
 def _degrees(column: pa.Array) -> np.ndarray:
-    """Float64 `[n]`; NaN where there is no number."""
+    """Degrees, float64 `[n]`; NaN where the value is not a number."""
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     if pa.types.is_binary(column.type):

@@ -1,6 +1,6 @@
-"""Files to frames in this process, without Beam: for the few weeks that a forecast takes.
+"""Reads files as frames in this process, without Beam: for the few weeks that a forecast needs.
 
-The same pieces as the data flow, `transform`, in a plain loop; so the same frames.
+Runs the same functions as the data flow, `transform`, in a plain loop, so the frames are the same.
 """
 
 import collections
@@ -26,11 +26,11 @@ from crowdflow.ingest.trips.trip_counts import count_crossings, count_rows, read
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """Frames, and what else is known beside them.
+    """Frames, with the side files and the counters.
 
     Attributes:
       frames: in order of time, without covariates.
-      side: the side files' content, as `sources.read_side_files` gives it.
+      side: the content of the side files, see `sources.read_side_files`.
       counters: what was read and rejected, as in `counters.json`.
     """
 
@@ -39,7 +39,7 @@ class History:
     counters: dict
 
     def covariates(self, starts: np.ndarray, config: Config) -> dict[str, np.ndarray]:
-        """What is known before intervals start, whether they have a frame or not; as `side_files.covariates`."""
+        """The covariates of intervals, whether they have a frame or not; see `side_files.covariates`."""
         return covariates(starts, **self.side, max_age_hours=config.ingest.weather_max_age_hours)
 
 
@@ -47,12 +47,12 @@ def read_history(paths: Sequence[str], config: Config) -> History:
     """Reads flow records, trips or trajectories, and side files, as FlowExampleGen does.
 
     Args:
-      paths: files, folders and patterns.
-      config: grid, intervals, ingest and trips are used, and windows where there is a range of dates.
+      paths: files, folders and glob patterns.
+      config: for grid, intervals, ingest and trips, and windows if there is a range of dates.
 
     Raises:
-      DataNotFoundError: an input is not there.
-      DataError: an input cannot be used, too many records are rejected, or no frame comes out.
+      DataNotFoundError: an input does not exist.
+      DataError: an input cannot be used, too many records are rejected, or there is no frame.
     """
     resolved = date_range.resolve(paths, config)
     config = resolved.config

@@ -1,4 +1,4 @@
-"""Flows in LibCity's atomic files: `.geo`, the cells, and `.grid`, every cell's flows in order of time."""
+"""Writes flows as LibCity's atomic files: the cells in `.geo`, the flows of each cell over time in `.grid`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +14,15 @@ _CELLS_AT_ONCE = 64
 
 
 def write(flows: Path, config: Config, out: Path) -> list[Path]:
-    """Writes `crowdflow.geo` and `crowdflow.grid`, as LibCity's grid data sets have them.
+    """Writes `crowdflow.geo` and `crowdflow.grid` in the form of LibCity's grid data sets.
 
-    A `.grid` has a row for each cell and interval, zeros too, all of a cell's together. Intervals that are
-    missing have no row.
+    A `.grid` file has a line for each cell and interval, including zeros, grouped by cell. Missing intervals have
+    no line.
 
     Args:
-      flows: a table of flow records with at least a row for each interval, as `crowdflow ingest` writes.
+      flows: a table with at least one flow record for each interval, as `crowdflow ingest` writes it.
       config: for the grid.
-      out: the folder.
+      out: the output folder.
 
     Returns:
       The two files.
@@ -56,7 +56,7 @@ def write(flows: Path, config: Config, out: Path) -> list[Path]:
 
 
 def _cells(config: Config) -> pd.DataFrame:
-    """A row for each cell: its polygon, longitude before latitude, where the grid has a box."""
+    """A table with one row per cell: its polygon, longitude before latitude; empty if the grid has no box."""
     row, col = np.divmod(np.arange(config.grid.rows * config.grid.cols), config.grid.cols)
     polygons = ["[]"] * len(row)
     if config.grid.south is not None:
@@ -71,7 +71,7 @@ def _cells(config: Config) -> pd.DataFrame:
 def _records(
     flows: Path, starts: np.ndarray, cols: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Interval and cell, int64 `[n]`, and flows, float32 `[n, 2]`, batch by batch."""
+    """Yields interval and cell, int64 `[n]`, and flows, float32 `[n, 2]`, batch by batch."""
     with pq.ParquetFile(flows) as file:
         for batch in file.iter_batches(1 << 20):
             start, row, col, inflow, outflow = (column.to_numpy() for column in batch.columns)

@@ -1,4 +1,4 @@
-"""The files that paths name, and what lies beside them and is not read."""
+"""Expands paths to files, and lists what is not read."""
 
 import os
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from crowdflow.storage import files
 
 
 def ignored_names(paths: Sequence[str], read: Sequence[str] = ()) -> list[str]:
-    """What lies in given folders and is not read: hidden files, names that begin with `_`, and folders.
+    """Lists what is skipped in the given folders: hidden files, names that begin with `_`, and folders.
 
     Args:
-      paths: as they were given.
+      paths: the inputs as given.
       read: the files that were read; a folder that holds one of them is not ignored.
     """
     found = [match for path in paths if files.isdir(path) for match in files.inside(path)]
@@ -24,11 +24,11 @@ def _is_skipped(match: files.Match) -> bool:
 
 
 def expand(paths: Sequence[str]) -> list[str]:
-    """The files that paths name, sorted, each once.
+    """The files of paths (files, folders, glob patterns), sorted and without duplicates.
 
     Raises:
-      DataNotFoundError: a path, or every match of a pattern, is not there.
-      StoreError: an object store does not answer, refuses, or has no such bucket.
+      DataNotFoundError: a path does not exist, or a pattern or folder has no file.
+      StoreError: an object store does not answer, denies access, or has no such bucket.
     """
     found: dict[str, str] = {}
     for path in paths:
@@ -40,5 +40,7 @@ def expand(paths: Sequence[str]) -> list[str]:
             where = "no file in this folder" if is_folder else "no such file or folder"
             raise DataNotFoundError(f"{path}: {where}.")
         for match in matches:
-            found.setdefault(files.real(match.path), match.path)  # a file given twice is read once
+            found.setdefault(
+                files.real(match.path), match.path
+            )  # a file that is given twice is read once
     return sorted(found.values())

@@ -1,4 +1,4 @@
-"""The inputs of FlowExampleGen: found, told apart, checked, and fingerprinted by content."""
+"""Finds, classifies and checks the inputs of FlowExampleGen, and fingerprints them by content."""
 
 import dataclasses
 import hashlib
@@ -34,12 +34,12 @@ _FORMS = (
 
 
 class Reader(NamedTuple):
-    """How a kind of records is read.
+    """How a kind of flow records is read.
 
     Attributes:
-      inspect: `(path, config) -> units`, checks a file cheaply; a file is cut between units.
-      read: `(path, index, begin, end, config) -> (blocks by day, tally), ...` of some units.
-      units: units read at a time.
+      inspect: `(path, config) -> units`, checks a file cheaply and counts the units into which it is divided.
+      read: `(path, index, begin, end, config) -> (blocks by day, tally), ...` of units `begin` to `end`.
+      units: number of units read at a time.
     """
 
     inspect: Callable[[str, Config], int]
@@ -53,7 +53,7 @@ READERS = {
     TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
 }
 
-# Raw trips have a data flow of their own, `trips_transform`: here is how a kind of them is inspected.
+# Raw trips have a data flow of their own, `trips_transform`; these functions inspect each kind.
 TRIPS: dict[str, Callable[[str, Config], int]] = {
     TRIPS_CSV: trip_files.inspect_csv,
     TRIPS_PARQUET: trip_files.inspect_parquet,
@@ -65,9 +65,9 @@ class Source:
     """An input file.
 
     Attributes:
-      path: where it is.
+      path: of the file.
       kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
-      units: of records, see `Reader`; 0 for a side file.
+      units: number of units, see `Reader`; 0 for a side file.
     """
 
     path: str
@@ -111,12 +111,12 @@ def inspect_sources(
             f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
         )
     if trips:
-        grids.edges(config.grid)  # the box must be there
+        grids.edges(config.grid)  # raises without a box
         same_content.refuse_twice(trips)
     if not side_files_needed:
         return sources
-    for kind, setting, words, wanted in _side_kinds(config):
-        if wanted and not paths_of(sources, kind):
+    for kind, setting, words, used in _side_kinds(config):
+        if used and not paths_of(sources, kind):
             raise DataError(
                 f"ingest.{setting} is set: expected {words} among the inputs, found none "
                 f"in {', '.join(source.path for source in sources)}."
@@ -131,10 +131,10 @@ def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
 
 
 def read_side_files(sources: Sequence[Source], config: Config) -> dict:
-    """The configured side files' content: the `holidays` and `weather` of `side_files.covariates`.
+    """The content of the configured side files: `holidays` and `weather` of `side_files.covariates`.
 
     Raises:
-      DataError: a file is not of its form.
+      DataError: a file does not have the expected form.
     """
     found: dict = {"holidays": None, "weather": None}
     if config.ingest.holidays:
@@ -157,13 +157,13 @@ def read_side_files(sources: Sequence[Source], config: Config) -> dict:
 
 
 def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
-    """Side files that are given and that the configuration does not use."""
-    unwanted = [kind for kind, _, _, wanted in _side_kinds(config) if not wanted]
-    return [source.path for source in sources if source.kind in unwanted]
+    """The given side files that the configuration does not use."""
+    unused = [kind for kind, _, _, used in _side_kinds(config) if not used]
+    return [source.path for source in sources if source.kind in unused]
 
 
 def fingerprint(sources: Sequence[Source]) -> str:
-    """SHA-256, in hex, over every file's kind, name and bytes, in the sources' order; times do not matter."""
+    """SHA-256 in hex of the kind, name and bytes of every file, in the order of the sources."""
     lines = []
     for source in sources:
         digest = hashlib.sha256()
@@ -175,7 +175,7 @@ def fingerprint(sources: Sequence[Source]) -> str:
 
 
 def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
-    """Kind, setting, what it is in words and whether it is set, of each side file."""
+    """For each side file: its kind, its setting, a description, and whether it is set."""
     ingest = config.ingest
     columns = ", ".join((ingest.weather_time_column, *ingest.weather_columns))
     table = f"a CSV file with the columns {columns}"
@@ -187,7 +187,7 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
 
 
 def _classify(path: str, config: Config) -> str:
-    """The kind of a file, by its first bytes, then its ending, then its header."""
+    """The kind of a file, by its first bytes, then its extension, then its header."""
     try:
         with open(files.local(path), "rb") as file:
             magic = file.read(8)
@@ -216,7 +216,7 @@ def _classify(path: str, config: Config) -> str:
 
 
 def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
-    """Flow records or trips, by the names of the columns; neither is told as what it was taken for."""
+    """Flow records or trips, by the column names; raises DataError for a table that is neither."""
     if set(names) & set(RECORD_COLUMNS):
         return flows
     if trip_layouts.find_layout(names, config) is None:

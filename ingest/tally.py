@@ -1,4 +1,4 @@
-"""What an ingest counted: mergeable in any order, so that the data flow can combine it."""
+"""The tally of an ingest: counts that merge in any order, so that the data flow can combine them."""
 
 import collections
 import dataclasses
@@ -10,22 +10,22 @@ import numpy as np
 from crowdflow.schema import intervals
 from crowdflow.schema.errors import DataError
 
-# Why a record is rejected; the first that applies, in this order.
-UNPARSABLE = "unparsable"  # text in a number, no timestamp, another number of fields
-OFF_RASTER = "off_raster"  # a time that starts no interval
+# Reasons to reject a record; the first one that applies, in this order.
+UNPARSABLE = "unparsable"  # text instead of a number, no timestamp, or a wrong number of fields
+OFF_RASTER = "off_raster"  # a time that is not the start of an interval
 OUTSIDE_GRID = "outside_grid"
-NON_FINITE = "non_finite_flow"  # as float32
+NON_FINITE = "non_finite_flow"  # checked as float32
 NEGATIVE = "negative_flow"
-DUPLICATE = "duplicate"  # of an (interval, cell), or of an interval, that came earlier
+DUPLICATE = "duplicate"  # of an earlier record of the same interval, or interval and cell
 REASONS = (UNPARSABLE, OFF_RASTER, OUTSIDE_GRID, NON_FINITE, NEGATIVE, DUPLICATE)
 
-REJECTS_CAP = 10_000  # rejects listed one by one; all of them are counted
-_SHOWN = 5  # of them in an error message
+REJECTS_CAP = 10_000  # number of rejects that are listed; all are counted
+_SHOWN = 5  # number of rejects shown in an error message
 _TEXT_FILES = (".csv", ".csv.gz", ".zip")  # their records are numbered as lines
 
 
 class Reject(NamedTuple):
-    """A rejected record; `row` is the line in a CSV file, from 1, else the row, from 0."""
+    """A rejected record; `row` is the line number from 1 in a CSV file, else the row number from 0."""
 
     file: str
     row: int
@@ -35,16 +35,16 @@ class Reject(NamedTuple):
 
 @dataclasses.dataclass
 class Tally:
-    """Counts of some part of an ingest.
+    """Counts of a part of an ingest.
 
     Attributes:
       counts: by name: `records_read`, `records_left_out` (outside the range of dates), `frames`,
         `interval_incomplete` and the like.
-      rejected: records by reason.
+      rejected: number of rejected records by reason.
       rejects: the first rejects by file and row, at most `REJECTS_CAP`.
       first: wall-clock minutes of the first frame.
-      last: of the last frame.
-      problems: messages of what stops the run whatever the share of rejects.
+      last: wall-clock minutes of the last frame.
+      problems: error messages that stop the run whatever the share of rejects.
     """
 
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
@@ -56,7 +56,7 @@ class Tally:
 
 
 def merge(tallies: Iterable[Tally]) -> Tally:
-    """Adds tallies up; the result does not depend on their order."""
+    """Merges tallies; the result does not depend on their order."""
     total = Tally()
     for tally in tallies:
         total.counts.update(tally.counts)
@@ -74,7 +74,7 @@ def merge(tallies: Iterable[Tally]) -> Tally:
 
 
 def of_frames(starts: np.ndarray) -> Tally:
-    """The tally of frames that were made.
+    """The tally of frames.
 
     Args:
       starts: wall-clock minutes, int64 `[n]`.
@@ -86,7 +86,7 @@ def of_frames(starts: np.ndarray) -> Tally:
 
 
 def summarize(tally: Tally, minutes: int) -> dict:
-    """The content of `counters.json`, but for the files.
+    """The content of `counters.json`, except for the files.
 
     Args:
       tally: of the whole ingest, with at least one frame.
@@ -110,15 +110,15 @@ def summarize(tally: Tally, minutes: int) -> dict:
 
 
 def require_usable(tally: Tally, max_reject_share: float) -> None:
-    """Stops an ingest that went wrong.
+    """Raises an error if the ingest failed.
 
     Args:
       tally: of the whole ingest.
-      max_reject_share: the share of the records that may be rejected.
+      max_reject_share: largest share of the records that may be rejected.
 
     Raises:
-      DataError: a file could not be read, more records than that share were rejected, or no frame
-        came out; with counts by reason and the first rejects.
+      DataError: a file could not be read, more than that share of the records was rejected, or there is no
+        frame; with counts by reason and the first rejects.
     """
     if tally.problems:
         raise DataError("\n".join(tally.problems))

@@ -1,4 +1,4 @@
-"""FlowExampleGen's data flow: chunks of files -> records by day -> frames, and the tally beside."""
+"""FlowExampleGen's data flow: chunks of files -> records by day -> frames; the tally is a second output."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,14 +20,14 @@ _TALLY = "tally"
 @beam.typehints.with_input_types(Chunk)
 @beam.typehints.with_output_types(tuple[int, Any])
 class ReadChunk(beam.DoFn):
-    """Reads a chunk as (day, block) pairs; what goes wrong becomes a problem in the tally."""
+    """Reads a chunk as (day, block) pairs; an error becomes a problem in the tally."""
 
     def __init__(self, sources: Sequence[Source], config: Config):
         self._sources = list(sources)
         self._config = config
 
     def process(self, chunk):
-        """Yields the blocks, and tallies beside."""
+        """Yields the blocks, and the tallies as a tagged output."""
         source = self._sources[chunk.index]
         try:
             for blocks, tally in READERS[source.kind].read(source.path, *chunk, self._config):
@@ -39,14 +39,14 @@ class ReadChunk(beam.DoFn):
 
 @beam.typehints.with_output_types(FrameBlock)
 class AssembleDay(beam.DoFn):
-    """Makes a day's frames of its blocks."""
+    """Assembles the frames of a day from its blocks."""
 
     def __init__(self, sources: Sequence[Source], config: Config):
         self._files = [source.path for source in sources]
         self._config = config
 
     def process(self, day):
-        """Yields the frames, and a tally beside; `day` is (day, its blocks)."""
+        """Yields the frames, and the tally as a tagged output; `day` is (day, its blocks)."""
         grid, ingest = self._config.grid, self._config.ingest
         frames, tally = assemble_day(day[1], grid.rows, grid.cols, ingest.absent_cells, self._files)
         yield frames
@@ -56,7 +56,7 @@ class AssembleDay(beam.DoFn):
 class FlowsToFrames(beam.PTransform):
     """Reads the sources as frames.
 
-    The result has `frames`, FrameBlocks without covariates, and `tally`, of Tally, or of TripTally for raw trips.
+    Returns `frames`, FrameBlocks without covariates, and `tally`, Tally or, for raw trips, TripTally.
     """
 
     def __init__(self, sources: Sequence[Source], config: Config):
@@ -65,7 +65,7 @@ class FlowsToFrames(beam.PTransform):
         self._config = config
 
     def expand(self, pipeline: beam.Pipeline):
-        """The frames and the tallies."""
+        """The frames and the tallies, as PCollections."""
         if are_trips(self._sources):
             return pipeline | "Trips" >> TripsToFrames(parts(self._sources), self._config)
         read = beam.ParDo(ReadChunk(self._sources, self._config))

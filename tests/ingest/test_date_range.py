@@ -157,14 +157,14 @@ def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(DataNotFoundError) as raised:
         date_range.resolve([str(tmp_path)], make())
     assert str(raised.value) == (
-        f"{tmp_path}: expected files that range.pattern {{YYYY}}/{{MM}}/{{DD}} names, received none. "
+        f"{tmp_path}: expected files that match range.pattern {{YYYY}}/{{MM}}/{{DD}}, received none. "
         "Found: flows.csv."
     )
     daily(tmp_path, "2024-04-01", 30)
     with pytest.raises(DataNotFoundError) as raised:
         date_range.resolve([str(tmp_path)], make(**{"range.last_date": "2024-05-02"}))
     assert "range.last_date 2024-05-02: expected a file of that date" in str(raised.value)
-    assert str(raised.value).endswith("the newest are of 2024-04-28, 2024-04-29, 2024-04-30.")
+    assert str(raised.value).endswith("the newest files are of 2024-04-28, 2024-04-29, 2024-04-30.")
     with pytest.raises(DataNotFoundError, match="no/such"):
         date_range.resolve([str(tmp_path), "no/such"], make())
     with pytest.raises(ConfigError, match="range.last_date: expected a date"):

@@ -129,7 +129,9 @@ def test_a_range_of_dates_reads_the_files_of_its_days_alone(city, config, bucket
     same(tmp_path / "in", address, config)
     latest = resolve([address], config.replace({"range.last_date": None}))
     assert latest.config.range.last_date == "2024-04-21"
-    with pytest.raises(DataNotFoundError, match=f"{address}: expected files that range.pattern"):
+    with pytest.raises(
+        DataNotFoundError, match=f"{address}: expected files that match range.pattern"
+    ):
         resolve([address], config.replace({"range.pattern": "x-{YYYY}{MM}.csv"}))
 
 

@@ -78,21 +78,21 @@ class Source:
 def inspect_sources(
     paths: Sequence[str], config: Config, side_files_needed: bool = True
 ) -> list[Source]:
-    """Finds the input files and checks all that can be checked without reading the records.
+    """Finds the input files, and checks what can be checked without reading the records.
 
     Args:
-      paths: files, folders (every file directly in them, but hidden ones) and glob patterns.
-      config: its sections grid, intervals, ingest, trips and range are used; `date_range.resolve` gives both
-        where there is a range.
-      side_files_needed: the configured side files must be there, and are checked.
+      paths: files, folders (all files directly in them except hidden ones) and glob patterns.
+      config: for grid, intervals, ingest, trips and range; with a range, paths and config come from
+        `date_range.resolve`.
+      side_files_needed: whether the configured side files must be among the files, and are checked.
 
     Returns:
-      The files, sorted by path: the order by which the first of duplicates is kept.
+      The files, sorted by path: of duplicate records, the first in this order is kept.
 
     Raises:
-      DataNotFoundError: a path, or every match of a pattern, is not there.
-      DataError: a file is empty, of no known kind or not of the configured form; no records are
-        given; or a configured side file is not.
+      DataNotFoundError: a path does not exist, or a pattern or folder has no file.
+      DataError: a file is empty, of an unknown kind or not of the configured form; there are no records;
+        or a configured side file is missing.
     """
     sources, found = [], expand(paths)
     files.fetch(found)
@@ -163,7 +163,7 @@ def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
 
 
 def fingerprint(sources: Sequence[Source]) -> str:
-    """SHA-256 in hex of the kind, name and bytes of every file, in the order of the sources."""
+    """SHA-256 in hex of the kind, name and bytes (not the times) of every file, in the order of the sources."""
     lines = []
     for source in sources:
         digest = hashlib.sha256()

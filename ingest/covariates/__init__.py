@@ -1,1 +1,1 @@
-"""What is known beside the flows: weather and holidays files."""
+"""Covariates of the flows: weather and holidays files."""

@@ -1,4 +1,4 @@
-"""Side files, holidays (text) and weather (`weather_files`), and the covariates they give a frame."""
+"""Holidays files, and the covariates of frames from holidays and weather."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from crowdflow.storage import files
 
 
 def read_holidays(paths: Sequence[str]) -> np.ndarray:
-    """Reads holidays files, one `YYYYMMDD` a line; empty lines are skipped.
+    """Reads holidays files, one `YYYYMMDD` per line; empty lines are skipped.
 
     Returns:
       Wall-clock minutes of the holidays' midnights, sorted int64 `[k]`.
 
     Raises:
-      DataError: a line is no date, or a file has none; names file and line.
+      DataError: a line is not a date, or a file has no date; names file and line.
     """
     found = set()
     for path in paths:
@@ -29,14 +29,14 @@ def read_holidays(paths: Sequence[str]) -> np.ndarray:
                 lines = file.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
-                f"{path}: expected a text of dates, but it cannot be read ({error})."
+                f"{path}: expected a text file of dates, but it cannot be read ({error})."
             ) from None
         for number, line in enumerate(lines, start=1):
             text = line.strip()
             if text:
                 days.add(_date_minutes(text, f"{path}, line {number}"))
         if not days:
-            raise DataError(f"{path}: expected holidays, one YYYYMMDD a line, received none.")
+            raise DataError(f"{path}: expected holidays, one YYYYMMDD per line, received none.")
         found |= days
     return np.array(sorted(found), np.int64)
 
@@ -47,16 +47,16 @@ def covariates(
     weather: Optional[Weather],
     max_age_hours: float,
 ) -> dict[str, np.ndarray]:
-    """What is known before each interval starts, by the names of `schema.features.covariates`.
+    """The values known before each interval starts, by the names of `schema.features.covariates`.
 
     Args:
       starts: wall-clock minutes of the intervals, int64 `[n]`.
-      holidays: wall-clock minutes of the holidays' midnights, or None for no such covariate.
-      weather: the observations, or None for no such covariates.
-      max_age_hours: the greatest age of an observation, from its slot's end to the interval's start.
+      holidays: wall-clock minutes of the holidays' midnights, or None for no holiday covariate.
+      weather: the observations, or None for no weather covariates.
+      max_age_hours: the greatest age of an observation: from the end of its slot to the start of the interval.
 
     Returns:
-      int64 or float32 `[n, ...]` by name. Where no observation is recent enough, the weather is zeros.
+      int64 or float32 `[n, ...]` by name. Without a recent enough observation, the weather is all zeros.
     """
     found = {}
     if holidays is not None:

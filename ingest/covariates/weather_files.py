@@ -1,4 +1,4 @@
-"""Weather files: meteorology of the TaxiBJ form (HDF5), and tables of daily or hourly weather (CSV)."""
+"""Weather files: TaxiBJ meteorology (HDF5), and tables of daily or hourly weather (CSV)."""
 
 import dataclasses
 import datetime as dt
@@ -19,21 +19,22 @@ from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 DATA_SETS = ("date", "Temperature", "WindSpeed", "Weather")
-TABLE_MINUTES = 60  # what a row with a time covers, unless the configuration says otherwise
+TABLE_MINUTES = 60  # length of the slot of a row with a time, unless the configuration sets another
 _EPOCH = dt.datetime(1970, 1, 1)
 _DATE_LENGTH = len("2018-10-01")
 
 
 @dataclasses.dataclass(frozen=True)
 class Weather:
-    """Observations in order of time, no two known from the same minute on.
+    """Observations in order of time, at most one for each `known_from`.
 
     Attributes:
-      known_from: wall-clock minutes when each observation's slot has ended, int64 `[m]`: nothing that
-        starts earlier may know it.
+      known_from: the end of each observation's slot, wall-clock minutes, int64 `[m]`: intervals that start
+        earlier must not use it.
       values: by covariate name: kind int64 `[m]`, temperature and wind speed float32 `[m]`; or the
         columns of a table float32 `[m, k]`.
-      unused: observations left out: a value is missing, not finite or not one-hot, or the slot had one.
+      unused: number of observations left out: a value is missing, not finite or not one-hot, or the slot
+        already has one.
     """
 
     known_from: np.ndarray
@@ -47,15 +48,15 @@ def read_meteorology(
     """Reads meteorology files of the TaxiBJ form.
 
     Args:
-      paths: in the order by which the first of two observations of one slot is kept.
+      paths: of two observations of the same slot, the first in this order is kept.
       minutes: length of a slot.
-      missing_temperature: the Temperature of an observation to leave out, or None.
+      missing_temperature: the Temperature that marks an observation as missing, or None.
 
     Returns:
       The usable observations.
 
     Raises:
-      DataError: a data set is missing, or of another shape or type, or a slot is wrong.
+      DataError: a data set is missing or has the wrong shape or type, or a slot is invalid.
     """
     parts = [_read_meteorology_file(path, minutes) for path in paths]
     starts, kinds, temperature, wind, usable = map(np.concatenate, zip(*parts))
@@ -72,21 +73,21 @@ def read_meteorology(
 def read_table(
     paths: Sequence[str], columns: Sequence[str], time_column: str, minutes: Optional[int]
 ) -> Weather:
-    """Reads tables of weather. A row of a date is known when that day is over.
+    """Reads weather tables. A row with a date is known from the end of that day.
 
     Args:
-      paths: in the order by which the first of two rows of one slot is kept.
-      columns: the columns of numbers to use, k of them.
+      paths: of two rows of the same slot, the first in this order is kept.
+      columns: names of the k numeric columns to use.
       time_column: the column of dates, `YYYY-MM-DD`, or of local times, ISO 8601 without a zone.
-      minutes: what a row with a time covers from it on; None is `TABLE_MINUTES`.
+      minutes: length of the slot that begins at a row's time; None is `TABLE_MINUTES`.
 
     Returns:
-      The rows without an empty field among `columns`.
+      The rows without an empty field in `columns`.
 
     Raises:
-      DataError: a file cannot be read, lacks a column or has no row, or a field is neither empty nor a
-        time or a number; names file, line and column. Or `minutes` is None and rows with times are
-        a day apart: a day's value would be known after its first hour.
+      DataError: a file cannot be read, lacks a column or has no row, a time is invalid, or another field is
+        neither empty nor a number; names file, line and column. Or `minutes` is None and the rows with
+        times are one day apart: a daily value would count as known after the first hour of its day.
     """
     parts = [_read_table_file(path, columns, time_column, minutes) for path in paths]
     known_from, values = map(np.concatenate, zip(*parts))
@@ -102,7 +103,7 @@ def _in_order(known_from: np.ndarray, values: dict[str, np.ndarray], usable: np.
 
 
 def _read_meteorology_file(path: str, minutes: int) -> tuple[np.ndarray, ...]:
-    """Starts, kinds, temperature, wind speed and whether each is usable, `[m]` each."""
+    """Starts, kinds, temperatures, wind speeds, and which observations are usable, each `[m]`."""
     with open_hdf5(path) as file:
         require_data_sets(file, path, DATA_SETS)
         count = count_slots(file, path)
@@ -124,7 +125,7 @@ def _read_meteorology_file(path: str, minutes: int) -> tuple[np.ndarray, ...]:
 def _read_table_file(
     path: str, columns: Sequence[str], time_column: str, minutes: Optional[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """When each row is known, wall-clock minutes int64 `[m]`, and its values, float32 `[m, k]`."""
+    """When each row becomes known, wall-clock minutes int64 `[m]`, and its values, float32 `[m, k]`."""
     names = [time_column, *columns]
     table = _read_csv(path)
     found = list(table.columns)
@@ -135,14 +136,14 @@ def _read_table_file(
             f"Found: {', '.join(found)}."
         )
     table = table[names].apply(lambda texts: texts.str.strip())
-    table = table[(table != "").any(axis=1)]  # an empty line is no row
+    table = table[(table != "").any(axis=1)]  # empty lines are not rows
     if table.empty:
         raise DataError(f"{path}: expected rows of weather, received none.")
     slot = TABLE_MINUTES if minutes is None else minutes
     known_from = [_known_from(text, slot, path, row) for row, text in table[time_column].items()]
     if minutes is None:
         timed = (table[time_column].str.len() != _DATE_LENGTH).to_numpy()
-        _require_no_days(np.array(known_from, np.int64)[timed] - slot, path, time_column)
+        _require_not_daily(np.array(known_from, np.int64)[timed] - slot, path, time_column)
     numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
     wrong = np.argwhere((numbers.isna() & (table[list(columns)] != "")).to_numpy())
     if len(wrong):
@@ -154,8 +155,8 @@ def _read_table_file(
     return np.array(known_from, np.int64), numbers.to_numpy(np.float32)
 
 
-def _require_no_days(starts: np.ndarray, path: str, time_column: str) -> None:
-    """Raises a DataError where the rows with times, wall-clock minutes int64 `[n]`, are of days."""
+def _require_not_daily(starts: np.ndarray, path: str, time_column: str) -> None:
+    """Raises a DataError if the rows with times, wall-clock minutes int64 `[n]`, look like daily weather."""
     gaps = np.diff(np.unique(starts))
     day = intervals.MINUTES_PER_DAY
     if len(starts) > 1 and ((starts % day == 0).all() or (gaps >= day).all() and len(gaps)):
@@ -176,15 +177,15 @@ def _known_from(text: str, minutes: int, path: str, row: int) -> int:
             f"without a zone, received {text[:40]!r} ({error})."
         ) from None
     covered = intervals.MINUTES_PER_DAY if len(text) == _DATE_LENGTH else minutes
-    return -((_EPOCH - time) // dt.timedelta(minutes=1)) + covered  # a begun minute counts whole
+    return -((_EPOCH - time) // dt.timedelta(minutes=1)) + covered  # rounded up to whole minutes
 
 
 def _read_csv(path: str) -> pd.DataFrame:
-    """A CSV file's fields as texts, in the columns of its header; row i is line i + 2."""
+    """The fields of a CSV file as strings, in the columns of its header; row i is line i + 2."""
     try:
         table = pd.read_csv(
             files.local(path),
-            header=None,  # so that a line with more fields than the header is refused
+            header=None,  # so that lines with more fields than the header are rejected
             dtype=str,
             keep_default_na=False,
             skip_blank_lines=False,
@@ -194,4 +195,4 @@ def _read_csv(path: str) -> pd.DataFrame:
         raise DataError(f"{path}: expected a CSV file, but it cannot be read ({error}).") from None
     names = table.iloc[0].str.strip().tolist()
     table = table.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
-    return table.loc[:, ~table.columns.duplicated()]  # the first of a name
+    return table.loc[:, ~table.columns.duplicated()]  # keeps the first of equal names

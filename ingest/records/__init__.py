@@ -1,1 +1,1 @@
-"""Flow records: HDF5 files and tables that hold flows."""
+"""Flow records: HDF5 files and tables of flows."""

@@ -18,10 +18,10 @@ from crowdflow.storage import files
 
 @contextlib.contextmanager
 def open_hdf5(path: str) -> Iterator[h5py.File]:
-    """Opens an HDF5 file to read.
+    """Opens an HDF5 file for reading.
 
     Raises:
-      DataError: it is no HDF5 file, is cut short, or fails to read later on.
+      DataError: it is not an HDF5 file, is truncated, or cannot be read inside the `with` block.
     """
     try:
         with h5py.File(files.local(path), "r") as file:
@@ -33,10 +33,10 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
 
 
 def require_data_sets(file: h5py.File, path: str, expected: tuple[str, ...]) -> None:
-    """Checks that the named data sets are there.
+    """Checks that the named data sets exist.
 
     Raises:
-      DataError: one is not; lists those found.
+      DataError: one is missing; lists those found.
     """
     found = sorted(name for name in file if isinstance(file[name], h5py.Dataset))
     missing = [name for name in expected if name not in found]
@@ -48,10 +48,10 @@ def require_data_sets(file: h5py.File, path: str, expected: tuple[str, ...]) -> 
 
 
 def count_slots(file: h5py.File, path: str) -> int:
-    """The length of `date`.
+    """The length of the data set `date`.
 
     Raises:
-      DataError: it is no list, or empty.
+      DataError: it is not one-dimensional, or is empty.
     """
     shape = file["date"].shape
     if shape is None or len(shape) != 1 or not shape[0]:
@@ -60,10 +60,10 @@ def count_slots(file: h5py.File, path: str) -> int:
 
 
 def require_shape(data: h5py.Dataset, path: str, expected: tuple[int, ...], words: str) -> None:
-    """Checks a data set's shape and that it holds numbers.
+    """Checks the shape of a data set, and that it holds numbers.
 
     Raises:
-      DataError: says the shape or type expected (`words` explains it) and received.
+      DataError: names the expected shape or type (`words` describes it) and the received one.
     """
     if data.shape != expected:
         raise DataError(
@@ -77,13 +77,13 @@ def require_shape(data: h5py.Dataset, path: str, expected: tuple[int, ...], word
 
 
 def inspect_flows(path: str, config: Config) -> int:
-    """Checks a flow file's form and slots, without reading the flows.
+    """Checks the form and the slots of a flow file, without reading the flows.
 
     Returns:
       The number of frames, n.
 
     Raises:
-      DataError: a data set is missing, empty, of another shape than the grid's, or a slot is wrong.
+      DataError: a data set is missing, empty or does not have the grid's shape, or a slot is invalid.
     """
     with open_hdf5(path) as file:
         require_data_sets(file, path, ("data", "date"))
@@ -104,7 +104,7 @@ def inspect_flows(path: str, config: Config) -> int:
 def read_flows(
     path: str, index: int, begin: int, end: int, config: Config
 ) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
-    """Reads frames `begin` to `end`. A frame with a negative or non-finite flow is rejected whole.
+    """Reads frames `begin` to `end`. A frame with a negative or non-finite flow is rejected as a whole.
 
     Args:
       path: the file.
@@ -114,7 +114,7 @@ def read_flows(
       config: for the interval's length and the range of dates.
 
     Yields:
-      Once: blocks by day, and the tally.
+      Blocks by day, and the tally; once.
 
     Raises:
       DataError: the file cannot be read.

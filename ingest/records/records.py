@@ -1,7 +1,7 @@
-"""Flow records as arrays, and how a day of them becomes complete maps.
+"""Flow records as arrays, and assembling the complete maps of a day from them.
 
-A record is a table's row (one cell of one interval) or an HDF5 frame (one interval). Its position is
-one int64 of file and row, so that "the first of duplicates" never depends on the order of work.
+A record is a row of a table (one cell of one interval) or an HDF5 frame (one interval). Its position is an
+int64 that combines file and row, so that the first of duplicates does not depend on the order of processing.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ _ROW_BITS = 40
 
 @dataclasses.dataclass(frozen=True)
 class RowBlock:
-    """Table rows that passed every check of their own.
+    """Table rows that passed all checks of a single row.
 
     Attributes:
       positions: int64 `[n]`, see `positions`.
@@ -36,7 +36,7 @@ class RowBlock:
 
 @dataclasses.dataclass(frozen=True)
 class FrameRecords:
-    """HDF5 frames that passed every check of their own.
+    """HDF5 frames that passed all checks of a single frame.
 
     Attributes:
       positions: int64 `[n]`, see `positions`.
@@ -51,7 +51,7 @@ class FrameRecords:
 
 @dataclasses.dataclass(frozen=True)
 class LostIntervals:
-    """Intervals that lost a row to a reject: wall-clock minutes, int64 `[n]`, in `starts`."""
+    """Intervals with a rejected row; `starts` are wall-clock minutes, int64 `[n]`."""
 
     starts: np.ndarray
 
@@ -61,12 +61,12 @@ _B = TypeVar("_B", RowBlock, FrameRecords, LostIntervals)
 
 
 def positions(file: int, rows: np.ndarray) -> np.ndarray:
-    """Positions, int64 `[n]`, of rows `[n]` of the file with that index."""
+    """Positions, int64 `[n]`, of rows `[n]` in the file with index `file`."""
     return (np.int64(file) << _ROW_BITS) + np.asarray(rows, np.int64)
 
 
 def by_day(block: _B) -> Iterator[tuple[int, _B]]:
-    """Splits a block by the day of its starts; the key is days since 1970-01-01."""
+    """Splits a block by the day of its starts; yields (days since 1970-01-01, block)."""
     days = block.starts // intervals.MINUTES_PER_DAY
     order = np.argsort(days, kind="stable")
     found, begins = np.unique(days[order], return_index=True)
@@ -81,18 +81,18 @@ def assemble_day(
     absent_cells: Literal["zero", "missing"],
     files: Sequence[str],
 ) -> tuple[FrameBlock, tallies.Tally]:
-    """Makes the complete maps of one day.
+    """Assembles the complete maps of one day.
 
-    An interval belongs to the record that names it first: if that is a frame, every other record of
-    it is a duplicate; if a table's row, every frame of it is, and every row whose cell has one.
-    An interval of rows is missing if it lost a row to a reject: the lost cell is unknown, not zero.
+    The first record of an interval decides: if it is a frame, all other records of the interval are
+    duplicates; if it is a table row, all frames are, and all later rows of the same cell. An interval of rows
+    is missing if one of its rows was rejected: the flow of that cell is unknown, not zero.
 
     Args:
-      blocks: every block of the day, in any order.
+      blocks: all blocks of the day, in any order.
       rows: H.
       cols: W.
-      absent_cells: what a cell without a row means: zero flow, or no frame.
-      files: the files' names by index, for the rejects.
+      absent_cells: whether a cell without a row has zero flow, or makes the interval missing.
+      files: names of the files by index, for the rejects.
 
     Returns:
       The frames in order of time, without covariates, and the tally.
@@ -128,7 +128,7 @@ def assemble_day(
 def _fill(
     table: RowBlock, cells: int, lost: set[int], absent_cells: str
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Unique rows as starts `[n]` and maps `[n, cells, 2]` of the intervals that are complete."""
+    """The starts `[n]` and maps `[n, cells, 2]` of the complete intervals, and counts; the rows are unique."""
     starts, index, found = np.unique(table.starts, return_inverse=True, return_counts=True)
     maps = np.zeros((len(starts), cells, 2), np.float32)
     maps[index, table.cells] = table.flows
@@ -165,7 +165,7 @@ def _take(block: _B, index: np.ndarray) -> _B:
 
 
 def _join(kind: type[_B], blocks: list[Block], shape: tuple[int, ...]) -> _B:
-    """All blocks of a kind as one, in order of position; `shape` is that of no flows."""
+    """Joins all blocks of a kind, in order of position; `shape` is the shape of the flows without any block."""
     names = [f.name for f in dataclasses.fields(kind)]
     empty = [np.zeros(0, np.int64)] * (len(names) - 1) + [np.zeros(shape, np.float32)]
     found = [[getattr(b, n) for n in names] for b in blocks if isinstance(b, kind)]
@@ -174,6 +174,6 @@ def _join(kind: type[_B], blocks: list[Block], shape: tuple[int, ...]) -> _B:
 
 
 def _first(block: Union[RowBlock, FrameRecords]) -> dict[int, int]:
-    """The first position of each start; the block is in order of position."""
+    """The first position of each start; the block must be in order of position."""
     starts, index = np.unique(block.starts, return_index=True)
     return dict(zip(starts.tolist(), block.positions[index].tolist()))

@@ -1,4 +1,4 @@
-"""Tables of flow records, CSV and Parquet: one row a cell and interval, in any order."""
+"""Tables of flow records, CSV and Parquet: one row per cell and interval, in any order."""
 
 import csv
 import io
@@ -27,12 +27,12 @@ _ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
 class _Lines(NamedTuple):
-    """Some lines of a CSV file.
+    """Lines of a CSV file.
 
     Attributes:
-      columns: `RECORD_COLUMNS` as text, `n` rows.
-      numbers: line numbers, int64 `[n]`, the header being 1.
-      malformed: these lines have too many or too few fields.
+      columns: `RECORD_COLUMNS` as strings, `n` rows.
+      numbers: line numbers, int64 `[n]`; the header is line 1.
+      malformed: whether these lines have too many or too few fields.
     """
 
     columns: pa.RecordBatch
@@ -41,13 +41,13 @@ class _Lines(NamedTuple):
 
 
 def inspect_csv(path: str, config: Config) -> int:
-    """Checks a CSV file's header and that it has a row.
+    """Checks the header of a CSV file, and that it has a row.
 
     Returns:
       1: a CSV file is read in one piece.
 
     Raises:
-      DataError: the file is no CSV, lacks a column or has no rows.
+      DataError: the file is not CSV, lacks a column or has no rows.
     """
     del config
     if next(_csv_lines(path), None) is None:
@@ -58,10 +58,10 @@ def inspect_csv(path: str, config: Config) -> int:
 def read_csv(
     path: str, index: int, begin: int, end: int, config: Config
 ) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
-    """Reads a CSV file, block by block; rows are numbered as an editor numbers lines.
+    """Reads a CSV file block by block; rows are numbered by line, from 1.
 
     Args:
-      path: the file; `.gz` is unpacked.
+      path: the file; `.gz` is decompressed.
       index: its index among the inputs.
       begin: 0.
       end: 1.
@@ -79,13 +79,13 @@ def read_csv(
 
 
 def inspect_parquet(path: str, config: Config) -> int:
-    """Checks a Parquet file's columns and that it has a row.
+    """Checks the columns of a Parquet file, and that it has a row.
 
     Returns:
       The number of row groups.
 
     Raises:
-      DataError: the file is no Parquet, a column is missing or of another type, or there are no
+      DataError: the file is not Parquet, a column is missing or has the wrong type, or there are no
         rows.
     """
     del config
@@ -135,9 +135,9 @@ def read_parquet(
 
 
 def _csv_lines(path: str) -> Iterator[_Lines]:
-    """Yields a CSV file's lines as text; empty lines are no records."""
+    """Yields the lines of a CSV file as strings, without empty lines."""
     header, (empty, lines) = _csv_header(path), _count_lines(path)
-    malformed: list[pa_csv.InvalidRow] = []  # grows while the reader below goes on
+    malformed: list[pa_csv.InvalidRow] = []  # filled by the reader below
 
     def keep(row: pa_csv.InvalidRow) -> str:
         malformed.append(row)
@@ -149,7 +149,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         column_types={name: pa.string() for name in RECORD_COLUMNS},
     )
     read = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
-    line, rows = 2, 1  # the header is a row
+    line, rows = 2, 1  # the header counts as a row
     wrong: set[int] = set()
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
@@ -175,20 +175,20 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
 
 
 def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:
-    """Names the line whose quoted field went on over its end, though its quotes are even."""
+    """Raises a DataError that names the line with an open quoted field, though its quotes are even."""
     with pa.input_stream(files.local(path), compression="detect") as stream:
         for number, text in enumerate(io.BufferedReader(stream), 1):
             if ends_in_quotes(text.rstrip(b"\r\n")):
                 raise DataError(f"{path}, line {number}: {_OPEN_QUOTE}")
-    raise DataError(f"{path}: expected a row a line, received {lines:,} lines, {rows:,} rows.")
+    raise DataError(f"{path}: expected one row per line, received {lines:,} lines, {rows:,} rows.")
 
 
 def _count_lines(path: str) -> tuple[np.ndarray, int]:
-    """The numbers of a CSV file's empty lines, int64 `[k]`, and how many lines it has.
+    """The numbers of the empty lines of a CSV file, int64 `[k]`, and its number of lines.
 
     Raises:
-      DataError: a quoted field goes on over a line's end. A parser would take the lines up to the next quote
-        for one field, however many they are; no field of a flow record needs that.
+      DataError: a quoted field continues past the end of a line. A parser would read all lines up to the next
+        quote as one field, and no field of a flow record needs line breaks.
     """
     try:
         return _scan_lines(path)
@@ -198,7 +198,7 @@ def _count_lines(path: str) -> tuple[np.ndarray, int]:
 
 def _scan_lines(path: str) -> tuple[np.ndarray, int]:
     empty, line, open_quote, last = [], 1, 0, 10
-    returns, end = 0, b"\n"  # carriage returns that end a line by themselves
+    returns, end = 0, b"\n"  # number of line ends that are a lone carriage return
     with pa.input_stream(files.local(path), compression="detect") as stream:
         while block := stream.read(_CSV_BLOCK_BYTES):
             data = np.frombuffer(block, np.uint8)
@@ -213,7 +213,7 @@ def _scan_lines(path: str) -> tuple[np.ndarray, int]:
             end = block[-1:]
             text = data[data != 13] if b"\r" in block else data
             ends = np.flatnonzero(text == 10)
-            before = np.concatenate([[last], text])[ends]  # the byte in front of each line's end
+            before = np.concatenate([[last], text])[ends]  # the byte before each line end
             empty.append(line + np.flatnonzero(before == 10))
             line, last = line + len(breaks), text[-1] if len(text) else last
     if open_quote:
@@ -234,13 +234,13 @@ def _csv_header(path: str) -> list[str]:
 
 
 def _line_numbers(first: int, count: int, malformed: set[int]) -> np.ndarray:
-    """The numbers of the next `count` good lines, int64 `[count]`, from `first` on."""
+    """The numbers of the next `count` well-formed lines from `first` on, int64 `[count]`."""
     numbers = np.arange(first, first + count + len(malformed))
     return numbers[~np.isin(numbers, list(malformed))][:count]
 
 
 def _malformed_lines(rows: list[pa_csv.InvalidRow], header: list[str]) -> _Lines:
-    """Lines with too many or too few fields, as far as their columns can be told."""
+    """Lines with too many or too few fields, with their fields by position as far as there are any."""
     fields = [next(csv.reader([row.text]), []) for row in rows]
     columns = []
     for name in RECORD_COLUMNS:

@@ -1,4 +1,4 @@
-"""Rows of a flow table, checked as whole columns."""
+"""Checks the rows of tables of flow records, column by column."""
 
 import datetime as dt
 from typing import Optional
@@ -17,8 +17,9 @@ from crowdflow.ingest.records.records import Block, LostIntervals, RowBlock, by_
 _MINUTE = 60_000_000  # microseconds
 _EPOCH = dt.datetime(1970, 1, 1)
 _NOT_A_NUMBER = r"[+-]?nan"
-# A reject for these reasons leaves its cell unknown; one outside the grid or given twice does not.
-_LOSING = (tallies.UNPARSABLE, tallies.OFF_RASTER, tallies.NON_FINITE, tallies.NEGATIVE)
+# After a reject for one of these reasons the flow of a cell is unknown, unlike after a position outside the grid
+# or a duplicate.
+_LEAVES_UNKNOWN = (tallies.UNPARSABLE, tallies.OFF_RASTER, tallies.NON_FINITE, tallies.NEGATIVE)
 
 
 def parse_rows(
@@ -29,12 +30,12 @@ def parse_rows(
     index: int,
     config: Config,
 ) -> tuple[list[tuple[int, Block]], tallies.Tally]:
-    """Checks rows and sorts them by day.
+    """Checks rows and groups them by day.
 
     Args:
-      columns: `RECORD_COLUMNS`, text or typed, `n` rows. Times are local, ISO 8601 without a zone.
-      numbers: the rows' numbers in the file, int64 `[n]`.
-      malformed: the rows had too many or too few fields: all are rejected.
+      columns: `RECORD_COLUMNS`, strings or typed, `n` rows. Times are local, ISO 8601 without a zone.
+      numbers: row or line numbers in the file, int64 `[n]`.
+      malformed: the rows have too many or too few fields, so all are rejected.
       path: the file, for the rejects.
       index: its index among the inputs.
       config: for the grid, the interval's length and the range of dates.
@@ -62,7 +63,7 @@ def parse_rows(
     }
     reasons = np.select(list(wrong.values()), list(wrong), "")  # the first that applies
     starts = times // span * config.intervals.minutes
-    # Whatever else is wrong with them, rows of other dates are no concern of this run.
+    # Rows outside the range of dates are left out, whatever else is wrong with them.
     beyond = date_range.outside(starts, config) & ~bad_time & (not malformed)
     reasons[beyond] = ""
     good = (reasons == "") & ~beyond
@@ -72,7 +73,7 @@ def parse_rows(
         (rows[good] * config.grid.cols + cols[good]).astype(np.int64),
         flows[good],
     )
-    lost = LostIntervals(np.unique(starts[np.isin(reasons, _LOSING) & ~bad_time]))
+    lost = LostIntervals(np.unique(starts[np.isin(reasons, _LEAVES_UNKNOWN) & ~bad_time]))
     tally = tallies.Tally()
     tally.counts["records_read"] = len(times)
     tally.counts["records_left_out"] = int(beyond.sum())
@@ -106,12 +107,14 @@ def _column(columns: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _times(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Microseconds since 1970-01-01 00:00, int64 `[n]`, and which cannot be read, bool `[n]`."""
+    """Microseconds since 1970-01-01 00:00, int64 `[n]`, and which values are unreadable, bool `[n]`."""
     if pa.types.is_timestamp(column.type):
         micros = pc.cast(column, pa.timestamp("us"), safe=False).cast(pa.int64())
         return micros.fill_null(0).to_numpy(), column.is_null().to_numpy(zero_copy_only=False)
     codes, texts = pd.factorize(column.to_numpy(zero_copy_only=False))
-    parsed = [_parse_time(text) for text in texts] + [None]  # code -1, a null, takes the last
+    parsed = [_parse_time(text) for text in texts] + [
+        None
+    ]  # the code of a null, -1, selects the last
     micros = np.array([0 if value is None else value for value in parsed], np.int64)
     return micros[codes], np.array([value is None for value in parsed])[codes]
 
@@ -125,14 +128,14 @@ def _parse_time(text: str) -> Optional[int]:
 
 
 def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Float64 `[n]`, and which of it is no number, bool `[n]`; `nan` and `inf` are numbers here."""
+    """Float64 `[n]`, and which values are not numbers, bool `[n]`; `nan` and `inf` count as numbers."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         values = pc.cast(column, pa.float64(), safe=False)
         empty = values.is_null().to_numpy(zero_copy_only=False)
         return values.to_numpy(zero_copy_only=False), empty
-    except pa.ArrowInvalid:  # some text is no number: the slower way, that says which
+    except pa.ArrowInvalid:  # some string is not a number: the slower way finds which
         texts = pd.Series(column.to_pandas(), dtype=object)
         values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
         spelled = texts.fillna("").str.strip().str.fullmatch(_NOT_A_NUMBER, case=False)

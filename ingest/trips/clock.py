@@ -1,4 +1,4 @@
-"""Times of raw trips: texts and timestamps as the local wall clock, and what daylight saving does to it."""
+"""Times of raw trips: strings and timestamps as local wall-clock time, and the effects of daylight saving."""
 
 import datetime as dt
 from typing import NamedTuple
@@ -22,9 +22,9 @@ class Times(NamedTuple):
     """A column of times.
 
     Attributes:
-      local: microseconds on the local wall clock since 1970-01-01 00:00, int64 `[n]`; 0 where bad.
-      elapsed: microseconds to measure durations by, int64 `[n]`: UTC where a zone was given, else `local`.
-      bad: absent, unreadable, or not within 1970..2149, bool `[n]`.
+      local: microseconds of the local wall clock since 1970-01-01 00:00, int64 `[n]`; 0 where bad.
+      elapsed: microseconds for measuring durations, int64 `[n]`: UTC for times with a zone, else `local`.
+      bad: missing, unreadable, or not within 1970..2149, bool `[n]`.
     """
 
     local: np.ndarray
@@ -36,8 +36,8 @@ def read_times(column: pa.Array, zone: str) -> Times:
     """Reads a column of times.
 
     Args:
-      column: timestamps or texts, `n` of them. Texts are ISO 8601, or month/day/year and a time. A time with
-        an offset (or a timestamp with a zone) is converted to the zone; one without is local already.
+      column: `n` timestamps or strings. Strings are ISO 8601, or month/day/year and a time. A time with an
+        offset, or a timestamp with a zone, is converted to `zone`; others are local already.
       zone: IANA name.
     """
     if pa.types.is_dictionary(column.type):
@@ -58,7 +58,7 @@ def read_times(column: pa.Array, zone: str) -> Times:
 
 
 def _read_mixed(column: pa.Array, zone: str) -> Times:
-    """The slower way, where not every text has the same form: by distinct text."""
+    """The slower way for strings of several forms: reads each distinct string once."""
     codes, texts = pd.factorize(column.to_numpy(zero_copy_only=False))
     texts = pd.Series(texts, dtype=object).astype(str).str.strip()
     micros, aware = np.full(len(texts) + 1, np.iinfo(np.int64).min), np.zeros(len(texts) + 1, bool)
@@ -74,7 +74,7 @@ def _read_mixed(column: pa.Array, zone: str) -> Times:
         good = ~found.isna()
         micros[chosen[good]] = found.asi8[good] // 1000
         aware[chosen] = "utc" in options
-    micros, aware = micros[codes], aware[codes]  # code -1, a null, takes the last
+    micros, aware = micros[codes], aware[codes]  # the code of a null, -1, selects the last
     return _finish(micros, aware, micros == np.iinfo(np.int64).min, zone)
 
 
@@ -98,16 +98,16 @@ def _micros(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(column: pa.Array) -> pa.Array:
-    """Bytes as texts; what is no UTF-8 becomes replacement characters."""
+    """Decodes bytes as strings; invalid UTF-8 becomes replacement characters."""
     values = [None if v is None else v.decode("utf-8", "replace") for v in column.to_pylist()]
     return pa.array(values, pa.string())
 
 
 def repeated_micros(local: np.ndarray, zone_name: str) -> np.ndarray:
-    """By how much the clock is set back over times that occur twice, usually an hour; 0 for all others.
+    """How far the clock is set back for times that occur twice, usually an hour; 0 for all others.
 
     Args:
-      local: microseconds on the wall clock, int64 `[n]`.
+      local: microseconds of the wall clock, int64 `[n]`.
       zone_name: IANA name.
 
     Returns:
@@ -120,10 +120,10 @@ def repeated_micros(local: np.ndarray, zone_name: str) -> np.ndarray:
 
 
 def changed_intervals(starts: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals that daylight saving repeats, and those that it skips.
+    """The intervals that occur twice because of daylight saving, and those that it skips.
 
     Args:
-      starts: wall-clock minutes of intervals' starts, int64 `[n]`.
+      starts: wall-clock minutes of the intervals' starts, int64 `[n]`.
       zone_name: IANA name.
 
     Returns:
@@ -143,7 +143,7 @@ def changed_intervals(starts: np.ndarray, zone_name: str) -> tuple[np.ndarray, n
 
 
 def _set_back(minute: int, zone: ZoneInfo) -> dt.timedelta:
-    """How far the clock is set back over a minute: positive where it occurs twice, negative where never."""
+    """How far the clock is set back at a minute: positive if it occurs twice, negative if it is skipped."""
     first, second = (_offset(minute, zone, fold) for fold in (0, 1))
     return first - second
 

@@ -1,4 +1,4 @@
-"""Counts of starts and ends by interval and cell, a day at a time, and the span that files cover."""
+"""Counts of starts and ends by interval and cell, day by day, and the span that files cover."""
 
 import dataclasses
 import zlib
@@ -13,16 +13,20 @@ from crowdflow.ingest.date_range import Bounds
 from crowdflow.schema import intervals
 
 INFLOW, OUTFLOW = 0, 1
-_HELD_BYTES = 48 << 20  # of counts, before they are handed on
-COVERED_SHARE = 0.25  # of a month's days within the span: with starts on fewer, no file covers it
-_DENSE = 4 << 20  # counters at once; above, distinct ones are found by sorting
+_HELD_BYTES = 48 << 20  # of counts in memory, before they are passed on
+COVERED_SHARE = (
+    0.25  # a month with starts on a smaller share of its days counts as not covered by any file
+)
+_DENSE = (
+    4 << 20
+)  # number of array elements up to which counts are dense; above, they are found by sorting
 
 
 class DayCounts:
-    """Adds events up by day; days are handed on packed, so that memory stays flat."""
+    """Counts events by day; the counts are passed on compressed, so that memory stays bounded."""
 
     def __init__(self, cells: int, minutes: int):
-        """Starts empty.
+        """Starts without counts.
 
         Args:
           cells: H * W.
@@ -35,15 +39,15 @@ class DayCounts:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to `take` the days."""
+        """Whether the counts should be taken now, by `take`."""
         return len(self._held) * self._size * 4 > _HELD_BYTES
 
     def add(self, starts: np.ndarray, cells: np.ndarray, channel: int) -> None:
         """Counts events.
 
         Args:
-          starts: wall-clock minutes of the interval of each, int64 `[n]`.
-          cells: the cell of each, int64 `[n]`.
+          starts: wall-clock minutes of each event's interval, int64 `[n]`.
+          cells: the cell of each event, int64 `[n]`.
           channel: `INFLOW` or `OUTFLOW`.
         """
         if not len(starts):
@@ -63,7 +67,7 @@ class DayCounts:
             self._of(int(days[place]))[part % self._size] += found.astype(np.int32)
 
     def take(self) -> list[tuple[int, bytes]]:
-        """The counts so far as (day since 1970-01-01, packed counts); nothing is held after."""
+        """Returns the counts so far as (day since 1970-01-01, compressed counts), and starts anew."""
         packed = [(day, zlib.compress(held.tobytes(), 1)) for day, held in self._held.items()]
         self._held = {}
         return packed
@@ -76,12 +80,12 @@ class DayCounts:
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """Where the starts of trips (or the points) lie.
+    """The span and the days of the starts of trips (or of points).
 
     Attributes:
-      first: wall-clock minutes of the interval of the first, or None where there is none.
-      last: of the last.
-      days: the days that have one, since 1970-01-01.
+      first: wall-clock minutes of the first start's interval, or None without any start.
+      last: of the last start's interval.
+      days: the days with a start, since 1970-01-01.
     """
 
     first: Optional[int] = None
@@ -90,14 +94,14 @@ class Coverage:
 
     @classmethod
     def of(cls, starts: np.ndarray) -> "Coverage":
-        """The coverage of some intervals' starts, int64 `[n]`."""
+        """The coverage of intervals, by their starts, int64 `[n]`."""
         if not len(starts):
             return cls()
         days = pd.unique(starts // intervals.MINUTES_PER_DAY).tolist()
         return cls(int(starts.min()), int(starts.max()), frozenset(days))
 
     def within(self, limits: Optional[Bounds], minutes: int) -> "Coverage":
-        """The part of it that lies in a range of days; all of it where there is none."""
+        """The part within a range of days; all of it if there is no range."""
         if limits is None or self.first is None:
             return self
         days = frozenset(day for day in self.days if limits.first <= day <= limits.last)
@@ -108,7 +112,7 @@ class Coverage:
         return Coverage(first, min(self.last, end), days)
 
     def covered_days(self) -> np.ndarray:
-        """The days of covered months from the first start to the last, and all that have one.
+        """The days of covered months from the first start to the last, and all days with a start.
 
         Returns:
           Days since 1970-01-01, int64 `[n]`, sorted.
@@ -131,7 +135,7 @@ class Coverage:
         return (first + np.flatnonzero(~covered)).astype(str).tolist()
 
     def _by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The span's days `[n]`, the month of each from the first on, and which are covered `[m]`."""
+        """The days of the span `[n]`, the index of each day's month, and which months are covered `[m]`."""
         every = np.arange(min(self.days), max(self.days) + 1)
         months = every.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
         months -= months[0]
@@ -143,7 +147,7 @@ class Coverage:
 
         Args:
           starts: wall-clock minutes, int64 `[n]`.
-          empty_days: days without a start are `zero` flow or `missing`.
+          empty_days: whether days without a start have `zero` flow or are `missing`.
         """
         if self.first is None:
             return np.zeros(len(starts), bool)
@@ -153,7 +157,7 @@ class Coverage:
 
 
 def merge_coverage(parts: Iterable[Coverage]) -> Coverage:
-    """The coverage of all parts."""
+    """Merges the coverage of parts."""
     parts = [part for part in parts if part.first is not None]
     if not parts:
         return Coverage()
@@ -172,18 +176,18 @@ def assemble(
     minutes: int,
     empty_days: str,
 ) -> tuple[FrameBlock, int]:
-    """The frames of a day, from its counts.
+    """Assembles the frames of a day from its counts.
 
     Args:
       day: since 1970-01-01.
-      packed: the day's counts, in any number of parts.
+      packed: the day's compressed counts, in any number of parts.
       coverage: of all files.
       grid: H, W.
       minutes: length of an interval.
-      empty_days: as `Coverage.holds`.
+      empty_days: see `Coverage.holds`.
 
     Returns:
-      A frame for each interval of the day that is covered, and how many ends lie in the others.
+      A frame for each covered interval of the day, and the number of ends in the other intervals.
     """
     per_day = intervals.per_day(minutes)
     total = np.zeros((per_day, *grid, 2), np.int64)

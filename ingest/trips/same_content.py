@@ -1,4 +1,4 @@
-"""Files of trips that hold the same bytes: read twice, every trip of theirs would count twice."""
+"""Detects files of trips with the same content: if both were read, their trips would count twice."""
 
 import collections
 import os
@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 
 
 class _Content(NamedTuple):
-    """What is unpacked: its name, its size in bytes, and its CRC-32 where that is known without reading."""
+    """Uncompressed content: its name, its file, its size in bytes, and its CRC-32 if known without reading."""
 
     name: str
     path: str
@@ -25,13 +25,13 @@ class _Content(NamedTuple):
 
 
 def refuse_twice(paths: Sequence[str]) -> None:
-    """Compares files by size and CRC-32, unpacked, so that a zip and what is in it are the same.
+    """Compares the uncompressed content of files by size and CRC-32, so a zip equals the file inside it.
 
     Args:
-      paths: files that can be opened; plain ones of a size of their own are not read.
+      paths: readable files; uncompressed files with a unique size are not read.
 
     Raises:
-      DataError: two have the same content, or a zip holds a name twice.
+      DataError: two files have the same content, or a zip has a name twice.
     """
     by_size = collections.defaultdict(list)
     for path in paths:
@@ -43,8 +43,8 @@ def refuse_twice(paths: Sequence[str]) -> None:
             crc = _read_crc(content.path) if content.crc is None else content.crc
             if crc in seen:
                 raise DataError(
-                    f"{content.name}: expected trips that no other file holds. Received the content of "
-                    f"{seen[crc]} again: its trips would count twice. Leave one out."
+                    f"{content.name}: expected trips that no other file holds. Received the same content as "
+                    f"{seen[crc]}: its trips would count twice. Leave one out."
                 )
             seen[crc] = content.name
 
@@ -65,7 +65,7 @@ def _contents(path: str) -> Iterator[_Content]:
             file.seek(-8, os.SEEK_END)
             crc, size = struct.unpack(
                 "<II", file.read(8)
-            )  # of the last member: the only one, mostly
+            )  # of the last gzip member, usually the only one
         yield _Content(path, path, size, crc)
     else:
         yield _Content(path, path, files.size(path), None)

@@ -1,4 +1,4 @@
-"""Trajectories as flows: the crossings of cells, as Definition 2 of the ST-ResNet paper counts them."""
+"""Trajectories as flows: crossings between cells, as in Definition 2 of the ST-ResNet paper."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -10,14 +10,14 @@ import pandas as pd
 
 @dataclasses.dataclass(frozen=True)
 class PointBlock:
-    """Some points, of any trajectories.
+    """Points of any trajectories.
 
     Attributes:
       names: the distinct ids, object `[k]`.
       codes: index of each point's id in `names`, int32 `[n]`.
       elapsed: microseconds, int64 `[n]`.
-      order: of the points of one time: where they were read, int64 `[n]`.
-      starts: wall-clock minutes of the point's interval, int64 `[n]`.
+      order: order of reading, which decides between points with the same time, int64 `[n]`.
+      starts: wall-clock minutes of each point's interval, int64 `[n]`.
       cells: row * W + column, int64 `[n]`; -1 outside the grid.
     """
 
@@ -30,13 +30,13 @@ class PointBlock:
 
 
 class Crossings(NamedTuple):
-    """Pairs of points (g_{k-1}, g_k) in different cells, each in the interval of g_k.
+    """Pairs of points (g_{k-1}, g_k) in different cells; each belongs to the interval of g_k.
 
     Attributes:
       starts: wall-clock minutes of the interval, int64 `[m]`.
       left: the cell of g_{k-1}, which gets an outflow, int64 `[m]`; -1 outside the grid.
       entered: the cell of g_k, which gets an inflow.
-      gaps: pairs that are too far apart in time to be any crossing.
+      gaps: number of pairs that are too far apart in time to count as a crossing.
     """
 
     starts: np.ndarray
@@ -48,12 +48,13 @@ class Crossings(NamedTuple):
 def find_crossings(blocks: Iterable[PointBlock], max_gap_minutes: float) -> Crossings:
     """Finds where trajectories cross from cell to cell.
 
-    In Definition 2 (Zhang, Zheng, Qi, AAAI 2017) inflow of a cell counts the pairs with g_{k-1} outside it and g_k
-    inside, outflow those with g_{k-1} inside and g_k outside. Both are known, and counted, when g_k is.
+    In Definition 2 (Zhang, Zheng, Qi, AAAI 2017) the inflow of a cell counts the pairs with g_{k-1} outside it and
+    g_k inside, the outflow those with g_{k-1} inside and g_k outside. Both are known, and counted, in the interval
+    of g_k.
 
     Args:
       blocks: all points of these trajectories, in any order.
-      max_gap_minutes: a pair further apart is no crossing.
+      max_gap_minutes: pairs further apart are not crossings.
 
     Returns:
       The crossings, in no particular order.
@@ -87,18 +88,18 @@ def by_bucket(
     cells: np.ndarray,
     buckets: int,
 ) -> Iterator[tuple[int, PointBlock]]:
-    """Splits points so that all of one trajectory share a bucket, whatever file they are in.
+    """Splits points so that all points of a trajectory are in the same bucket, whatever file they come from.
 
     Args:
-      ids: texts, object `[n]`; the others are as in `PointBlock`.
+      ids: strings, object `[n]`; for the others see `PointBlock`.
       elapsed: int64 `[n]`.
       order: int64 `[n]`.
       starts: int64 `[n]`.
       cells: int64 `[n]`.
-      buckets: how many there are.
+      buckets: number of buckets.
 
     Yields:
-      Bucket and its points.
+      A bucket and its points.
     """
     codes, names = pd.factorize(ids)
     bucket_of = pd.util.hash_array(names, categorize=False) % np.uint64(buckets)

@@ -1,4 +1,4 @@
-"""Files of trips as events to count, and counts as frames: the data flow of trips, without Beam."""
+"""The steps of the data flow of trips, without Beam: files to events, and counts of events to frames."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -13,17 +13,17 @@ from crowdflow.ingest.trips.trajectories import PointBlock, by_bucket, find_cros
 from crowdflow.ingest.trips.trip_layouts import POINT_ROLES
 from crowdflow.ingest.trips.trip_tally import Origin, TripTally
 
-_FILE_BITS, _UNIT_BITS = 48, 33  # of a point's place in the order of files, units and lines
+_FILE_BITS, _UNIT_BITS = 48, 33  # of a point's position: file, then unit, then line
 
 
 class Part(NamedTuple):
     """A part of a file of trips.
 
     Attributes:
-      index: of the file among the inputs.
+      index: index of the file among the inputs.
       path: of the file.
-      unit: slice, member or row group.
-      parquet: whether it is Parquet, not CSV.
+      unit: index of the slice, zip member or row group.
+      parquet: whether the file is Parquet rather than CSV.
     """
 
     index: int
@@ -36,7 +36,7 @@ class Events(NamedTuple):
     """Starts or ends to count.
 
     Attributes:
-      starts: wall-clock minutes of the interval of each, int64 `[n]`.
+      starts: wall-clock minutes of each event's interval, int64 `[n]`.
       cells: row * W + column, int64 `[n]`.
       channel: `INFLOW` or `OUTFLOW`.
     """
@@ -47,12 +47,12 @@ class Events(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a block of rows, or of points, comes to.
+    """The result of a block of rows or points.
 
     Attributes:
       tally: of the block.
       events: to count.
-      points: of trajectories, by bucket: their crossings are known when all are read.
+      points: of trajectories, by bucket: their crossings are known once all points are read.
     """
 
     tally: TripTally
@@ -76,20 +76,20 @@ def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.TripRows,
 def count_rows(
     rows: trip_files.TripRows, file: int, origin: Origin, config: Config, buckets: int
 ) -> Counted:
-    """Judges a block of rows.
+    """Checks a block of rows and finds the events to count.
 
     Args:
       rows: of trips, or of points.
       file: its index among the inputs.
-      origin: of the rows.
+      origin: where the rows come from.
       config: for grid, intervals and trips.
-      buckets: how many the points are split into.
+      buckets: number of buckets for the points.
     """
     if rows.layout.roles != POINT_ROLES:
-        starts, ends = trip_rows.judge_trips(rows, config)
+        starts, ends = trip_rows.check_trips(rows, config)
         events = [_good(starts, OUTFLOW), _good(ends, INFLOW)]
         return Counted(trip_tally.of_trips(rows, starts, ends, origin), events, [])
-    points = trip_rows.judge_points(rows, config)
+    points = trip_rows.check_points(rows, config)
     good = points.side.reasons == trip_rows.OK
     order = rows.numbers[good] + (file << _FILE_BITS) + (origin.unit << _UNIT_BITS)
     found = by_bucket(
@@ -104,7 +104,7 @@ def count_rows(
 
 
 def count_crossings(points: Iterable[PointBlock], max_gap_minutes: float) -> Counted:
-    """Finds the crossings of trajectories, of which these are all the points."""
+    """Finds the crossings of trajectories; `points` must be all their points."""
     crossings = find_crossings(points, max_gap_minutes)
     tally, events = TripTally(), []
     tally.counts["gaps"] = crossings.gaps
@@ -125,7 +125,7 @@ def trip_day(
 
     Args:
       day: since 1970-01-01.
-      packed: the day's counts, in any number of parts.
+      packed: the day's compressed counts, in any number of parts.
       coverage: of all files.
       config: for grid, intervals and trips.
     """

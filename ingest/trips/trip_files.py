@@ -1,4 +1,4 @@
-"""Files of trips as blocks of rows: CSV (plain, .gz, in .zip) cut by bytes at line ends, and Parquet."""
+"""Reads files of trips as blocks of rows: CSV (plain in slices of bytes, .gz, in .zip) and Parquet."""
 
 import csv
 import gzip
@@ -21,14 +21,14 @@ from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 SLICE_BYTES = 32 << 20  # of a plain CSV file, read by one worker
-_BLOCK_BYTES = 8 << 20  # of text, parsed at once
+_BLOCK_BYTES = 8 << 20  # of CSV, parsed at once
 _BATCH_ROWS = 131_072
 _HEADER_BYTES = 1 << 16
 _ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
 def csv_header(path: str) -> list[str]:
-    """The names in the first line of a CSV file, or of the first CSV in a zip.
+    """The column names in the first line of a CSV file, or of the first CSV file in a zip.
 
     Raises:
       DataError: it cannot be read.
@@ -37,16 +37,18 @@ def csv_header(path: str) -> list[str]:
 
 
 def csv_members(path: str) -> tuple[list[str], list[str]]:
-    """The CSV files in a zip, by name, and the names of the others, which are ignored.
+    """The names of the CSV files in a zip, sorted, and of the other files, which are ignored.
 
     Raises:
-      DataError: it is no whole zip, has no CSV, or has a zip inside.
+      DataError: it is not a complete zip file, has no CSV file, or has a zip file inside.
     """
     try:
         with zipfile.ZipFile(files.local(path)) as archive:
             names = sorted(name for name in archive.namelist() if not name.endswith("/"))
     except _ERRORS as error:
-        raise DataError(f"{path}: expected a whole zip file, cannot be read ({error}).") from None
+        raise DataError(
+            f"{path}: expected a whole zip file, but it cannot be read ({error})."
+        ) from None
     nested = [name for name in names if name.lower().endswith(".zip")]
     if nested:
         raise DataError(
@@ -61,10 +63,10 @@ def csv_members(path: str) -> tuple[list[str], list[str]]:
 
 
 def inspect_csv(path: str, config: Config) -> int:
-    """Checks the header of a CSV file, or of each in a zip, and that it has a line below.
+    """Checks the header of a CSV file, or of each in a zip, and that there are lines below it.
 
     Returns:
-      The units: slices of a plain file, 1 for a `.gz`, the CSV files of a zip.
+      The number of units: slices of a plain file, 1 for a `.gz`, CSV files in a zip.
 
     Raises:
       DataError: it cannot be read, its header has no known layout, or it has no rows.
@@ -88,15 +90,15 @@ def inspect_csv(path: str, config: Config) -> int:
 
 
 def unit_name(path: str, unit: int) -> str:
-    """The name of the file that a unit is of: a zip with several CSV files has several."""
+    """The name of the file that has a unit; with the name of the CSV file if a zip has several."""
     members = csv_members(path)[0] if _is_zip(path) else []
     return f"{path}/{members[unit]}" if len(members) > 1 else path
 
 
 def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
-    """Reads a unit, block by block; memory does not grow with the file.
+    """Reads a unit block by block; memory does not grow with the file.
 
-    A line belongs to the slice in which it begins. A line end ends a row, inside quotes too.
+    A line belongs to the slice in which it begins. A line end always ends a row, even inside quotes.
 
     Raises:
       DataError: the file cannot be read.
@@ -123,13 +125,13 @@ def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
 
 
 def inspect_parquet(path: str, config: Config) -> int:
-    """Checks a Parquet file's columns.
+    """Checks the columns of a Parquet file.
 
     Returns:
       The number of row groups.
 
     Raises:
-      DataError: it is no Parquet, has no known layout, a column is of another type, or it has no rows.
+      DataError: it is not Parquet, has no known layout or no rows, or a column has the wrong type.
     """
     schema, rows, groups = _parquet_schema(path)
     layout = require_layout(path, schema.names, config)
@@ -141,16 +143,16 @@ def inspect_parquet(path: str, config: Config) -> int:
 
 
 def parquet_names(path: str) -> list[str]:
-    """The names of a Parquet file's columns.
+    """The column names of a Parquet file.
 
     Raises:
-      DataError: it is no Parquet.
+      DataError: it is not Parquet.
     """
     return _parquet_schema(path)[0].names
 
 
 def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
-    """Reads a row group, batch by batch.
+    """Reads a row group batch by batch.
 
     Raises:
       DataError: the file cannot be read.
@@ -159,10 +161,10 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
         with pq.ParquetFile(files.local(path)) as file:
             names = file.schema_arrow.names
             layout = require_layout(path, names, config)
-            wanted = [names[place] for place in layout.columns]
+            selected = [names[place] for place in layout.columns]
             first, none = 0, np.zeros(0, np.int64)
-            for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
-                columns = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
+            for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(selected))):
+                columns = [batch.column(batch.schema.get_field_index(name)) for name in selected]
                 numbers = np.arange(first, first + batch.num_rows)
                 yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
                 first += batch.num_rows
@@ -171,10 +173,10 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
 
 
 def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
-    """Whole lines, about `_BLOCK_BYTES` at a time, of those that begin before `end`."""
+    """Yields the whole lines that begin before `end`, about `_BLOCK_BYTES` at a time."""
     while end is None or stream.tell() < end:
-        wanted = _BLOCK_BYTES if end is None else min(_BLOCK_BYTES, end - stream.tell())
-        block = stream.read(wanted)
+        size = _BLOCK_BYTES if end is None else min(_BLOCK_BYTES, end - stream.tell())
+        block = stream.read(size)
         if not block:
             return
         if not block.endswith(b"\n"):
@@ -200,7 +202,7 @@ def _read_header(path: str, unit: int) -> list[str]:
 
 
 def _read_line(stream: IO[bytes]) -> bytes:
-    """The first line; after it the stream is at the second."""
+    """Reads the first line, and leaves the stream at the second."""
     start = stream.read(_HEADER_BYTES)
     found = re.search(rb"\r\n|\n|\r", start)
     stream.seek(found.end() if found else len(start))

@@ -1,4 +1,4 @@
-"""The headers of trip files: which columns hold what, for the layouts that are known by name."""
+"""The layouts of trip files: which column has which role, by the header."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -14,7 +14,7 @@ POINT_ID, POINT_TIME, POINT_LAT, POINT_LON = "point_id", "point_time", "point_la
 POINT_ROLES = (POINT_ID, POINT_TIME, POINT_LAT, POINT_LON)
 TIMES = (START_TIME, END_TIME, POINT_TIME)
 
-# Layout -> its headers, each in the order of TRIP_ROLES. Case, spaces and underscores do not matter.
+# Layout -> its headers, each in the order of TRIP_ROLES. Case, spaces and underscores are ignored.
 _KNOWN = {
     "citibike": (
         ("Start Time", "Stop Time", "Start Station Latitude", "Start Station Longitude",
@@ -34,12 +34,12 @@ _KNOWN = {
 
 
 class Layout(NamedTuple):
-    """A file's columns.
+    """The columns of a file that are read.
 
     Attributes:
       name: of the layout.
       roles: `TRIP_ROLES` or `POINT_ROLES`.
-      columns: where each role's column is in the header, from 0.
+      columns: index of each role's column in the header, from 0.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
 
 
 def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
-    """The layout of a header, or None where it has none that the configuration allows."""
+    """The layout of a header, or None if it has no layout that the configuration allows."""
     places: dict[str, int] = {}
     for place, name in enumerate(header):
         places.setdefault(_plain(name), place)
@@ -60,10 +60,10 @@ def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
 
 
 def require_layout(path: str, header: Sequence[str], config: Config, also: str = "") -> Layout:
-    """As `find_layout`; `also` is a line on what else a file could be.
+    """Like `find_layout`, but raises; `also` is a line for the message with another accepted form.
 
     Raises:
-      DataError: the header has no such layout; lists what was found and what is known.
+      DataError: the header has no such layout; lists the columns found and the known layouts.
     """
     layout = find_layout(header, config)
     if layout is None:

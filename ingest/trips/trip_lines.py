@@ -1,4 +1,4 @@
-"""Lines of CSV as columns, with the number of every line."""
+"""Parses lines of CSV as columns, with the number of every line."""
 
 import re
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ import pyarrow.csv as pa_csv
 from crowdflow.ingest.trips.trip_layouts import TIMES, Layout
 
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
-# A quote opens a field only at its start; a double one inside is a quote, any other ends the quoting.
+# A quote opens a quoted field only at its start; inside, a double quote is a literal one and any other closes it.
 _FIELD = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^,]*|[^",][^,]*|)'
 _CLOSED = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD), re.DOTALL)
 
 
 class TripRows(NamedTuple):
-    """Some rows of a file.
+    """Rows of trips or points from a file, as columns.
 
     Attributes:
-      layout: which roles the columns have.
-      columns: an array of `n` values for each role, in the layout's order; texts, or typed.
-      numbers: of the rows, int64 `[n]`: lines from the slice's first, 0 (Parquet: rows).
-      malformed: lines that are no row: other numbers of fields, an open quote; int64 `[m]`.
-      faults: what is wrong with each of them, `m` texts.
-      lines: how many lines (or rows) the block has, empty ones too.
+      layout: the roles of the columns.
+      columns: an array of `n` values for each role, in the layout's order; strings or typed.
+      numbers: int64 `[n]`, line numbers from 0 within the slice (Parquet: row numbers).
+      malformed: numbers of the lines with a wrong number of fields or an open quote, int64 `[m]`.
+      faults: what is wrong with each malformed line, `m` strings.
+      lines: number of lines (or rows) in the block, including empty ones.
     """
 
     layout: Layout
@@ -37,23 +37,23 @@ class TripRows(NamedTuple):
 
 
 def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRows:
-    """A block of whole lines as columns.
+    """Parses a block of whole lines as columns.
 
-    Empty lines are no rows, but are counted. A line end ends a row, inside quotes too.
+    Empty lines are not rows, but are counted. A line end always ends a row, even inside quotes.
 
     Args:
-      block: lines, ended by any of the three line ends.
-      fields: in each of them, as in the header.
+      block: lines with any of the three line ends.
+      fields: number of fields in each line, as in the header.
       layout: which columns are read.
       first: number of the first line.
 
     Raises:
-      pyarrow.ArrowInvalid: the lines cannot be told apart.
+      pyarrow.ArrowInvalid: the lines cannot be matched with the parsed rows.
     """
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    numbers = None  # of the lines that are left, where some are taken out
+    numbers = None  # of the remaining lines, if some are removed
     if block.startswith(b"\n") or b"\n\n" in block:
         texts = block.split(b"\n")
         numbers = np.flatnonzero([bool(text) for text in texts])
@@ -61,7 +61,7 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRo
     table, malformed = _read_table(block, fields, layout)
     left = lines if numbers is None else len(numbers)
     odd: list[tuple[int, str]] = []
-    if table.num_rows + len(malformed) != left:  # a quote went on over a line end
+    if table.num_rows + len(malformed) != left:  # a quoted field continues past a line end
         texts = block.split(b"\n")
         whole = [not ends_in_quotes(text) for text in texts]
         numbers = np.arange(left) if numbers is None else numbers
@@ -89,14 +89,14 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRo
 
 
 def ends_in_quotes(line: bytes) -> bool:
-    """Whether a quoted field of a line, given without its end, is still open at the end."""
+    """Whether a quoted field is still open at the end of a line; `line` is without its line end."""
     return b'"' in line and _CLOSED.fullmatch(line) is None
 
 
 def _read_table(
     block: bytes, fields: int, layout: Layout
 ) -> tuple[pa.Table, list[pa_csv.InvalidRow]]:
-    """Only the columns of the layout: typed where every value is readable, else as bytes."""
+    """Parses only the columns of the layout: typed if every value is readable, else as bytes."""
     names = [f"-{place}" for place in range(fields)]
     for role, place in zip(layout.roles, layout.columns):
         names[place] = role

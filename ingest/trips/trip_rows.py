@@ -1,4 +1,4 @@
-"""Rows of trips, judged as whole columns: which starts and ends are counted where, and why others are not."""
+"""Checks rows of trips column by column: the interval and cell of each start and end, or why it is rejected."""
 
 import datetime as dt
 from typing import NamedTuple, Optional
@@ -15,30 +15,28 @@ from crowdflow.ingest.trips import clock, trip_layouts
 from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.schema import intervals
 
-# Why a start, an end or a point is rejected; the first that applies, in this order.
-UNPARSABLE = (
-    "unparsable"  # a time or position that cannot be read, no time, another number of fields
-)
+# Reasons to reject a start, an end or a point; the first one that applies, in this order.
+UNPARSABLE = "unparsable"  # an unreadable time or position, no time, or a wrong number of fields
 NO_POSITION = "no_position"  # empty, not finite, or 0, 0
-ENDS_BEFORE_START = "ends_before_start"  # both sides: which of the two times is wrong is unknown
-TOO_LONG = "too_long"  # the end only
-OUTSIDE_GRID = "outside_grid"
-OUTSIDE_SPAN = (
-    "outside_span"  # an end that no covered interval holds; a start beyond the given days
+ENDS_BEFORE_START = (
+    "ends_before_start"  # rejects both sides: it is unknown which of the times is wrong
 )
+TOO_LONG = "too_long"  # rejects only the end
+OUTSIDE_GRID = "outside_grid"
+OUTSIDE_SPAN = "outside_span"  # an end in no covered interval; a start outside the given days
 REASONS = (UNPARSABLE, NO_POSITION, ENDS_BEFORE_START, TOO_LONG, OUTSIDE_GRID, OUTSIDE_SPAN)
-OK = len(REASONS)  # the code of a side without a reason to reject it
-LEFT_OUT = OK + 1  # of one outside the range of dates, whatever else is wrong with it
+OK = len(REASONS)  # the code of a valid start, end or point
+LEFT_OUT = OK + 1  # the code of one outside the range of dates, whatever else is wrong with it
 
 
 class Side(NamedTuple):
-    """The starts, or the ends, or the points of some rows.
+    """The starts, the ends or the points of rows.
 
     Attributes:
       reasons: index into `REASONS`, `OK` or `LEFT_OUT`, uint8 `[n]`.
-      starts: wall-clock minutes of the interval that holds it, int64 `[n]`; 0 where unparsable.
+      starts: wall-clock minutes of each one's interval, int64 `[n]`; 0 if unparsable.
       cells: row * W + column, int64 `[n]`; -1 outside the grid.
-      dated: the time is one to go by, bool `[n]`, whatever the position, in the range or not: the files cover it.
+      dated: whether the time is valid, so that the files cover it, bool `[n]`; position and range do not matter.
     """
 
     reasons: np.ndarray
@@ -51,8 +49,8 @@ class Points(NamedTuple):
     """Points of trajectories.
 
     Attributes:
-      side: what of them is usable; a point outside the grid is, its cell is -1.
-      ids: of the trajectories, texts, object `[n]`.
+      side: the points; one outside the grid is valid and has cell -1.
+      ids: of the trajectories, strings, object `[n]`.
       elapsed: microseconds, int64 `[n]`.
     """
 
@@ -61,15 +59,15 @@ class Points(NamedTuple):
     elapsed: np.ndarray
 
 
-def judge_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
-    """Judges the starts and the ends of trips, each by its own time and position.
+def check_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
+    """Checks the starts and the ends of trips, each by its own time and position.
 
     Args:
       rows: of trips.
       config: for grid, intervals and trips.
 
     Returns:
-      Starts and ends. Ends outside the covered span are not told here: that takes all files.
+      Starts and ends. Ends outside the covered span are found later: that takes all files.
     """
     columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
     start = clock.read_times(columns[trip_layouts.START_TIME], zone)
@@ -83,14 +81,14 @@ def judge_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
     too_long = lasts > config.trips.max_hours * 60 * clock.MICROS_PER_MINUTE
     none = np.zeros(len(lasts), bool)
     names = (trip_layouts.START_LAT, trip_layouts.START_LON)
-    starts = _judge(start, columns, names, backwards, none, config, limit_days=True)
+    starts = _check(start, columns, names, backwards, none, config, limit_days=True)
     names = (trip_layouts.END_LAT, trip_layouts.END_LON)
-    ends = _judge(end, columns, names, backwards, too_long, config, limit_days=False)
+    ends = _check(end, columns, names, backwards, too_long, config, limit_days=False)
     return starts, ends
 
 
-def judge_points(rows: TripRows, config: Config) -> Points:
-    """Judges points of trajectories; one outside the grid is kept, since a trajectory can enter from there."""
+def check_points(rows: TripRows, config: Config) -> Points:
+    """Checks points of trajectories; points outside the grid are kept, since a trajectory can enter from there."""
     columns = dict(zip(rows.layout.roles, rows.columns))
     times = clock.read_times(columns[trip_layouts.POINT_TIME], config.intervals.timezone)
     ids = columns[trip_layouts.POINT_ID]
@@ -99,13 +97,13 @@ def judge_points(rows: TripRows, config: Config) -> Points:
     times = times._replace(bad=times.bad | ids.is_null().to_numpy(zero_copy_only=False))
     none = np.zeros(len(times.bad), bool)
     names = (trip_layouts.POINT_LAT, trip_layouts.POINT_LON)
-    side = _judge(times, columns, names, none, none, config, limit_days=True)
+    side = _check(times, columns, names, none, none, config, limit_days=True)
     reasons = np.where(side.reasons == REASONS.index(OUTSIDE_GRID), OK, side.reasons)
     texts = pc.cast(ids, pa.string()).to_numpy(zero_copy_only=False)
     return Points(side._replace(reasons=reasons), texts, times.elapsed)
 
 
-def _judge(
+def _check(
     times: clock.Times,
     columns: dict[str, pa.Array],
     names: tuple[str, str],
@@ -131,7 +129,9 @@ def _judge(
         cells < 0,
         beyond,
     )
-    for code in reversed(range(len(REASONS))):  # the first that applies is written last
+    for code in reversed(
+        range(len(REASONS))
+    ):  # so that the first reason that applies is written last
         reasons[wrong[code]] = code
     left_out = date_range.outside(starts, config) & ~times.bad
     reasons[left_out] = LEFT_OUT
@@ -139,7 +139,7 @@ def _judge(
 
 
 def _beyond(starts: np.ndarray, config: Config) -> np.ndarray:
-    """Which intervals are before `trips.first_day` or after `trips.last_day`, bool `[n]`."""
+    """Marks the intervals before `trips.first_day` or after `trips.last_day`, bool `[n]`."""
     wrong, days = np.zeros(len(starts), bool), starts // intervals.MINUTES_PER_DAY
     first, last = (_day(text) for text in (config.trips.first_day, config.trips.last_day))
     if first is not None:
@@ -156,7 +156,7 @@ def _day(text: Optional[str]) -> Optional[int]:
 
 
 def _degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Float64 `[n]`, NaN where absent, and which of it is no number, bool `[n]`."""
+    """Degrees, float64 `[n]`, NaN if empty, and which values are not numbers, bool `[n]`."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_binary(column.type):
@@ -164,7 +164,7 @@ def _degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     try:
         values = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return values, np.zeros(len(values), bool)
-    except pa.ArrowInvalid:  # some text is no number: the slower way, that says which
+    except pa.ArrowInvalid:  # some string is not a number: the slower way finds which
         texts = pd.Series(column.to_pandas(), dtype=object)
         values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
         empty = texts.fillna("").str.strip().str.lower().isin(("", "nan")).to_numpy(bool)

@@ -1,4 +1,4 @@
-"""What an ingest of trips counted. Every trip is accounted for twice, as a start and as an end."""
+"""The tally of an ingest of trips. Every trip is counted twice, as a start and as an end."""
 
 import collections
 import dataclasses
@@ -24,12 +24,12 @@ _LISTED_DAYS = 100
 
 
 class Origin(NamedTuple):
-    """Where rows come from: lines of a file that is read in parts are numbered when all are counted.
+    """Where rows come from. The lines of a file that is read in parts are numbered once all are counted.
 
     Attributes:
-      file: name.
-      unit: of the file.
-      first: number of the file's first row: 2, below the header, in CSV; 0 in Parquet.
+      file: name of the file.
+      unit: index of the unit in the file.
+      first: number of the first row of the file: 2, below the header, in CSV; 0 in Parquet.
     """
 
     file: str
@@ -37,15 +37,15 @@ class Origin(NamedTuple):
     first: int
 
     def number(self, rows: np.ndarray) -> np.ndarray:
-        """The numbers of a unit's rows, int64 `[n]`, made to sort by unit first."""
+        """Row numbers in the unit, int64 `[n]`, with the unit in the high bits: they sort by unit first."""
         return rows + self.first + (self.unit << _BITS)
 
 
 class Late(NamedTuple):
-    """Ends of a unit that may lie outside the covered span: which do is known when all files are read.
+    """Ends of a unit that may lie outside the covered span: which ones do is known once all files are read.
 
     Attributes:
-      file: name, and
+      file: name of the file.
       rows: as in the rejects, int64 `[n]`.
       starts: wall-clock minutes of the ends' intervals, int64 `[n]`.
     """
@@ -57,12 +57,13 @@ class Late(NamedTuple):
 
 @dataclasses.dataclass
 class TripTally(tallies.Tally):
-    """Counts of some part of an ingest of trips.
+    """Counts of a part of an ingest of trips.
 
-    Its rejects' rows are those of `Origin` until `finish`; their reasons are `start_outside_grid` and so on.
+    Until `finish`, the rows of the rejects are as `Origin.number` makes them. Their reasons are
+    `start_outside_grid` and so on.
 
     Attributes:
-      lines: lines by (file, unit).
+      lines: number of lines by (file, unit).
       late: see `Late`.
       coverage: of the starts.
     """
@@ -73,7 +74,7 @@ class TripTally(tallies.Tally):
 
 
 def merge(parts: Iterable[tallies.Tally]) -> TripTally:
-    """Adds tallies up, plain ones too; the result does not depend on their order."""
+    """Merges tallies, including plain ones; the result does not depend on their order."""
     parts = list(parts)
     total = TripTally(**vars(tallies.merge(parts)))
     trips = [part for part in parts if isinstance(part, TripTally)]
@@ -112,12 +113,12 @@ def of_points(rows: TripRows, side: trip_rows.Side, origin: Origin) -> TripTally
 
 
 def of_day(starts: np.ndarray, maps: np.ndarray, outside: int, zone: str) -> TripTally:
-    """The tally of a day's frames.
+    """The tally of the frames of a day.
 
     Args:
       starts: wall-clock minutes, int64 `[n]`.
       maps: trips per interval, float32 `[n, H, W, 2]`.
-      outside: ends of the day that no frame holds.
+      outside: number of ends of the day that are in no frame.
       zone: IANA name.
     """
     tally = TripTally(**vars(tallies.of_frames(starts)))
@@ -134,7 +135,7 @@ def of_day(starts: np.ndarray, maps: np.ndarray, outside: int, zone: str) -> Tri
 
 
 def finish(tally: TripTally, empty_days: str) -> None:
-    """Lists the ends outside the covered span, and numbers the rejects' rows within their files."""
+    """Adds the ends outside the covered span to the rejects, and numbers the rows of the rejects by file."""
     for late in tally.late:
         outside = ~tally.coverage.holds(late.starts, empty_days)
         for row, start in zip(late.rows[outside].tolist(), late.starts[outside]):
@@ -154,7 +155,7 @@ def finish(tally: TripTally, empty_days: str) -> None:
 
 
 def summarize(tally: TripTally, minutes: int) -> dict:
-    """The counters of an ingest of trips, but for the files.
+    """The content of `counters.json` for an ingest of trips, except for the files.
 
     Args:
       tally: of the whole ingest, finished, with at least one frame.
@@ -197,18 +198,20 @@ def summarize(tally: TripTally, minutes: int) -> dict:
 
 
 def require_usable(tally: TripTally, config: Config) -> None:
-    """Stops an ingest that went wrong.
+    """Raises an error if the ingest failed.
 
     Raises:
       DataError: a file could not be read, more than `trips.max_reject_share` of the starts and ends (or
-        points) were rejected, or no frame came out; with counts by reason and the first rejects.
+        points) were rejected, or there is no frame; with counts by reason and the first rejects.
     """
     if tally.problems:
         raise DataError("\n".join(tally.problems))
     left_out = sum(tally.counts[f"{name}s_left_out"] for name in (START, END, POINT))
     records = 2 * tally.counts["trips_read"] + tally.counts["points_read"] - left_out
     rejected, share = tally.rejected.total(), config.trips.max_reject_share
-    if config.trips.first_day or config.trips.last_day:  # beyond them is left out on purpose
+    if (
+        config.trips.first_day or config.trips.last_day
+    ):  # what is outside them is left out on purpose
         outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
         records, rejected = records - outside, rejected - outside
     listing = tallies.rejects_listing(tally, sorted(tally.rejected))
@@ -232,7 +235,7 @@ def _reject(
     columns: Sequence[int],
     origin: Origin,
 ) -> None:
-    """Counts and lists the rejects of a side; its time and position are in `columns`."""
+    """Counts and lists the rejects of a side; `columns` are the indices of its time and position."""
     counts = np.bincount(side.reasons, minlength=trip_rows.LEFT_OUT + 1)
     tally.counts[f"{name}s_left_out"] += int(counts[trip_rows.LEFT_OUT])
     for reason, count in zip(trip_rows.REASONS, counts.tolist()):
@@ -261,7 +264,7 @@ def _texts(column: pa.Array) -> pa.Array:
 
 
 def _late(ends: trip_rows.Side, coverage: Coverage) -> np.ndarray:
-    """Which ends may lie outside the covered span, as far as one block tells."""
+    """The indices of ends that may lie outside the covered span, judging by one block."""
     good = ends.reasons == trip_rows.OK
     if coverage.first is None:
         return np.flatnonzero(good)

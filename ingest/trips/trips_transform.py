@@ -1,7 +1,7 @@
-"""The data flow of raw trips: parts of files -> counts by day -> complete frames, and the tally beside.
+"""The data flow of raw trips: parts of files -> counts by day -> complete frames; the tally is a second output.
 
-Counts are partial: every part of a file adds to a day's. So a day is combined by adding up, not by the rule of
-duplicates that holds for flow records, and what is passed on is one packed array a day, never a trip.
+Counts are partial: every part of a file can add to a day. So the counts of a day are summed; the rule for
+duplicate flow records does not apply. One compressed array per day is passed on, never single trips.
 """
 
 import logging
@@ -32,12 +32,12 @@ from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.storage import files
 
 _TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
-_BUCKET_BYTES = 64 << 20  # of input files, whose points are sorted at once
+_BUCKET_BYTES = 64 << 20  # of input files per bucket; the points of a bucket are sorted at once
 _LOG = logging.getLogger("crowdflow.ingest")
 
 
 class _Counting(beam.DoFn):
-    """Holds counts over a bundle, and hands them on when there are many or it ends."""
+    """Keeps counts during a bundle, and passes them on when there are many or the bundle ends."""
 
     def __init__(self, config: Config):
         self._config = config
@@ -60,14 +60,14 @@ class _Counting(beam.DoFn):
 @beam.typehints.with_input_types(Part)
 @beam.typehints.with_output_types(tuple[int, Any])
 class CountTrips(_Counting):
-    """Reads a part of a file as (day, packed counts); points of trajectories and the tally beside."""
+    """Reads a part of a file as (day, compressed counts); points and the tally are tagged outputs."""
 
     def __init__(self, config: Config, buckets: int):
         super().__init__(config)
         self._buckets = buckets
 
     def process(self, part):
-        """Yields the counts; what goes wrong becomes a problem in the tally."""
+        """Yields the counts; an error becomes a problem in the tally."""
         found = []
         try:
             for rows, origin in read_part(part, self._config):
@@ -93,10 +93,10 @@ class CountTrips(_Counting):
 
 @beam.typehints.with_output_types(tuple[int, Any])
 class CountCrossings(_Counting):
-    """Counts the crossings of some trajectories; `bucket` is (bucket, all its points)."""
+    """Counts the crossings of the trajectories in a bucket."""
 
     def process(self, bucket):
-        """Yields (day, packed counts), and a tally beside."""
+        """Yields (day, compressed counts), and the tally as a tagged output; `bucket` is (index, all points)."""
         counted = count_crossings(bucket[1], self._config.trips.max_gap_minutes)
         for events in counted.events:
             yield from self._add(*events)
@@ -105,13 +105,13 @@ class CountCrossings(_Counting):
 
 @beam.typehints.with_output_types(FrameBlock)
 class AssembleTripDay(beam.DoFn):
-    """Makes a day's frames of its counts; every covered interval has one."""
+    """Assembles the frames of a day from its counts; every covered interval has one."""
 
     def __init__(self, config: Config):
         self._config = config
 
     def process(self, day, coverage: Coverage):
-        """Yields the frames, and a tally beside; `day` is (day, packed counts)."""
+        """Yields the frames, and the tally as a tagged output; `day` is (day, compressed counts)."""
         parts = (part for part in day[1] if part)
         frames, tally = trip_day(day[0], parts, coverage, self._config)
         if len(frames.starts):
@@ -122,7 +122,7 @@ class AssembleTripDay(beam.DoFn):
 class TripsToFrames(beam.PTransform):
     """Reads files of trips as frames.
 
-    The result has `frames`, a FrameBlock without covariates for each day that has any, and `tally`, of TripTally.
+    Returns `frames`, one FrameBlock without covariates per day with frames, and `tally`, TripTally.
     """
 
     def __init__(self, parts: Sequence[Part], config: Config):
@@ -131,7 +131,7 @@ class TripsToFrames(beam.PTransform):
         self._config = config
 
     def expand(self, pipeline: beam.Pipeline):
-        """The frames and the tallies."""
+        """The frames and the tallies, as PCollections."""
         paths = {part.path for part in self._parts}
         buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
         count = beam.ParDo(CountTrips(self._config, buckets))
@@ -172,5 +172,5 @@ def _in_range(coverage: Coverage, config: Config) -> Coverage:
 
 @beam.typehints.with_output_types(tuple[int, Any])
 def _covered_days(coverage: Coverage) -> Iterator[tuple[int, bytes]]:
-    """Every covered day, with no counts, so that one without trips is made too."""
+    """Yields every covered day without counts, so that days without trips get frames too."""
     return ((day, b"") for day in coverage.covered_days().tolist())

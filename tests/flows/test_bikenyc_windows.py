@@ -16,7 +16,7 @@ from crowdflow.schema.intervals import minutes_to_date, parse_slots
 
 BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEnd.h5"
 pytestmark = pytest.mark.skipif(
-    not BIKENYC.exists(), reason="BikeNYC is not beside the checkout, in shared/data"
+    not BIKENYC.exists(), reason="BikeNYC is not next to the checkout, in shared/data"
 )
 
 

@@ -1,4 +1,4 @@
-"""Single cases of the plan, by hand: what exists, where the splits end, what is said."""
+"""Single cases of the plan, by hand: which windows exist, where the splits end, and the errors."""
 
 import datetime as dt
 
@@ -77,8 +77,8 @@ def test_a_horizon_crosses_midnight_but_no_border():
 
 def test_a_window_that_straddles_both_borders_is_counted_once():
     lags = WindowConfig(closeness=1, period=0, trend=0, horizon=5)  # two days and a half
-    said = "No windows for eval:.*'straddles_eval': 2, 'straddles_test': 4}"
-    with pytest.raises(DataError, match=said):
+    message = "No windows for eval:.*'straddles_eval': 2, 'straddles_test': 4}"
+    with pytest.raises(DataError, match=message):
         plan(hours(9, 720), lags, 720, test_days=3)
 
 
@@ -104,7 +104,7 @@ def test_half_a_last_day_is_a_whole_test_day():
 
 
 @pytest.mark.parametrize(
-    ("starts", "split", "said"),
+    ("starts", "split", "message"),
     [
         (
             hours(1),
@@ -123,8 +123,8 @@ def test_half_a_last_day_is_a_whole_test_day():
         (hours(0), {}, "expected frames, received none"),
     ],
 )
-def test_a_split_without_windows_is_refused_with_what_there_is(starts, split, said):
-    with pytest.raises(DataError, match=said):
+def test_a_split_without_windows_is_an_error_that_lists_the_windows(starts, split, message):
+    with pytest.raises(DataError, match=message):
         plan(starts, WindowConfig(closeness=1, period=0, trend=0), **split)
 
 

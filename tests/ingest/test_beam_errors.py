@@ -1,4 +1,4 @@
-"""Our errors come out of a real pipeline as themselves; other people's stay as they are."""
+"""CrowdFlow's errors come out of a real pipeline as themselves; other errors are unchanged."""
 
 import apache_beam as beam
 import pytest

@@ -1,4 +1,4 @@
-"""Which dates and files a range takes, by their names alone."""
+"""Which dates and files a range has, by their names alone."""
 
 import datetime as dt
 
@@ -81,8 +81,8 @@ def test_files_of_days_up_to_the_newest(tmp_path):
     # A week, a week of trend before it, and a day whose trips may end in it.
     expected = [f"2024/04/{n:02d}/flows.csv" for n in range(16, 31)] + ["weather.csv"]
     assert names(found, tmp_path) == expected
-    account = date_range.describe(found, found.paths)
-    assert account == {
+    counters = date_range.describe(found, found.paths)
+    assert counters == {
         "first_day": "2024-04-17",
         "first_target_day": "2024-04-24",
         "last_day": "2024-04-30",
@@ -143,9 +143,9 @@ def test_days_without_a_file_are_said(tmp_path):
     for n in (20, 21):
         (tmp_path / f"2024/04/{n}/flows.csv").unlink()  # an empty folder holds nothing
     found = date_range.resolve([str(tmp_path)], make())
-    account = date_range.describe(found, found.paths)
-    assert account["days_without_file_listed"] == ["2024-04-20", "2024-04-21"]
-    words = date_range.in_words({**account, "records_left_out": 1234})
+    counters = date_range.describe(found, found.paths)
+    assert counters["days_without_file_listed"] == ["2024-04-20", "2024-04-21"]
+    words = date_range.in_words({**counters, "records_left_out": 1234})
     assert words == (
         "range: 2024-04-17 to 2024-04-30, targets from 2024-04-24; days without a file: 2 "
         "(2024-04-20, 2024-04-21); left out: files 15, records 1,234"
@@ -181,9 +181,9 @@ def test_no_file_with_a_day_of_the_range_is_left_out(spans, last, length, margin
     dated = [Partition(str(n), first, first + more) for n, (first, more) in enumerate(spans)]
     limits = Bounds(last - length, last - length // 2, last)
     chosen, without = date_range.choose(dated, limits, margin)
-    wanted = set(range(limits.first - margin, last + 1))
+    days = set(range(limits.first - margin, last + 1))
     for partition in dated:
-        touches = bool(wanted & set(range(partition.first, partition.last + 1)))
+        touches = bool(days & set(range(partition.first, partition.last + 1)))
         assert (partition in chosen) == touches
     held = {d for p in dated for d in range(p.first, p.last + 1)}
     assert without == [d for d in range(limits.first, last + 1) if d not in held]

@@ -204,7 +204,7 @@ def test_covariates_are_written(tmp_path, city, ingest, weather_file):
     assert ingest.counters["ignored_side_files"] == [str(tmp_path / "days.txt")]
 
 
-@pytest.mark.skipif(not BIKENYC.exists(), reason="BikeNYC is not beside the checkout")
+@pytest.mark.skipif(not BIKENYC.exists(), reason="BikeNYC is not next to the checkout")
 def test_bikenyc(ingest):
     config = Config.from_dict({"grid": {"rows": 16, "cols": 8}})
     found = ingest([str(BIKENYC)], config)

@@ -1,4 +1,4 @@
-"""What is refused before a record is read, and the side files; no TFX here."""
+"""Errors that are found before a record is read, and the side files; without TFX."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ from crowdflow.schema.errors import DataError, DataNotFoundError
 
 @pytest.fixture
 def refused(tmp_path, city):
-    """Asserts that an input is refused with a message that matches."""
+    """Asserts that an input raises an error with a matching message."""
 
     def check(path, match, config=None, error=DataError):
         with pytest.raises(error, match=match) as found:

@@ -44,7 +44,7 @@ def test_other_runners_give_the_same(tmp_path, city, beam_args):
 
 
 def write_three_headers(folder, trips):
-    """The same city's trips as the three headers of Citi Bike, and as Parquet; one zip has a stray member."""
+    """Writes the city's trips with the three headers of Citi Bike, and as Parquet; the zip has a stray member."""
     parts = np.array_split(trips[COLUMNS].sample(frac=1, random_state=1), 4)
     station = {f"{side}_{at}": f"{side} station {long}" for side in ("start", "end")
                for at, long in (("lat", "latitude"), ("lon", "longitude"))}  # fmt: skip

@@ -9,13 +9,13 @@ from worlds.plain_flows import COLUMNS, PORTABLE, plain_count, rejects, require_
 
 REAL = Path(__file__).parents[3] / "shared/data/citibike_jc"
 pytestmark = pytest.mark.skipif(
-    not REAL.exists(), reason="Citi Bike's files are not beside the checkout"
+    not REAL.exists(), reason="Citi Bike's files are not next to the checkout"
 )
 JERSEY = {"rows": 8, "cols": 9, "south": 40.711, "west": -74.084, "north": 40.749, "east": -74.032}
 
 
 def read_real(path) -> pd.DataFrame:
-    """A file by pandas alone; only the six columns, by the names of `COLUMNS`."""
+    """Reads a file with pandas alone: only the six columns, renamed as in `COLUMNS`."""
     names = {
         "starttime": "start_time", "startedat": "start_time",
         "stoptime": "end_time", "endedat": "end_time",
@@ -25,16 +25,16 @@ def read_real(path) -> pd.DataFrame:
         "endstationlongitude": "end_lon", "endlng": "end_lon",
     }  # fmt: skip
 
-    def wanted(name):
+    def plain_name(name):
         return names.get(name.lower().replace(" ", "").replace("_", ""))
 
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             [member] = [n for n in archive.namelist() if n[0] != "_"]
-            table = pd.read_csv(archive.open(member), usecols=lambda name: wanted(name))
+            table = pd.read_csv(archive.open(member), usecols=lambda name: plain_name(name))
     else:
-        table = pd.read_csv(path, usecols=lambda name: wanted(name))
-    table = table.rename(columns=wanted)
+        table = pd.read_csv(path, usecols=lambda name: plain_name(name))
+    table = table.rename(columns=plain_name)
     return table.assign(**{name: pd.to_datetime(table[name]) for name in COLUMNS[:2]})
 
 
@@ -65,7 +65,7 @@ def test_closed_days_of_a_real_month_are_zero_or_missing(tmp_path):
         assert counters["frames"] == frames
         assert counters["empty_days"] == 3
         closed = flows["interval_start"].dt.day.isin([14, 15, 16])
-        assert closed.sum() == (72 if empty_days == "zero" else 0)  # a row of zeros an interval
+        assert closed.sum() == (72 if empty_days == "zero" else 0)  # one row of zeros per interval
         assert not flows[closed][["inflow", "outflow"]].any(axis=None)
 
 

@@ -1,4 +1,4 @@
-"""`crowdflow grid`: positions counted, a grid proposed, its account, its YAML and its map."""
+"""`crowdflow grid`: counts positions, proposes a grid, and prints its summary, YAML and map."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_the_simulated_city_is_found_again(city_file):
     assert moved.sum() < 0.05 * len(trips)
 
 
-def test_the_account_counts_what_is_inside(city_file):
+def test_the_summary_counts_what_is_inside(city_file):
     found = grid_proposal.read_positions([str(city_file)], Config())
     half = GridConfig(2, 5, SPEC.south, SPEC.west, (SPEC.south + SPEC.north) / 2, SPEC.east)
     lines = grid_proposal.describe(found, half)
@@ -84,7 +84,7 @@ def test_the_command_prints_a_configuration_and_draws_the_map(city_file, tmp_pat
     assert result.exit_code == 0, result.output
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"# left out, no trips: {tmp_path / 'weather.csv'}" in result.output
-    config = Config.from_dict(yaml.safe_load(result.output))  # the account is comments
+    config = Config.from_dict(yaml.safe_load(result.output))  # the summary is in comments
     assert grids.cell_metres(config.grid) == pytest.approx((1500, 1500), rel=0.15)
 
 
@@ -100,10 +100,10 @@ def test_what_has_no_trips_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(
-    not JERSEY_CITY.exists(), reason="Citi Bike is not beside the checkout, in shared/data"
+    not JERSEY_CITY.exists(), reason="Citi Bike is not next to the checkout, in shared/data"
 )
 def test_jersey_city_gives_the_preset_s_grid():
-    """Proposed from the months before the preset's test days, so that these choose nothing."""
+    """Proposed from the months before the preset's test days, so that these do not influence the grid."""
     paths = sorted(map(str, JERSEY_CITY.glob("JC-201[89]*")))[:-1]
     found = grid_proposal.read_positions(paths, Config())
     assert found.trips == 347_178

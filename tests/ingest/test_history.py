@@ -1,4 +1,4 @@
-"""Files read without Beam give what the data flow gives."""
+"""Reading files without Beam gives the same as the data flow."""
 
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def test_trajectories_are_what_crowdflow_ingest_writes(tmp_path):
     assert history.counters["crossings_in"] > 100 and history.counters["gaps"] > 100
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="Citi Bike's files are not beside the checkout")
+@pytest.mark.skipif(not REAL.exists(), reason="Citi Bike's files are not next to the checkout")
 def test_real_trips_are_what_crowdflow_ingest_writes(tmp_path):
     names = ["JC-201703-citibike-tripdata.csv.gz", "JC-202102-citibike-tripdata.csv.zip"]
     box = {"south": 40.711, "west": -74.084, "north": 40.749, "east": -74.032}

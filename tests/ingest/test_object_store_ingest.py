@@ -1,4 +1,4 @@
-"""Inputs in an object store give byte for byte what the same files on this machine give."""
+"""Inputs in an object store give byte for byte the same result as local files."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def upload_all(folder: Path, address: str) -> str:
 
 
 def same(here, there, config):
-    """Reads both, compares, and gives the history; the counters tell names, so these are compared without."""
+    """Reads both, compares them and returns the history; compares the counters without the file names."""
     expected, found = read_history([str(here)], config), read_history([str(there)], config)
     assert found.frames.starts.tobytes() == expected.frames.starts.tobytes()
     assert found.frames.maps.tobytes() == expected.frames.maps.tobytes()

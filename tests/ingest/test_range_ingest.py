@@ -1,4 +1,4 @@
-"""A range of dates through the real executor: the frames of a full read, what is counted, what is refused."""
+"""A range of dates through the real executor: the same frames as a full read, the counters, and the errors."""
 
 import json
 
@@ -30,7 +30,7 @@ def make(last="2024-04-25", weeks=1, pattern=DAILY, **more) -> Config:
 
 
 def split_by(table: pd.DataFrame, column: str, form: str, folder, kind="csv"):
-    """Writes a table as a file a day or month, by the date of a column."""
+    """Writes a table as one file per day or month, by the date in a column."""
     for name, part in table.groupby(table[column].dt.strftime(form)):
         path = folder / f"{name}.{kind}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def split_by(table: pd.DataFrame, column: str, form: str, folder, kind="csv"):
 
 
 def of_days(city, first: int, last: int):
-    """The city's own starts and frames of some days of April."""
+    """The city's starts and frames on some days of April."""
     days = city.starts // MINUTES_PER_DAY - SPEC.first // MINUTES_PER_DAY + 1
     keep = (days >= first) & (days <= last)
     return city.starts[keep], city.frames[keep]

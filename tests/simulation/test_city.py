@@ -1,4 +1,4 @@
-"""The simulated city: what it draws, and that there is something to learn in it."""
+"""The simulated city: what it draws, and that a model can learn from it."""
 
 import datetime as dt
 import json
@@ -26,7 +26,7 @@ def small():
 
 
 def _calendar(city):
-    """Hour of the day, and whether the day is off, of each interval."""
+    """Hour of the day, and whether it is a day off, of each interval."""
     times = pd.DatetimeIndex(city.weather["time"])
     off = (times.dayofweek >= 5) | np.isin(times.date, city.holidays)
     return times.hour.to_numpy(), np.asarray(off)
@@ -74,10 +74,10 @@ def test_frames_equal_a_plain_count_of_the_trips(small):
 
 def test_no_trip_is_lost(city):
     inflow, outflow = city.frames.sum(axis=(0, 1, 2), dtype=np.float64)
-    told = describe(city)
-    assert outflow == len(city.trips) == told["trips"]
-    assert inflow + told["trips_ending_after_the_span"] == len(city.trips)
-    assert 0 < told["trips_ending_after_the_span"] < 1000
+    summary = describe(city)
+    assert outflow == len(city.trips) == summary["trips"]
+    assert inflow + summary["trips_ending_after_the_span"] == len(city.trips)
+    assert 0 < summary["trips_ending_after_the_span"] < 1000
 
 
 def test_trips_are_well_formed_and_lie_in_their_cells(small):
@@ -95,15 +95,15 @@ def test_trips_are_well_formed_and_lie_in_their_cells(small):
 
 
 def test_the_size_of_the_default_city(city):
-    told = describe(city)
-    assert (told["days"], told["intervals"], told["cells"]) == (70, 1680, 64)
-    assert 40 < told["active_cells"] < 64
+    summary = describe(city)
+    assert (summary["days"], summary["intervals"], summary["cells"]) == (70, 1680, 64)
+    assert 40 < summary["active_cells"] < 64
     assert not city.frames[:, -1, -1].any()  # the bay
-    assert 50 <= told["busiest_cell_max_flow"] <= 160
-    assert 4 <= told["events"] <= 40
-    assert len(told["holidays"]) == 4
-    assert 0.1 < told["rainy_share"] < 0.35
-    json.dumps(told)
+    assert 50 <= summary["busiest_cell_max_flow"] <= 160
+    assert 4 <= summary["events"] <= 40
+    assert len(summary["holidays"]) == 4
+    assert 0.1 < summary["rainy_share"] < 0.35
+    json.dumps(summary)
 
 
 def test_people_commute_into_the_centre_and_out_again(city):
@@ -184,11 +184,11 @@ def test_what_learns_from_recent_flows_beats_the_historical_average(city):
         both = slice(2 * cell, 2 * cell + 2)  # inflow and outflow
         columns = [flows[target - lag, both] for lag in (1, 2, 3, 24, 168)]
         inputs = np.concatenate([*columns, average[:, both], np.ones((len(target), 1))], axis=1)
-        seen, wanted = inputs[~test], flows[target, both]
+        seen, truth = inputs[~test], flows[target, both]
         penalty = 100 * np.eye(inputs.shape[1])
-        weights = np.linalg.solve(seen.T @ seen + penalty, seen.T @ wanted[~test])
-        errors.append((inputs @ weights - wanted)[test])
-        average_errors.append((average[:, both] - wanted)[test])
+        weights = np.linalg.solve(seen.T @ seen + penalty, seen.T @ truth[~test])
+        errors.append((inputs @ weights - truth)[test])
+        average_errors.append((average[:, both] - truth)[test])
     ridge, historical = (np.sqrt(np.mean(np.square(e))) for e in (errors, average_errors))
     assert ridge < 0.85 * historical
 

@@ -1,4 +1,4 @@
-"""The simulated city as files: the published forms, the same bytes, written once."""
+"""The simulated city as files: in the published forms, with the same bytes, written once."""
 
 import datetime as dt
 import json

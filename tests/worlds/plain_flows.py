@@ -14,7 +14,7 @@ PORTABLE = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_ty
 
 
 def run_ingest(paths, out, grid, beam_args=(), **trips):
-    """Flows by interval and cell, and counters."""
+    """Runs an ingest. Returns the flows by interval and cell, and the counters."""
     values = {"grid": grid, "trips": trips, "paths": {"data": [str(path) for path in paths]}}
     counters = ingest(Config.from_dict(values), out, (), beam_args, lambda line: None)
     assert counters == json.loads((out / "counters.json").read_text())
@@ -33,7 +33,7 @@ def rejects(out) -> pd.DataFrame:
 
 
 def plain_count(trips, grid, minutes=60, max_hours=24):
-    """Every (interval, cell) of trips, counted by a group-by; ends outside the span are left out."""
+    """Counts trips by (interval, cell) with a group-by; leaves out ends outside the span."""
     lasts = trips["end_time"] - trips["start_time"]
     covered = trips.loc[lasts >= pd.Timedelta(0), "start_time"].dt.floor(f"{minutes}min")
     months = covered.dt.strftime("%Y-%m").unique()

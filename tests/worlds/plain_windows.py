@@ -1,4 +1,4 @@
-"""What a window is, once more: plain loops over datetimes, sharing no code with the package's arrays."""
+"""A second definition of a window: plain loops over datetimes, sharing no code with the package."""
 
 import collections
 import datetime as dt
@@ -12,7 +12,7 @@ DAY, WEEK = dt.timedelta(days=1), dt.timedelta(weeks=1)
 
 
 def needed(t, config):
-    """The labelled intervals of the window at `t`, in the order in which a missing one is reported."""
+    """The labelled intervals that the window at `t` needs, in the order in which missing ones are reported."""
     lags, step = config.windows, dt.timedelta(minutes=config.intervals.minutes)
     found = [(f"closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
     for name, count, cycle in (("period", lags.period, DAY), ("trend", lags.trend, WEEK)):
@@ -20,9 +20,9 @@ def needed(t, config):
             for k in range(lags.horizon):
                 label = f"{name}-{lag}" + (f"+{k}" if k else "")
                 found.append((label, t + k * step - lag * cycle))
-    usual = [(f"+{k}" if k else "", t + k * step) for k in range(lags.horizon)]
-    usual += [(f" of closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
-    for suffix, time in usual:
+    averaged = [(f"+{k}" if k else "", t + k * step) for k in range(lags.horizon)]
+    averaged += [(f" of closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
+    for suffix, time in averaged:
         for week in range(1, lags.average + 1):
             found.append((f"average-{week}{suffix}", time - week * WEEK))
     return found + [(f"target+{k}", t + k * step) for k in range(lags.horizon)]
@@ -33,7 +33,7 @@ def midnight(text):
 
 
 def first_midnights(times, config, existing):
-    """Where the eval and the test period begin; `existing` are the windows, in order."""
+    """The starts of the eval and the test period; `existing` are the windows, in order."""
     split, step = config.split, dt.timedelta(minutes=config.intervals.minutes)
     end = dt.datetime.combine(max(times).date(), dt.time()) + DAY
     test = midnight(split.test_start) if split.test_start else end - split.test_days * DAY

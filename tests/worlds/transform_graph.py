@@ -1,4 +1,4 @@
-"""The Transform graph of some windows, as the node makes it, and windows as files."""
+"""Fits the Transform graph on windows, as the node does, and writes windows as files."""
 
 import apache_beam as beam
 import tensorflow as tf

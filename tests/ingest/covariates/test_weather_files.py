@@ -1,4 +1,4 @@
-"""Weather tables, and meteorology of a slot length of its own: what is known when."""
+"""Weather tables, and meteorology with its own slot length: what is known when."""
 
 import datetime as dt
 import gzip
@@ -35,7 +35,7 @@ def test_a_day_is_known_when_it_is_over(tmp_path):
     hours = np.arange(0, 96)
     found = known(weather, DAY + 60 * hours)
     assert found["weather_values"].dtype == np.float32 and found["weather_values"].shape == (96, 1)
-    # The first of April has March's last day. The third's row is not there: a day later, the second's is too old.
+    # The first of April has the row of the last of March. The third has none: the second's row is too old by then.
     values = [30.0] * 24 + [40.0] * 24 + [50.0] * 25 + [0.0] * 23
     assert found["weather_values"][:, 0].tolist() == values
     np.testing.assert_array_equal(found["weather_known"], np.array(values) > 0)
@@ -80,7 +80,7 @@ def test_days_written_with_times_are_not_taken_for_hours(tmp_path, hour):
 
 
 def test_nothing_of_an_interval_or_later_is_seen(tmp_path, city):
-    """Rows from some time on are replaced: nothing changes before the end of the first of them."""
+    """Replaces the rows from some time on: nothing changes before the end of the first of them."""
     random = np.random.default_rng(4)
     daily = [(np.datetime64("2014-03-28") + d, 1440) for d in range(8)]
     hourly = [(np.datetime64("2014-03-31T22:00") + np.timedelta64(h, "h"), 60) for h in range(80)]
@@ -168,7 +168,7 @@ def test_settings_that_do_not_go_together(city, ingest, match):
 
 
 @pytest.mark.skipif(
-    not SHARED.exists(), reason="the weather files are not beside the checkout, in shared/data"
+    not SHARED.exists(), reason="the weather files are not next to the checkout, in shared/data"
 )
 def test_central_park_by_day():
     path = str(SHARED / "central_park_weather.csv")
@@ -185,7 +185,7 @@ def test_central_park_by_day():
 
 
 @pytest.mark.skipif(
-    not SHARED.exists(), reason="the weather files are not beside the checkout, in shared/data"
+    not SHARED.exists(), reason="the weather files are not next to the checkout, in shared/data"
 )
 def test_half_hourly_weather_of_2014_beside_hourly_flows():
     path = str(SHARED / "nyc_2014_half_hourly.h5")

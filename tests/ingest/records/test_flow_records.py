@@ -1,4 +1,4 @@
-"""Rows and days as arrays, against plain loops."""
+"""Checking rows and assembling days, against plain loops."""
 
 import datetime as dt
 

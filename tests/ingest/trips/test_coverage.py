@@ -1,4 +1,4 @@
-"""Which months the starts of trips cover."""
+"""The months that the starts of trips cover."""
 
 import numpy as np
 

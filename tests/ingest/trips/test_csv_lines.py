@@ -1,4 +1,4 @@
-"""Lines of a CSV file: an open quote, empty lines and empty fields."""
+"""Lines of a CSV file: open quotes, empty lines and empty fields."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The same trips in two files are refused, whatever they are packed in."""
+"""The same trips in two files are an error, however the files are compressed."""
 
 import gzip
 import shutil

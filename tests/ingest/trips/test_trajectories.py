@@ -13,7 +13,7 @@ A, B, C, OUT = 0, 1, 2, -1
 
 
 def block(points):
-    """Points as (id, second, cell), in the order in which they were read."""
+    """Points as (id, second, cell), in the order of reading."""
     names, codes = np.unique([p[0] for p in points], return_inverse=True)
     seconds = np.array([p[1] for p in points], np.int64)
     return PointBlock(
@@ -80,7 +80,7 @@ def test_no_points():
 
 
 def plain(points, max_gap_minutes):
-    """Definition 2 as it is written, a pair at a time."""
+    """Definition 2 as published, one pair at a time."""
     counts, gaps = collections.defaultdict(lambda: [0, 0]), 0
     for name in {p[0] for p in points}:
         track = sorted((p for p in points if p[0] == name), key=lambda p: p[1])

@@ -1,4 +1,4 @@
-"""Files of trips as rows: layouts, line numbers, cuts between slices, and files that are no such file."""
+"""Files of trips as rows: layouts, line numbers, slices, and files that cannot be read."""
 
 import gzip
 import re
@@ -34,7 +34,7 @@ def write(path, *lines, header=HEADER, end="\n") -> str:
 
 
 def read(path):
-    """A file of one unit: numbers and latitudes of its rows, numbers of its malformed lines, lines."""
+    """Reads a file with one unit: the numbers and latitudes of its rows, the malformed lines, and the lines."""
     assert trip_files.inspect_csv(path, CONFIG) == 1
     numbers, latitudes, malformed, lines = [], [], [], 0
     for rows in trip_files.read_csv(path, 0, CONFIG):
@@ -164,7 +164,7 @@ def test_zip_with_a_stray_member_and_with_several(tmp_path):
 
 
 def bad_files(tmp_path):
-    """What the message about each file says."""
+    """The error message for each file."""
     whole = gzip.compress(("\n".join([HEADER, *[ROW] * 9])).encode())
     (tmp_path / "cut.csv.gz").write_bytes(whole[:40])
     (tmp_path / "no.csv.gz").write_bytes(b"plain text")
@@ -206,7 +206,7 @@ def test_bad_files_have_one_clear_message(tmp_path):
         sources.inspect_sources([str(tmp_path / "absent.csv")], CONFIG)
 
 
-def test_trips_need_a_box_and_no_flow_records_beside(tmp_path):
+def test_trips_need_a_box_and_do_not_mix_with_flow_records(tmp_path):
     trips = write(tmp_path / "a.csv", ROW)
     with pytest.raises(ConfigError, match="grid: expected a box"):
         sources.inspect_sources([trips], Config())

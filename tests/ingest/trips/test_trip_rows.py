@@ -1,4 +1,4 @@
-"""Starts and ends, each judged by its own time and position; times as the local clock has them."""
+"""Starts and ends, each checked by its own time and position; times on the local clock."""
 
 import datetime as dt
 
@@ -24,12 +24,12 @@ NEW_YORK = "America/New_York"
 
 
 def judge(**changes):
-    """The reasons and the intervals of a trip's start and end; None is no reason."""
+    """The reasons and the intervals of a trip's start and end; None for a valid one."""
     row = {**dict(zip(TRIP_ROLES, GOOD)), **changes}
     columns = [pa.array([value], pa.string()) for value in row.values()]
     none = np.zeros(0, np.int64)
     layout = Layout("trips", TRIP_ROLES, tuple(range(6)))
-    sides = trip_rows.judge_trips(TripRows(layout, columns, none, none, (), 1), CONFIG)
+    sides = trip_rows.check_trips(TripRows(layout, columns, none, none, (), 1), CONFIG)
     reasons = [(*trip_rows.REASONS, None)[side.reasons[0]] for side in sides]
     return *reasons, *(intervals.format_start(side.starts[0]) for side in sides)
 
@@ -82,9 +82,9 @@ def test_the_whole_closed_box_is_inside():
         ("13/13/2014 00:00:25", None), ("1969-12-31 23:59", None),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("beside", [[], ["x"], ["2024-07-01T12:00:00Z", "2024-07-01 12:00"]])
-def test_spellings_of_a_time(text, local, beside):
-    times = clock.read_times(pa.array([text, *beside], pa.string()), NEW_YORK)
+@pytest.mark.parametrize("others", [[], ["x"], ["2024-07-01T12:00:00Z", "2024-07-01 12:00"]])
+def test_spellings_of_a_time(text, local, others):
+    times = clock.read_times(pa.array([text, *others], pa.string()), NEW_YORK)
     assert times.bad[0] == (local is None)
     if local:
         assert intervals.format_start(times.local[0] // clock.MICROS_PER_MINUTE) == local

@@ -23,7 +23,7 @@ GOOD = ("2024-04-01 08:10:00", "2024-04-01 09:10:00", "1.5", "0.5", "0.5", "1.5"
 NEW_YORK = "America/New_York"
 
 
-def judge(**changes):
+def check(**changes):
     """The reasons and the intervals of a trip's start and end; None for a valid one."""
     row = {**dict(zip(TRIP_ROLES, GOOD)), **changes}
     columns = [pa.array([value], pa.string()) for value in row.values()]
@@ -35,7 +35,7 @@ def judge(**changes):
 
 
 def test_a_good_trip_counts_twice():
-    assert judge() == (None, None, "2024-04-01 08:00", "2024-04-01 09:00")
+    assert check() == (None, None, "2024-04-01 08:00", "2024-04-01 09:00")
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_a_good_trip_counts_twice():
     ],
 )
 def test_each_side_has_its_own_first_reason(changes, start, end):
-    assert judge(**changes)[:2] == (start, end)
+    assert check(**changes)[:2] == (start, end)
 
 
 def test_the_whole_closed_box_is_inside():
     for latitude in ("0", "2"):
-        assert judge(start_lat=latitude, start_lon="2")[0] is None
+        assert check(start_lat=latitude, start_lon="2")[0] is None
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_typed_times_with_a_zone_are_converted():
 
 def test_the_repeated_hour_adds_up_in_its_slot():
     # 05:30 and 06:30 UTC on 2024-11-03 are both 01:30 in New York.
-    first = judge(start_time="2024-11-03T05:30:00Z", end_time="2024-11-03T06:30:00Z")
+    first = check(start_time="2024-11-03T05:30:00Z", end_time="2024-11-03T06:30:00Z")
     assert first == (None, None, "2024-11-03 01:00", "2024-11-03 01:00")
     # On the local clock alone, a ride from the first 01:50 to the second 01:10 ends before it starts.
-    back = judge(start_time="2024-11-03 01:50:00", end_time="2024-11-03 01:10:00")
+    back = check(start_time="2024-11-03 01:50:00", end_time="2024-11-03 01:10:00")
     assert back == (None, None, "2024-11-03 01:00", "2024-11-03 01:00")
-    reasons = judge(start_time="2024-11-03 02:50:00", end_time="2024-11-03 01:40:00")[:2]
+    reasons = check(start_time="2024-11-03 02:50:00", end_time="2024-11-03 01:40:00")[:2]
     assert reasons == ("ends_before_start", "ends_before_start")
-    reasons = judge(start_time="2024-11-04 01:50:00", end_time="2024-11-04 01:10:00")[:2]
+    reasons = check(start_time="2024-11-04 01:50:00", end_time="2024-11-04 01:10:00")[:2]
     assert reasons == ("ends_before_start", "ends_before_start")
 
 

@@ -82,9 +82,9 @@ def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
     if name == features.CLOSENESS:
         return f"closeness-{position + 1}"
     if name == features.AVERAGE:
-        averaged, week = divmod(position, windows.average)
-        where = f"+{averaged}" if averaged < horizon else f" of closeness-{averaged - horizon + 1}"
-        return f"{name}-{week + 1}" + (where if averaged else "")
+        index, week = divmod(position, windows.average)
+        where = f"+{index}" if index < horizon else f" of closeness-{index - horizon + 1}"
+        return f"{name}-{week + 1}" + (where if index else "")
     lag, step = divmod(position, horizon)
     return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
 

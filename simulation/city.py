@@ -242,9 +242,8 @@ def _ride(spec: CitySpec, places: Places, journeys: np.ndarray, stream: str) -> 
     }
     for side, cell in (("start", origin), ("end", goal)):
         table[f"{side}_row"], table[f"{side}_col"] = np.divmod(cell, spec.cols)
-    spots = (
-        0.01 + 0.98 * within[:, 1:]
-    )  # away from the cell's edges, so that rounding moves no position across
+    # Away from the edges of the cell, so that rounding moves no position across.
+    spots = 0.01 + 0.98 * within[:, 1:]
     for side, (down, right) in (("start", spots[:, :2].T), ("end", spots[:, 2:].T)):
         south = (table[f"{side}_row"] + down) / spec.rows * (spec.north - spec.south)
         east = (table[f"{side}_col"] + right) / spec.cols * (spec.east - spec.west)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crowdflow.flows.frames import FrameBlock, flow_records
+from crowdflow.flows import frames
 from crowdflow.schema.errors import ConfigError, DataError
 from crowdflow.schema.features import CHANNELS, WEATHER_KINDS
 from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64
@@ -106,7 +106,7 @@ def city_records(city: SimulatedCity) -> pd.DataFrame:
       interval_start (naive local datetime64[ns]), row, col, inflow, outflow (int64, trips per interval), in order
       of time and cell.
     """
-    records = flow_records(FrameBlock(city.starts, city.frames))
+    records = frames.flow_records(frames.FrameBlock(city.starts, city.frames))
     records["interval_start"] = records["interval_start"].astype("datetime64[ns]")
     for channel in CHANNELS:
         records[channel] = records[channel].astype(np.int64)
@@ -193,7 +193,7 @@ def _slots(city: SimulatedCity) -> np.ndarray:
 def _code() -> str:
     """Fingerprint of the code that makes the files: they are rewritten when it changes."""
     digest = hashlib.sha256()
-    for file in (simulated_world.__file__, simulated_city.__file__, __file__):
+    for file in (frames.__file__, simulated_world.__file__, simulated_city.__file__, __file__):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()
 

@@ -14,12 +14,9 @@ from crowdflow.schema import intervals
 
 INFLOW, OUTFLOW = 0, 1
 _HELD_BYTES = 48 << 20  # of counts in memory, before they are passed on
-COVERED_SHARE = (
-    0.25  # a month with starts on a smaller share of its days counts as not covered by any file
-)
-_DENSE = (
-    4 << 20
-)  # number of array elements up to which counts are dense; above, they are found by sorting
+# A month with starts on a smaller share of its days counts as not covered by any file.
+COVERED_SHARE = 0.25
+_DENSE = 4 << 20  # size up to which counts are a dense array; above, they are found by sorting
 
 
 class DayCounts:

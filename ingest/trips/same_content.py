@@ -63,9 +63,8 @@ def _contents(path: str) -> Iterator[_Content]:
     elif name.endswith(".gz"):
         with open(files.local(path), "rb") as file:
             file.seek(-8, os.SEEK_END)
-            crc, size = struct.unpack(
-                "<II", file.read(8)
-            )  # of the last gzip member, usually the only one
+            # Of the last gzip member, usually the only one.
+            crc, size = struct.unpack("<II", file.read(8))
         yield _Content(path, path, size, crc)
     else:
         yield _Content(path, path, files.size(path), None)

@@ -11,7 +11,7 @@ import pyarrow.csv as pa_csv
 from crowdflow.ingest.trips.trip_layouts import TIMES, Layout
 
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
-# A quote opens a quoted field only at its start; inside, a double quote is a literal one and any other closes it.
+# A quote opens a quoted field only at its start; inside, a doubled quote is a literal one, any other closes it.
 _FIELD = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^,]*|[^",][^,]*|)'
 _CLOSED = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD), re.DOTALL)
 

@@ -18,9 +18,7 @@ from crowdflow.schema import intervals
 # Reasons to reject a start, an end or a point; the first one that applies, in this order.
 UNPARSABLE = "unparsable"  # an unreadable time or position, no time, or a wrong number of fields
 NO_POSITION = "no_position"  # empty, not finite, or 0, 0
-ENDS_BEFORE_START = (
-    "ends_before_start"  # rejects both sides: it is unknown which of the times is wrong
-)
+ENDS_BEFORE_START = "ends_before_start"  # rejects both sides: either time may be wrong
 TOO_LONG = "too_long"  # rejects only the end
 OUTSIDE_GRID = "outside_grid"
 OUTSIDE_SPAN = "outside_span"  # an end in no covered interval; a start outside the given days
@@ -129,9 +127,7 @@ def _check(
         cells < 0,
         beyond,
     )
-    for code in reversed(
-        range(len(REASONS))
-    ):  # so that the first reason that applies is written last
+    for code in reversed(range(len(REASONS))):  # the first reason that applies is written last
         reasons[wrong[code]] = code
     left_out = date_range.outside(starts, config) & ~times.bad
     reasons[left_out] = LEFT_OUT

@@ -209,9 +209,7 @@ def require_usable(tally: TripTally, config: Config) -> None:
     left_out = sum(tally.counts[f"{name}s_left_out"] for name in (START, END, POINT))
     records = 2 * tally.counts["trips_read"] + tally.counts["points_read"] - left_out
     rejected, share = tally.rejected.total(), config.trips.max_reject_share
-    if (
-        config.trips.first_day or config.trips.last_day
-    ):  # what is outside them is left out on purpose
+    if config.trips.first_day or config.trips.last_day:  # the rest is left out on purpose
         outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
         records, rejected = records - outside, rejected - outside
     listing = tallies.rejects_listing(tally, sorted(tally.rejected))

@@ -39,7 +39,7 @@ def test_a_configuration_takes_what_the_command_prints(name):
 def test_the_command_lists_them_and_says_what_it_knows():
     listed = CliRunner().invoke(main, ["beam"]).output
     for name, preset in PRESETS.items():
-        assert name in listed and preset.describes in listed
+        assert name in listed and preset.description in listed
     with pytest.raises(ConfigError, match="expected one of local, flink.* Received: 'storm'"):
         as_yaml("storm")
 

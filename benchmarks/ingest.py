@@ -6,9 +6,9 @@ The trips are simulated, in the 13 columns of Citi Bike's newer files, with 500,
 the same files and write the same table, which is checked. Every measurement runs in its own process. `ours` is
 `crowdflow ingest` on one worker and on two (Beam's multi_processing mode). Trips per second beyond the fixed
 start-up are, for every program, the additional trips of the larger size divided by the additional seconds; the
-time for a file with a thousand trips is printed as well. Times exclude imports. The peers run in .venv-bench, made from
-benchmarks/requirements.txt. Memory is the peak resident size of the whole process tree, minus that of the same
-process after its imports. The last line is JSON.
+time for a file with a thousand trips is printed as well. Times exclude imports. The peers run in .venv-bench, made
+from benchmarks/requirements.txt. Memory is the peak resident size of the whole process tree, minus that of the
+same process after its imports. The last line is JSON.
 """
 
 import json

@@ -31,9 +31,9 @@ def test_the_image_is_what_workers_run_so_that_nothing_is_staged(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_configuration_takes_what_the_command_prints(name):
-    said = CliRunner().invoke(main, ["beam", name]).output
-    assert said == as_yaml(name)
-    assert Config.from_dict(yaml.safe_load(said)).beam.all == PRESETS[name].options
+    output = CliRunner().invoke(main, ["beam", name]).output
+    assert output == as_yaml(name)
+    assert Config.from_dict(yaml.safe_load(output)).beam.all == PRESETS[name].options
 
 
 def test_the_command_lists_them_and_says_what_it_knows():

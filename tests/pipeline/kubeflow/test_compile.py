@@ -56,13 +56,13 @@ def test_the_file_is_yaml(config, tmp_path, name):
         compile_to(config, tmp_path / name)
 
 
-def test_an_unknown_node_is_told(config, tmp_path):
+def test_an_unknown_node_is_refused(config, tmp_path):
     settings = {"kubeflow.nodes": ["Trainers=8/32"]}
     with pytest.raises(ConfigError, match=r"kubeflow.nodes: expected nodes of .*Trainer.*Trainers"):
         compile_to(config.replace(settings), tmp_path / "pipeline.yaml")
 
 
-def test_a_folder_that_is_not_there_is_told(config, tmp_path):
+def test_a_missing_folder_is_refused(config, tmp_path):
     with pytest.raises(ConfigError, match="expected a file that can be written. No such file"):
         compile_to(config, tmp_path / "missing" / "pipeline.yaml")
 

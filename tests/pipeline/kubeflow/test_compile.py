@@ -27,7 +27,7 @@ DIGEST = f"crowdflow@sha256:{'0' * 64}"
         ({"paths.data": ["s3://"]}, "--data: expected s3://BUCKET/KEY or gs://BUCKET/KEY"),
         ({"paths.data": ["minio://bucket/flows"]}, "--data: expected a path on a volume.*or s3://"),
         ({"kubeflow.volumes": []}, "--data: expected a path on a volume.*none is set, --volume"),
-        ({"kubeflow.image": None}, "kubeflow.image: expected the image"),
+        ({"kubeflow.image": None}, "kubeflow.image: expected the container image"),
         (
             {"kubeflow.serving_folder": "/srv"},
             "kubeflow.serving_folder: expected a path on a volume",
@@ -41,7 +41,7 @@ DIGEST = f"crowdflow@sha256:{'0' * 64}"
             "kubeflow.serving_folder: expected a path on a volume.*none is set, --volume",
         ),
         ({"evaluation.infra_validator": "docker"}, "evaluation.infra_validator: expected off"),
-        ({"preset": "My city"}, "preset: expected small letters"),
+        ({"preset": "My city"}, "preset: expected lower-case letters"),
     ],
 )
 def test_what_cannot_run_there_is_refused(config, tmp_path, settings, message):

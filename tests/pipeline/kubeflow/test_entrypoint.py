@@ -114,7 +114,7 @@ def test_the_driver_of_an_example_gen_runs(tmp_path):
     assert values[0]["input_fingerprint"] != values[1]["input_fingerprint"]
 
 
-def test_an_error_of_ours_is_one_line(step, capfd, tmp_path):
+def test_a_crowdflow_error_is_one_line(step, capfd, tmp_path):
     assert step(*INGEST, **ingest_values(str(tmp_path / "nowhere"))) == 1
     errors = capfd.readouterr().err
     expected = f"Error in Step: {tmp_path}/nowhere: no such file or folder."

@@ -1,4 +1,4 @@
-"""The table of `bikenyc.py`: a line a setting, over validation parts and seeds, and by step."""
+"""The table of `bikenyc.py`: one line per setting, over validation parts and seeds, and by step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,12 @@ METRIC = "rmse_active_cells"
 
 
 def table(rows: Sequence[Sequence[Sequence[dict[str, Any]]]], code: str) -> list[dict[str, Any]]:
-    """Prints a line a setting, best first; returns them.
+    """Prints one line per setting, best first, and returns the lines.
 
     Args:
-      rows: runs by setting, part and seed. The mean is over all, the spread that of the seeds' means over parts.
-      code: digest of the present code.
+      rows: runs by setting, part and seed. The mean is over all runs of a setting; the spread is that of the
+        seeds, each averaged over the parts.
+      code: digest of the current code.
     """
 
     def scores(parts: Sequence[Sequence[dict[str, Any]]], source: str = "model") -> np.ndarray:
@@ -49,7 +50,7 @@ def table(rows: Sequence[Sequence[Sequence[dict[str, Any]]]], code: str) -> list
         print(
             f"{line['name']:<32} {line['mean']:.3f}{spread:<9} seeds {line['seeds']}{several}{against}, "
             f"epochs {line['epochs']}, {line['minutes']} min a run"
-            f"{'' if line['current'] else ' (by other code than the present)'}"
+            f"{'' if line['current'] else ' (of other code than the current)'}"
         )
     print("trained on", "; ".join(sorted({device for line in lines for device in line["devices"]})))
     for parts in rows:
@@ -58,7 +59,7 @@ def table(rows: Sequence[Sequence[Sequence[dict[str, Any]]]], code: str) -> list
 
 
 def print_steps(runs: Sequence[dict[str, Any]]) -> None:
-    """Where a setting forecasts several steps: a line a source, the mean over seeds of each step."""
+    """For a setting that forecasts several steps: one line per source, the mean over seeds of each step."""
     count = sum(name.startswith(f"{METRIC}_step_") for name in runs[0]["metrics"]["model"])
     if count:
         print(f"\n{runs[0]['name']}, by step 1 .. {count}")

@@ -1,4 +1,4 @@
-"""The peers of ingest.py, run with .venv-bench: argv is peer, settings as JSON, files as JSON, output."""
+"""The peers of ingest.py, run with .venv-bench; arguments: peer, settings as JSON, files as JSON, output."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ COLUMNS = ["started_at", "ended_at", "start_lat", "start_lng", "end_lat", "end_l
 
 
 def with_pandas(files: list[str], grid: dict, out: str) -> None:
-    """One thread: a file at a time is read, binned and grouped; the groups are added up."""
+    """One thread: reads, bins and groups one file at a time, and adds up the groups."""
     import numpy as np
     import pandas as pd
 
@@ -62,7 +62,7 @@ def with_duckdb(files: list[str], grid: dict, out: str, threads: int) -> None:
 
 
 def main() -> None:
-    """Prints the seconds without imports."""
+    """Prints the seconds, without imports."""
     peer, grid, files, out = (
         sys.argv[1],
         json.loads(sys.argv[2]),

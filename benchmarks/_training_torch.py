@@ -1,6 +1,6 @@
-"""The PyTorch peer of training.py: ST-ResNet from the paper, timed. argv: settings as JSON; prints samples/s.
+"""The PyTorch peer of training.py: times the paper's ST-ResNet; takes settings as JSON, prints samples/s.
 
-Run by an environment of its own that has torch and numpy; on the GPU, windows and all, where torch sees one.
+Runs in a separate environment with torch and numpy; if torch finds a GPU, model and windows are on it.
 """
 
 import json
@@ -34,9 +34,9 @@ class Branch(nn.Module):
 
 
 class STResNet(nn.Module):
-    """Branches, Hadamard fusion, the external and, where it is asked for, the local component, and the head.
+    """Branches, Hadamard fusion, the external and (optionally) the local component, and the output activation.
 
-    `maps` is name -> `[b, n, 2, H, W]`, n as `given["maps"]` has it; the answer is `[b, 2 h, H, W]`.
+    `maps` is name -> `[b, n, 2, H, W]` with n from `given["maps"]`; the output is `[b, 2 h, H, W]`.
     """
 
     def __init__(self, given: dict):
@@ -128,7 +128,7 @@ def main() -> None:
             loss = nn.functional.mse_loss(answer, target[rows_taken])
             loss.backward()
             optimizer.step()
-        loss.item()  # a GPU is then done
+        loss.item()  # waits for the GPU
 
     epoch()
     seen, started = 0, time.perf_counter()

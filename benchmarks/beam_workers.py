@@ -1,13 +1,14 @@
-"""Ingest and windows on Beam: two workers (Beam's multi_processing mode) against one, in seconds.
+"""Ingest and windows on Beam: seconds with two workers (Beam's multi_processing mode) and with one.
 
     python benchmarks/beam_workers.py --trips 4000000
 
-The trips are simulated, as in benchmarks/ingest.py, 500,000 a CSV file, on a grid of 16 x 16 cells. Each
-measurement is a process of its own, best of `--repeat`, without imports: files to frames, then frames to windows
-(closeness 3, period 1, trend 1), each a Beam pipeline that writes TFRecords. The records must be the same.
-`start_up` is the same on one file with a thousand trips a week: what a second worker costs whatever the data.
-`speed_up` is one worker's seconds by two workers' seconds, as they are; `speed_up_beyond_start_up` takes the
-start-up off both. The load of the machine is printed: two workers need two free cores. The last line is JSON.
+The trips are simulated, as in benchmarks/ingest.py, with 500,000 per CSV file, on a grid of 16 x 16 cells. Each
+measurement runs in its own process, excludes imports and is the best of `--repeat`: files to frames, then frames
+to windows (closeness 3, period 1, trend 1), each a Beam pipeline that writes TFRecords. The records must be the
+same. `start_up` is the same for one file with a thousand trips per week: the fixed cost of a second worker.
+`speed_up` is one worker's seconds divided by two workers' seconds; `speed_up_beyond_start_up` subtracts the
+start-up from both.
+The load of the machine is printed, because two workers need two free cores. The last line is JSON.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ SETTINGS = {"windows": {"closeness": 3, "period": 1, "trend": 1}, "split": {"tes
 
 
 def child(text: str) -> None:
-    """The process that is measured: seconds by step, and a digest of the sorted records."""
+    """The measured process: prints seconds by step and a digest of the sorted records."""
     import apache_beam as beam
     import tensorflow as tf
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -66,7 +67,11 @@ def child(text: str) -> None:
 
 
 def best(files: list[str], workers: int, repeat: int) -> dict:
-    """The best run's seconds by step; all runs must give the same records."""
+    """The best run's seconds by step; all runs must give the same records.
+
+    Raises:
+      click.ClickException: they do not.
+    """
     runs = []
     for _ in range(repeat):
         with tempfile.TemporaryDirectory() as out:
@@ -86,7 +91,7 @@ def total(run: dict) -> float:
 @click.option("--trips", default=4_000_000, show_default=True, type=click.IntRange(FILE_TRIPS))
 @click.option("--repeat", default=3, show_default=True, type=click.IntRange(1))
 def main(trips: int, repeat: int) -> None:
-    """Prints what two workers gain."""
+    """Prints the speed-up of two workers."""
     with tempfile.TemporaryDirectory() as folder:
         large = write_trips(Path(folder), trips)
         path = Path(folder, "small", "trips.csv")

@@ -6,16 +6,16 @@
     python benchmarks/bikenyc.py --data NYC14_M16x8_T60_NewEnd.h5 --ablations --jobs 2
     python benchmarks/bikenyc.py --data JC-2018*.zip JC-2019*.zip weather.csv --preset citibike-jc
 
-Every run is a whole `crowdflow run` under --work; what came out of it is kept in --results, in a file named by the
-hash of its data and of every setting that is not at its default. A run whose result is there is not run again, one
-that was killed goes on after its last epoch, so a table can be built over days. A result of other training code
-than today's is marked. With --jobs, runs go side by side, each on processors of its own: more of them an hour.
+Every run is a complete `crowdflow run` under --work. Its result is kept in --results, in a file named by the hash
+of its data and of every setting that is not at its default. A run with a kept result is not repeated, and a killed
+one resumes after its last epoch, so a table can be built over several days. A result of training code other than
+today's is marked. With --jobs, runs go in parallel, each on its own processors.
 
 The search never sees the test days: it gets files that end before them, and its runs are judged by the last two
-weeks of each file, the validation parts. The first file ends where the test days begin, every further one two
-weeks earlier: one part alone misleads. Its rows are changes of bikenyc as it was before them. A setting is chosen
-where it is better on most of the parts, and on average by more than seeds differ; the test days are looked at
-once, with what was chosen.
+weeks of each file, the validation parts. The first file ends where the test days begin, and each further one ends
+two weeks earlier, because a single part misleads. Its rows are changes of bikenyc as it was before the search. A
+setting is chosen if it is better on most parts, and on average by more than the seeds differ; only the chosen
+settings are then run on the test days, once.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+from _bikenyc_rows import ABLATION_TRAINING, ABLATIONS, CANDIDATES, SEARCH_START
 from _bikenyc_table import METRIC, table
 
 from crowdflow.config import Config, presets
@@ -44,82 +45,38 @@ COMMAND = Path(sys.executable).with_name("crowdflow")
 TEST_START = "20140921"
 VALIDATION_DAYS = 14
 RESULTS = Path(__file__).with_name("results") / "bikenyc"
-# What a result depends on, settings and data apart.
+# The code that a result depends on.
 CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py", "trainer/device.py"]
 CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "evaluation/flow_errors.py"]
 CODE_FILES += ["flows/windows.py", "flows/naive.py", "components/window_gen/transform.py"]
-# One run a key at a time.
+# Digests by an earlier rule, which also hashed docstrings and imports -> the digest of the same code today.
+EARLIER_DIGESTS = {"7cad34fac092": "7f105ce92080"}
+# One run of a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
-# Where the search began: what it has given the preset since is taken back, and every row is one network.
-SEARCH_START: Mapping[str, Any] = {
-    "transform.holiday_country": None,
-    "transform.holiday_subdivision": None,
-    "model.batch_norm": True,
-    "model.members": 1,
-}
-HOLIDAYS = {"transform.holiday_country": "US", "transform.holiday_subdivision": "NY"}
-BOTH = {**HOLIDAYS, "model.batch_norm": False}
-# What the search tries: single changes of its start, with one network; then what these left open.
-CANDIDATES: Mapping[str, Mapping[str, Any]] = {
-    "where it began": {},
-    "batch 64, twice the rate": {
-        "training.batch_size": 64,
-        "training.final_learning_rate": 1e-2,
-    },
-    "half the rate": {"training.final_learning_rate": 2.5e-3},
-    "45 epochs": {"training.final_epochs": 45},
-    "no local component": {"model.local": False},
-    "no average": {"windows.average": 0},
-    "holidays": HOLIDAYS,
-    "no batch normalisation": {"model.batch_norm": False},
-    "hours not by type of day": {
-        "transform.time_of_day": True,
-        "transform.time_of_day_type": False,
-    },
-    "closeness 6, period 3": {"windows.closeness": 6, "windows.period": 3},
-    "4 residual units": {"model.residual_units": 4},
-    "average of 2 weeks": {"windows.average": 2},
-    "trend 2": {"windows.trend": 2},
-    "batch 32": {"training.batch_size": 32},
-    "64 filters": {"model.filters": 64},
-    "holidays, no batch normalisation": BOTH,
-    "these and 45 epochs": {**BOTH, "training.final_epochs": 45},
-    "these and four networks": {**BOTH, "model.members": 4},
-}
 
-# The paper's ablations (its table 3 and figure 7), each a change of the authors' settings. Twenty-four of the
-# authors' own trainings would take a day of two processors, so theirs is cut short unless --set says otherwise, to
-# a fifth of their steps. At the rate 1e-3 the first seed's loss stood still from the second epoch on.
-ABLATION_TRAINING = {
-    "training.epochs": 0,
-    "training.final_epochs": 12,
-    "training.batch_size": 16,
-    "training.final_learning_rate": 2e-4,
-    "training.schedule": "cosine",
-    "training.precision": "auto",
-}
-ABLATIONS: Mapping[str, Mapping[str, Any]] = {
-    "L4, the authors' network": {},
-    "no external": {"model.external": False},
-    "no fusion (a plain sum)": {"model.fusion": "sum"},
-    "batch normalisation": {"model.batch_norm": True},
-    "L2": {"model.residual_units": 2},
-    "L6": {"model.residual_units": 6},
-    "closeness alone": {"windows.period": 0, "windows.trend": 0},
-    "closeness and period": {"windows.trend": 0},
-}
+class _Statements(ast.NodeTransformer):
+    """Removes docstrings and imports."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def code_digest() -> str:
-    """Hash of the code that training depends on, comments and layout apart."""
+    """Hash of the code that training depends on, without comments, docstrings, imports and layout."""
     root = Path(__file__).parent.parent
-    trees = [ast.dump(ast.parse((root / name).read_text())) for name in CODE_FILES]
-    return hashlib.sha256("".join(trees).encode()).hexdigest()[:12]
+    trees = [_Statements().visit(ast.parse((root / name).read_text())) for name in CODE_FILES]
+    return hashlib.sha256("".join(map(ast.dump, trees)).encode()).hexdigest()[:12]
 
 
 def kept_settings(config: Config) -> dict[str, Any]:
-    """The settings that are not at their defaults, by section, apart from names and paths."""
+    """The settings that are not at their defaults, by section, without the preset's name and the paths."""
 
     def changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         nested = {k: changed(v, defaults[k]) for k, v in values.items() if isinstance(v, dict)}
@@ -131,7 +88,7 @@ def kept_settings(config: Config) -> dict[str, Any]:
 
 
 def run_key(config: Config, data: Sequence[Path]) -> str:
-    """Names a run by its data and its settings; a setting that is added later, at its default, changes nothing."""
+    """Names a run by its data and settings. A setting added later does not change it while at its default."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in data))
     digest.update(json.dumps(kept_settings(config), sort_keys=True).encode())
     return digest.hexdigest()[:12]
@@ -146,16 +103,16 @@ def run_once(
     results: Path,
     processors: Sequence[int],
 ) -> dict[str, Any]:
-    """One `crowdflow run`, or what an earlier one of the same settings and data left.
+    """One `crowdflow run`, or the kept result of an earlier one with the same settings and data.
 
     Args:
       name: of the row.
-      preset: where the settings start.
+      preset: the preset that `settings` change.
       data: input files.
       settings: by dotted name.
       work: folder of all runs.
-      results: folder of what came out.
-      processors: what the run may use.
+      results: folder of the kept results.
+      processors: those that the run may use.
 
     Returns:
       The row: the metrics of the model and of the naive forecasts, epochs, seconds and settings.
@@ -177,7 +134,9 @@ def run_once(
             }
             results.mkdir(parents=True, exist_ok=True)
             result.write_text(json.dumps(row, indent=2) + "\n")
-    return json.loads(result.read_text()) | {"name": name, "data": data[0].name}
+    kept = json.loads(result.read_text())
+    code = EARLIER_DIGESTS.get(kept["code"], kept["code"])
+    return kept | {"name": name, "data": data[0].name, "code": code}
 
 
 def _run(
@@ -193,7 +152,7 @@ def _run(
     for name, value in settings.items():
         command += ["--set", f"{name}={json.dumps(value)}"]
     root.mkdir(parents=True, exist_ok=True)
-    # Side by side on one GPU, none takes all of its memory.
+    # So that parallel runs can share one GPU's memory.
     environment = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     with (root / "output.txt").open("a") as output:
         code = subprocess.run(
@@ -218,9 +177,9 @@ def _run(
 
 
 def before_test(data: Sequence[Path], work: Path, part: int) -> Path:
-    """A copy of the file that ends with a validation part: part 0 where the test days begin, others earlier."""
+    """A copy of the file that ends with a validation part: part 0 right before the test days, others earlier."""
     if len(data) != 1:
-        raise SystemExit(f"--search takes BikeNYC's one file. Received {len(data)} files.")
+        raise SystemExit(f"--search: expected BikeNYC's single file. Received {len(data)} files.")
     end = dt.datetime.strptime(TEST_START, "%Y%m%d") - dt.timedelta(part * VALIDATION_DAYS)
     source = hashlib.sha256(data[0].read_bytes()).hexdigest()[:12]
     out = work / f"{source}_before_{end:%Y%m%d}.h5"
@@ -236,8 +195,8 @@ def before_test(data: Sequence[Path], work: Path, part: int) -> Path:
     return out
 
 
-def side_by_side(runs: Sequence[functools.partial], jobs: int) -> list[dict[str, Any]]:
-    """The rows of all runs, so many at a time on processors of their own, each told as it comes."""
+def run_all(runs: Sequence[functools.partial], jobs: int) -> list[dict[str, Any]]:
+    """The rows of all runs; `jobs` run at a time, each on its own processors, and print their result."""
     processors = sorted(os.sched_getaffinity(0))
     jobs = min(jobs, len(processors))
     free: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
@@ -266,33 +225,35 @@ def side_by_side(runs: Sequence[functools.partial], jobs: int) -> list[dict[str,
 
 
 def main() -> None:
-    """Runs what is asked for, prints its table, and a last line of JSON."""
+    """Runs the requested rows, prints their table and a last line of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="the file, or those of another preset"
+        "--data", type=Path, nargs="+", required=True, help="the file, or another preset's files"
     )
-    parser.add_argument("--preset", default="bikenyc", help="whose seeds are run")
+    parser.add_argument("--preset", default="bikenyc", help="the preset to run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--search", action="store_true", help="candidates, on validation parts")
+    parser.add_argument(
+        "--search", action="store_true", help="run the candidates on validation parts"
+    )
     parser.add_argument("--parts", type=int, default=3, help="validation parts of the search")
     parser.add_argument(
-        "--ablations", action="store_true", help="of the authors' settings, 12 epochs"
+        "--ablations", action="store_true", help="run the paper's ablations, 12 epochs each"
     )
-    parser.add_argument("--only", help="the rows whose name contains this")
+    parser.add_argument("--only", help="run only rows whose name contains this text")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="for every run"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run"
     )
     parser.add_argument("--work", type=Path, default=Path("runs/bench-bikenyc"))
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--jobs", type=int, default=1, help="so many runs at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="runs in parallel")
     given = parser.parse_args()
     shared = {k: json.loads(v) for k, _, v in (text.partition("=") for text in given.set)}
     files, preset, rows = [given.data], given.preset, {given.preset: {}}
     if given.search:
         if preset != "bikenyc":
-            parser.error(f"--search is of bikenyc's settings. Received --preset {preset}.")
+            parser.error(f"--search: expected --preset bikenyc. Received --preset {preset}.")
         files = [[before_test(given.data, given.work, part)] for part in range(given.parts)]
         rows = dict(CANDIDATES)
         shared = {"split.test_days": VALIDATION_DAYS, **SEARCH_START, **shared}
@@ -308,7 +269,7 @@ def main() -> None:
         for data in files
         for seed in given.seeds
     ]
-    found = iter(side_by_side(runs, given.jobs))
+    found = iter(run_all(runs, given.jobs))
     in_order = [[[next(found) for _ in given.seeds] for _ in files] for _ in rows]
     lines = table(in_order, code_digest())
     what = "search" if given.search else "ablations" if given.ablations else preset

@@ -1,16 +1,16 @@
-"""Evaluating 240 windows: our metric over whole arrays against TFMA's stock metrics, on the same windows.
+"""Evaluating 240 windows: CrowdFlow's metric on whole arrays against TFMA's stock metrics, on the same windows.
 
     python benchmarks/evaluation.py --data NYC14_M16x8_T60_NewEnd.h5
 
-Without --data the windows are of a simulated city of the same size. The forecast is the historical average. Two
-figures for each metric, best of five:
+Without --data the windows are those of a simulated city of the same size. The forecast is the historical average.
+Two times for each metric, best of five:
 
-  metric_s    the metric alone: its combiner over the 240 windows, read and predicted beforehand
+  metric_s    the metric alone: its combiner over the 240 windows, already read and predicted
   pipeline_s  a whole TFMA pipeline (start-up, reading, predicting, writing), after a warm-up
 
-The peers: `MeanSquaredError`, whose root is the RMSE, and `RootMeanSquaredError`, which is Keras' and quick, but
-averages over the last axis only: on maps its value is wrong. Ours gives RMSE and MAE, by direction, of the model
-and of three naive forecasts. The last line is JSON; `times_ours` is of `metric_s`.
+The peers are `MeanSquaredError`, whose root is the RMSE, and Keras' `RootMeanSquaredError`, which is fast but
+averages over the last axis only, so its value on maps is wrong. CrowdFlow's metric (`ours`) gives RMSE and MAE, by
+direction, of the model and of three naive forecasts. The last line is JSON; `times_ours` compares `metric_s`.
 """
 
 import json
@@ -46,7 +46,7 @@ def read_flows(data: str | None):
 
 
 def write_windows(starts, maps, config, folder: str) -> str:
-    """Writes the test windows; gives their file pattern."""
+    """Writes the test windows and returns their file pattern."""
     import apache_beam as beam
 
     from crowdflow.components.tf_examples import encode_frames
@@ -94,7 +94,7 @@ def evaluate(windows: str, model: str, eval_config, schema) -> tuple[float, dict
 
 
 def read_elements(windows: str, shape: tuple[int, ...]) -> list:
-    """What TFMA gives a metric for each window: label, prediction and features."""
+    """What TFMA passes to a metric for each window: label, prediction and features."""
     import tensorflow as tf
     from tensorflow_model_analysis.metrics import metric_types
 

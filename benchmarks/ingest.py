@@ -1,14 +1,14 @@
-"""Ingesting trips: ours against a single-thread pandas group-by and DuckDB, trips per second, and our memory.
+"""Ingesting trips: CrowdFlow against a single-thread pandas group-by and DuckDB, trips per second and memory.
 
     python benchmarks/ingest.py --trips 1000000 10000000
 
-The trips are simulated, in the 13 columns of Citi Bike's newer files, 500,000 a CSV file; everyone reads the
-same files and writes the same table, which is checked. Every measurement is a process of its own. Ours is
-`crowdflow ingest` on one worker, and on two (Beam's multi_processing mode). Trips per second beyond the fixed
-start-up are the further trips of the larger size by the further seconds, for everyone; what a file with a
-thousand trips takes is printed too. Seconds are without imports. The peers run in .venv-bench, made from
-benchmarks/requirements.txt. Memory is the resident size of the whole process tree, at its greatest, above that
-of the same process when it has imported everything. The last line is JSON.
+The trips are simulated, in the 13 columns of Citi Bike's newer files, with 500,000 per CSV file. All programs read
+the same files and write the same table, which is checked. Every measurement runs in its own process. `ours` is
+`crowdflow ingest` on one worker and on two (Beam's multi_processing mode). Trips per second beyond the fixed
+start-up are, for every program, the additional trips of the larger size divided by the additional seconds; the
+time for a file with a thousand trips is printed as well. Times exclude imports. The peers run in .venv-bench, made
+from benchmarks/requirements.txt. Memory is the peak resident size of the whole process tree, minus that of the
+same process after its imports. The last line is JSON.
 """
 
 import json
@@ -31,7 +31,7 @@ _CHILD = "--child"
 
 
 def write_trips(folder: Path, trips: int) -> list[str]:
-    """Writes files of simulated trips; each after the first is the first, some weeks later."""
+    """Writes files of simulated trips; each further file is the first one, some weeks later."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv as pa_csv
@@ -73,7 +73,7 @@ def write_trips(folder: Path, trips: int) -> list[str]:
 
 
 def tree_mib(pid: int) -> float:
-    """Resident MiB of a process and all below it."""
+    """Resident MiB of a process and all its descendants."""
     total, todo = 0, [pid]
     while todo:
         one = todo.pop()
@@ -88,7 +88,7 @@ def tree_mib(pid: int) -> float:
 
 
 def measure(command: list[str]) -> dict:
-    """Runs a process: what its last line says, the greatest size of its tree, its processor time (imports too)."""
+    """Runs a process; returns its last line's JSON, its peak tree size, its processor time (with imports)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     peak, done = [0.0], threading.Event()
@@ -118,7 +118,7 @@ def ours(files: list[str], workers: int, out: Path) -> dict:
 
 
 def child(text: str) -> None:
-    """The process that `ours` measures."""
+    """The process that `ours` measures: prints its results as JSON."""
     files, grid, workers, out = json.loads(text)
     from crowdflow.config import Config
     from crowdflow.ingest import flow_table as ingest
@@ -144,7 +144,7 @@ def peer(name: str, files: list[str], out: Path) -> dict:
 
 
 def make_peers() -> None:
-    """Brings .venv-bench up to date with its lock."""
+    """Updates .venv-bench to its lock."""
     lock = Path(__file__).with_name("requirements.txt")
     stamp = PEERS / "requirements.txt"
     if stamp.is_file() and stamp.read_bytes() == lock.read_bytes():
@@ -158,7 +158,11 @@ def make_peers() -> None:
 
 
 def require_equal(mine: Path, other: Path) -> None:
-    """Checks that a peer counted the same within our span (ends after it are rejects of ours)."""
+    """Checks that a peer has the same flows within CrowdFlow's span; CrowdFlow rejects trip ends after it.
+
+    Raises:
+      click.ClickException: the flows differ.
+    """
     import pandas as pd
 
     names = ["interval_start", "row", "col"]
@@ -171,7 +175,9 @@ def require_equal(mine: Path, other: Path) -> None:
     theirs = theirs[theirs.index.get_level_values(0) <= ours.index.get_level_values(0).max()]
     ours = ours[ours.any(axis=1)]
     if not ours.equals(theirs):
-        raise click.ClickException(f"{other} has other flows: {len(ours)} and {len(theirs)} rows.")
+        raise click.ClickException(
+            f"{other}: expected the same flows as {mine}, {len(ours)} rows. Received {len(theirs)} rows."
+        )
 
 
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
@@ -183,7 +189,7 @@ def require_equal(mine: Path, other: Path) -> None:
     show_default=True,
     help="The two sizes.",
 )
-@click.option("--repeat", default=3, show_default=True, help="Runs of each; the fastest counts.")
+@click.option("--repeat", default=3, show_default=True, help="Runs of each; the best one counts.")
 @click.option(_CHILD, hidden=True)
 def main(trips: tuple[int, int], repeat: int, child: str | None) -> None:
     """Measures and prints."""
@@ -225,25 +231,25 @@ def main(trips: tuple[int, int], repeat: int, child: str | None) -> None:
 
 
 def one_size(files: list[str], repeat: int, folder: Path) -> dict:
-    """Everyone on the same files."""
+    """The results of all programs on the same files."""
     found = {}
     mine, other = folder / "ours", folder / "peer.parquet"
     for workers in (1, 2):
         runs = [ours(files, workers, mine) for _ in range(repeat)]
         best = min(runs, key=lambda run: run["seconds"])
         found[f"ours_{workers}"] = {**best, "growth_mib": max(run["growth_mib"] for run in runs)}
-        say(f"ours_{workers}", found[f"ours_{workers}"], best["trips"])
+        print_result(f"ours_{workers}", found[f"ours_{workers}"], best["trips"])
     for name in ("pandas", "duckdb1", "duckdb2"):
         found[name] = min(
             (peer(name, files, other) for _ in range(repeat)), key=lambda r: r["seconds"]
         )
         require_equal(mine / "flows.parquet", other)
-        say(name, found[name], best["trips"])
+        print_result(name, found[name], best["trips"])
     return found
 
 
-def say(name: str, result: dict, trips: int) -> None:
-    """Prints one result."""
+def print_result(name: str, result: dict, trips: int) -> None:
+    """Rounds and prints one result."""
     for key in result:
         result[key] = round(result[key], 2)
     print(f"{trips:>12,} trips  {name:<8} {result}", flush=True)

@@ -1,22 +1,23 @@
-"""Asking for forecasts: the stand-in server against a bare call of the model, REST, gRPC, memory and requests.
+"""Serving: the stand-in server against a bare call of the model, REST, gRPC, memory and request building.
 
     python benchmarks/serving.py --model runs/tiny-city/serving/crowdflow --data runs/tiny-city/data
 
-Without --model it takes what `make run` leaves. Windows are of the data's last intervals. Four parts:
+Without --model it uses the model and data of `make run`. The windows are the data's last intervals. Four parts:
 
   handler     p50 of the stand-in's handler without transport (decoding and encoding a PredictRequest included)
               and of a bare call of the SavedModel's serving_default (tensors ready, answer to NumPy), one window,
-              in turns in one loop; their ratio is to be at most 1.5
-  transports  one client that waits for each answer, REST and gRPC with 1 and 16 windows, in turns, against the
-              stand-in in a process of its own; every answer is compared with the model's. Seconds are
-              of the client's whole call, with the request's making of bytes. The server's resident memory after
-              the first 500 requests and at the end
-  build       p50 of making a request's arrays from frames that were read
-  start       seconds of a new process until it has its first forecast, data read, over REST (at most 3) and over
-              gRPC (at most 2 beyond the import of TensorFlow, which is measured beside); the best of three
+              alternating in one loop; their ratio should be at most 1.5
+  transports  one client that waits for each response, REST and gRPC with 1 and 16 windows, alternating, against
+              the stand-in in its own process; every response is compared with the model's. Times are those of the
+              client's whole call, including the encoding of the request. The server's resident memory after the
+              first 500 requests and at the end
+  build       p50 of building a request's arrays from frames in memory
+  start       seconds from the start of a new process to its first forecast, reading the data included, over REST
+              (at most 3) and over gRPC (at most 2 beyond the import of TensorFlow, measured separately); the best
+              of three
 
 TensorFlow Serving itself is faster than the stand-in, which is Python. The last line is JSON; exit code 1 when any
-request fails or is answered wrongly.
+request fails or has a wrong response.
 """
 
 import gc
@@ -28,7 +29,7 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
-    # tests/ for the stand-in, in the place of this folder: it has a serving.py
+    # tests/ has the stand-in server; this folder is not needed.
     sys.path[0] = str(Path(__file__).resolve().parents[1] / "tests")
 
 import click
@@ -41,7 +42,7 @@ CALLS, WARM_UP = 1000, 100
 SETTLED = 500  # requests
 FIRST_FORECAST = """
 import sys
-from serving import Forecaster, connect
+from crowdflow.serving import Forecaster, connect
 forecaster = Forecaster(connect(sys.argv[1]))
 forecaster.forecast(forecaster.read(sys.argv[2:]))
 """
@@ -59,11 +60,11 @@ def rss_mib(pid: int) -> float:
 
 
 def handler_against_bare(model: Path, folder: Path, inputs: dict[str, np.ndarray]) -> dict:
-    """p50 of both, in turns.
+    """p50 of the handler and of a bare call, alternating.
 
     Args:
-      model: version folders.
-      folder: of the version served.
+      model: folder of the versions.
+      folder: the served version's folder.
       inputs: of one window.
     """
     import tensorflow as tf
@@ -98,12 +99,12 @@ def handler_against_bare(model: Path, folder: Path, inputs: dict[str, np.ndarray
 
 
 def over_transports(model: Path, batches: dict, requests: int, cap: float | None) -> dict:
-    """Times of the four, errors and memory.
+    """Times of both transports with both batch sizes, errors and memory.
 
     Args:
-      model: version folders.
-      batches: by size, a list of (inputs, the answer).
-      requests: in all.
+      model: folder of the versions.
+      batches: batch size -> list of (inputs, expected response).
+      requests: their total number.
       cap: seconds after which no more are sent.
     """
     from standin import server
@@ -120,7 +121,7 @@ def over_transports(model: Path, batches: dict, requests: int, cap: float | None
             "grpc": GrpcServer(standin.target, retries=0),
         }
         cases = [(name, size) for size in batches for name in clients]
-        gc.freeze()  # TensorFlow's objects are not gone through again: that takes 200 ms
+        gc.freeze()  # a collection over TensorFlow's objects takes 200 ms
         pid, start, settled = standin.process.pid, time.perf_counter(), min(SETTLED, requests // 2)
         while sent < requests and (cap is None or time.perf_counter() - start < cap):
             name, size = cases[sent % len(cases)]
@@ -130,7 +131,7 @@ def over_transports(model: Path, batches: dict, requests: int, cap: float | None
                 flows = clients[name].predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
                 taken = time.perf_counter() - started
                 if flows.shape != answer.shape or not np.allclose(flows, answer, 1e-4, 1e-4):
-                    errors.append(f"{name}, batch {size}: another answer than the model's")
+                    errors.append(f"{name}, batch {size}: the response differs from the model's")
                 seconds.setdefault(f"{name}_{size}", []).append(taken)
             except ServingError as error:
                 errors.append(f"{name}, batch {size}: {error}")
@@ -149,7 +150,7 @@ def over_transports(model: Path, batches: dict, requests: int, cap: float | None
 
 
 def start_times(model: Path, data: tuple[str, ...]) -> dict[str, float]:
-    """Seconds of new processes: TensorFlow's import alone, and first forecasts; the best of three."""
+    """Seconds that new processes take: TensorFlow's import alone, and a first forecast; the best of three."""
     from standin import server
 
     with server.process(model) as standin:
@@ -187,37 +188,24 @@ def build_times(history, targets: np.ndarray, config) -> dict[str, float]:
     return found
 
 
-@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
-@click.option("--model", type=click.Path(path_type=Path), help="Version folders.")
-@click.option("--data", multiple=True, help="What crowdflow predict takes; may be repeated.")
-@click.option("--requests", default=10_000, show_default=True, help="Of all four, together.")
-@click.option("--seconds-cap", type=float, help="Sends no more requests after this.")
-def main(
-    model: Path | None, data: tuple[str, ...], requests: int, seconds_cap: float | None
-) -> None:
-    """Measures and prints."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if model is None:
-        model = RUN / "serving" / "crowdflow"
-        data = data or (str(RUN / "data"),)
-        print(f"no --model: taking {model}, which `make run` makes", flush=True)
-        if not model.is_dir():
-            raise click.ClickException(f"No {model}. `make run` makes one, in minutes.")
-    if not data:
-        raise click.UsageError("--data: expected what the model was trained on, or like it.")
-    from crowdflow.schema import features
-    from crowdflow.serving import Forecaster, ranges, request
-    from crowdflow.serving.folder import ModelFolder
+def last_targets(forecaster, history) -> np.ndarray:
+    """The target intervals of the data's last `WINDOWS` possible forecasts."""
+    from crowdflow.serving import ranges
 
-    folder = ModelFolder(model)
-    forecaster = Forecaster(folder)
-    started = time.perf_counter()
-    history = forecaster.read(data)
-    print(f"read {len(history.frames.starts)} frames, {time.perf_counter() - started:.2f} s")
-    wanted = history.frames.starts[-7 * forecaster.config.intervals.per_day :]
-    targets = ranges.keep_possible(forecaster, history, wanted, lambda _: None)[-WINDOWS:]
+    last_week = history.frames.starts[-7 * forecaster.config.intervals.per_day :]
+    targets = ranges.keep_possible(forecaster, history, last_week, lambda _: None)[-WINDOWS:]
     if len(targets) < max(BATCHES):
-        raise click.ClickException(f"{len(targets)} forecasts can be made; more data are needed.")
+        raise click.ClickException(
+            f"--data: expected enough for {max(BATCHES)} forecasts. Received {len(targets)}."
+        )
+    return targets
+
+
+def expected_responses(folder, forecaster, history, targets: np.ndarray) -> dict[int, list]:
+    """Batch size -> list of (inputs, the model's own response)."""
+    from crowdflow.schema import features
+    from crowdflow.serving import request
+
     batches = {}
     for size in BATCHES:
         parts = [targets[i : i + size] for i in range(0, len(targets) - size + 1, size)]
@@ -226,13 +214,11 @@ def main(
             (inputs, folder.predict(inputs, features.DENSE_SIGNATURE, features.FLOW))
             for inputs in built
         ]
-    build = build_times(history, targets, forecaster.config)
-    print("build     ", build, flush=True)
-    handler = handler_against_bare(model, folder.path, batches[1][0][0])
-    print("handler   ", handler, f"(bound {BOUND})", flush=True)
-    start = start_times(model, data)
-    print("start     ", start, flush=True)
-    found = over_transports(model, batches, requests, seconds_cap)
+    return batches
+
+
+def print_transports(found: dict, requests: int) -> None:
+    """Prints what `over_transports` found."""
     for name, result in found["results"].items():
         print(f"{name:<10}", result, flush=True)
     print("memory    ", found["memory"], flush=True)
@@ -240,6 +226,44 @@ def main(
         print(error, flush=True)
     if found["sent"] < requests:
         print(f"stopped after {found['sent']} of {requests} requests", flush=True)
+
+
+@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
+@click.option("--model", type=click.Path(path_type=Path), help="Folder of the model's versions.")
+@click.option("--data", multiple=True, help="As for crowdflow predict; may be repeated.")
+@click.option("--requests", default=10_000, show_default=True, help="Total number of requests.")
+@click.option("--seconds-cap", type=float, help="Send no more requests after this time.")
+def main(
+    model: Path | None, data: tuple[str, ...], requests: int, seconds_cap: float | None
+) -> None:
+    """Measures and prints."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if model is None:
+        model = RUN / "serving" / "crowdflow"
+        data = data or (str(RUN / "data"),)
+        print(f"no --model: using {model}, which `make run` makes", flush=True)
+        if not model.is_dir():
+            raise click.ClickException(f"No {model}. `make run` makes one in a few minutes.")
+    if not data:
+        raise click.UsageError("--data: expected the model's training data, or data like it.")
+    from crowdflow.serving import Forecaster
+    from crowdflow.serving.folder import ModelFolder
+
+    folder = ModelFolder(model)
+    forecaster = Forecaster(folder)
+    started = time.perf_counter()
+    history = forecaster.read(data)
+    print(f"read {len(history.frames.starts)} frames, {time.perf_counter() - started:.2f} s")
+    targets = last_targets(forecaster, history)
+    batches = expected_responses(folder, forecaster, history, targets)
+    build = build_times(history, targets, forecaster.config)
+    print("build     ", build, flush=True)
+    handler = handler_against_bare(model, folder.path, batches[1][0][0])
+    print("handler   ", handler, f"(bound {BOUND})", flush=True)
+    start = start_times(model, data)
+    print("start     ", start, flush=True)
+    found = over_transports(model, batches, requests, seconds_cap)
+    print_transports(found, requests)
     line = {
         "handler": {**handler, "bound": BOUND},
         "requests": found["sent"],

@@ -1,15 +1,15 @@
-"""Training's speed: our step as it ships against plain Keras and PyTorch, samples per second in one run.
+"""Training speed: CrowdFlow's training step against plain Keras and PyTorch, in samples per second.
 
     python benchmarks/training.py --torch .venv-torch/bin/python
     PYTHONPATH=. python benchmarks/training.py --backend jax --torch python3    on a GPU, without TensorFlow
 
-The peers train the same architecture on arrays of the same shapes, at the same batch, on the same threads, each
-in a process of its own, in turn, round after round: (a) ours, `trainer.training.Trainer` in the precision that
-it picks, checkpoints included; (b) the same model by float32 Keras `fit` on arrays; (c) PyTorch in float32; (d)
-PyTorch in bfloat16 autocast with channels last. For .venv-torch: `python3 -m venv .venv-torch`, then its pip
-installs numpy and PyTorch's CPU build. Also: the share of an epoch that our step waits for its input.
+All train the same architecture on arrays of the same shapes, with the same batch size and threads, each in its own
+process, alternating over several rounds: (a) `ours`, `crowdflow.trainer.training.Trainer` in the precision that it
+picks, with checkpoints; (b) the same model with float32 Keras `fit` on arrays; (c) PyTorch in float32; (d) PyTorch
+in bfloat16 autocast with channels last. To make .venv-torch: `python3 -m venv .venv-torch`, then install numpy and
+PyTorch's CPU build with its pip. Also measured: the share of an epoch in which (a) waits for its input.
 
-`--backend jax` trains the unchanged model file by Keras' `fit` on JAX, against the same PyTorch; it needs jax,
+`--backend jax` trains the unchanged model file with Keras' `fit` on JAX, against the same PyTorch; it needs jax,
 keras, numpy and PyYAML.
 The last line is JSON.
 """
@@ -32,7 +32,7 @@ WAITING_EPOCHS = 5
 
 
 def shapes(preset: str, batch: int | None) -> dict[str, Any]:
-    """Sizes of a preset's model and batch, plain numbers."""
+    """Sizes of a preset's model and batch, as plain numbers."""
     from crowdflow.config import presets
 
     config = presets.load(preset)
@@ -130,9 +130,9 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
 def waiting_shares(model, data: dict[str, Any], given: dict[str, Any]) -> dict[str, float]:
     """Share of an epoch between a step's last written weight and the next batch, with and without an input.
 
-    An epoch is one call of the graph, as many steps are in training. The graph reads the clock when a step's
-    weights are written, and again when the next batch is there. To read it so costs time of its own, for every
-    step has to end before the next one begins: that is `standing`, the same with a batch that is there already.
+    An epoch is one call of the graph, as in training. The graph reads the clock when a step's weights are written
+    and again when the next batch is available. These readings cost time themselves, because every step has to end
+    before the next one begins: `standing` measures that, with a batch that is already in memory.
 
     Args:
       model: compiled.
@@ -178,7 +178,7 @@ def waiting_shares(model, data: dict[str, Any], given: dict[str, Any]) -> dict[s
 
 
 def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
-    """The same model by `keras.Model.fit` on arrays, on whatever backend Keras has."""
+    """The same model with `keras.Model.fit` on arrays, on Keras' current backend."""
     import keras
 
     from crowdflow.schema import features
@@ -205,7 +205,7 @@ def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
 
 
 def on_jax(given: dict[str, Any]) -> dict[str, Any]:
-    """`fitted` on JAX, which says on what."""
+    """`fitted` on JAX, with the device in the version."""
     import jax
 
     dtype = given["precision"]
@@ -215,7 +215,7 @@ def on_jax(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dict[str, Any]:
-    """One measurement in a process of its own."""
+    """One measurement in its own process."""
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
@@ -238,21 +238,21 @@ CHILDREN = {"ours": ours, "keras-float32": lambda given: fitted(given, "float32"
 
 
 def main() -> None:
-    """Runs every peer in turn and prints the ratios."""
+    """Runs all peers alternately and prints the ratios."""
     if sys.argv[1:2] == ["--child"]:
         print(json.dumps(CHILDREN[sys.argv[2]](json.loads(sys.argv[3]))))
         return
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--preset", default="bikenyc", help="whose network")
-    parser.add_argument("--batch", type=int, help="windows a step  [default: the preset's]")
+    parser.add_argument("--preset", default="bikenyc", help="the preset of the network")
+    parser.add_argument("--batch", type=int, help="batch size  [default: the preset's]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of a measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch")
+    parser.add_argument("--torch", metavar="PYTHON", help="a Python interpreter with torch")
     parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
-    parser.add_argument("--precision", default="mixed_bfloat16", help="of --backend jax")
+    parser.add_argument("--precision", default="mixed_bfloat16", help="precision of --backend jax")
     asked = parser.parse_args()
     given = shapes(asked.preset, asked.batch)
     given |= {"threads": asked.threads, "seconds": asked.seconds, "precision": asked.precision}
@@ -283,7 +283,7 @@ def main() -> None:
         out["waiting"] = {"asked": asked, "standing": standing, "share": asked - standing}
         print(
             f"waiting for input: {100 * (asked - standing):.2f}% of the epoch, "
-            f"{100 * asked:.2f}% less {100 * standing:.2f}% with a batch that is there already"
+            f"{100 * asked:.2f}% minus {100 * standing:.2f}% with a batch already in memory"
         )
     print(json.dumps(out))
 

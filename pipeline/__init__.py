@@ -1,1 +1,1 @@
-"""The pipeline: its wiring, and where it runs."""
+"""The pipeline: its wiring, the local and the Kubeflow runner, the command line."""

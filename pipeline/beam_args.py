@@ -1,4 +1,4 @@
-"""Beam options checked before a run takes them."""
+"""Checks Beam options before a run uses them."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,7 @@ from crowdflow.schema.errors import ConfigError
 
 
 def check_beam_args(config: Config, beam_args: Sequence[str]) -> None:
-    """Raises ConfigError where Beam's own parser would leave the process in the middle of a run."""
+    """Raises ConfigError for options on which Beam's own parser would exit the process in the middle of a run."""
     for options in (config.beam.all, *dataclasses.astuple(config.beam.nodes), beam_args):
         _check_beam_options(options)
 
@@ -18,10 +18,10 @@ def check_beam_args(config: Config, beam_args: Sequence[str]) -> None:
 def _check_beam_options(options: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(output):
             PipelineOptions(list(options)).get_all_options()
     except SystemExit:
-        reason = said.getvalue().splitlines()[-1].partition("error: ")[2]
+        reason = output.getvalue().splitlines()[-1].partition("error: ")[2]
         raise ConfigError(f"Beam options {' '.join(options)}: {reason}") from None

@@ -1,4 +1,4 @@
-"""A fingerprint of the code that a node runs: TFX's cache keys miss the code behind a dotted path."""
+"""A fingerprint of the code that a node runs, because TFX's cache keys ignore the code behind a dotted path."""
 
 import ast
 import functools
@@ -7,19 +7,22 @@ from pathlib import Path
 
 import crowdflow
 
-OUR_PACKAGE = "crowdflow"
+PACKAGE = "crowdflow"
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of some modules and of every module of ours that they import, directly or not.
+    """Hash of modules and of every CrowdFlow module that they import, directly or indirectly.
 
-    Imports are read from the source, those inside functions too; nothing is imported.
+    Imports are read from the source, including those inside functions; nothing is imported.
 
     Args:
-      modules: dotted names of modules of ours, such as `crowdflow.trainer.run_fn`.
+      modules: dotted names of CrowdFlow modules, such as `crowdflow.trainer.run_fn`.
 
     Returns:
-      Hex digest; it changes when any byte of any of those files does.
+      Hex digest; it changes with any byte of those files.
+
+    Raises:
+      ModuleNotFoundError: a name is not a CrowdFlow module.
     """
     digest = hashlib.sha256()
     for name, path in sorted(closure(*modules).items()):
@@ -29,7 +32,7 @@ def fingerprint(*modules: str) -> str:
 
 
 def closure(*modules: str) -> dict[str, Path]:
-    """The modules of ours that some modules need, themselves included, with their files."""
+    """The given modules and the CrowdFlow modules that they need, with their files."""
     found, todo = {}, [parent for name in modules for parent in _with_parents(name)]
     while todo:
         name = todo.pop()
@@ -37,7 +40,7 @@ def closure(*modules: str) -> dict[str, Path]:
             continue
         path = _find(name)
         if path is None:
-            raise ModuleNotFoundError(f"{name}: expected a module of {OUR_PACKAGE}.")
+            raise ModuleNotFoundError(f"{name}: expected a module of {PACKAGE}.")
         found[name] = path
         todo += [part for part in _imports(path) if part not in found]
     return found
@@ -45,9 +48,9 @@ def closure(*modules: str) -> dict[str, Path]:
 
 @functools.cache
 def _find(name: str) -> Path | None:
-    """The file of a module of ours, or None where the name is no module (a class, say)."""
+    """The file of a CrowdFlow module, or None if the name is not a module (but a class, say)."""
     root, *rest = name.split(".")
-    for folder in crowdflow.__path__ if root == OUR_PACKAGE else ():
+    for folder in crowdflow.__path__ if root == PACKAGE else ():
         path = Path(folder, *rest)
         for candidate in (path / "__init__.py", path.with_suffix(".py")):
             if candidate.is_file() and (rest or candidate.name == "__init__.py"):
@@ -67,6 +70,6 @@ def _imports(path: Path) -> frozenset[str]:
 
 
 def _with_parents(name: str) -> list[str]:
-    """A dotted name and the packages around it, whose `__init__` an import runs too."""
+    """A dotted name and its parent packages, whose `__init__` an import also runs."""
     parts = name.split(".")
     return [".".join(parts[:i]) for i in range(len(parts), 0, -1)]

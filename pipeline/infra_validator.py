@@ -1,4 +1,4 @@
-"""InfraValidator: asks a real TensorFlow Serving whether it can serve the model."""
+"""InfraValidator: checks that a real TensorFlow Serving can serve the model."""
 
 from typing import Optional
 
@@ -14,7 +14,7 @@ _WINDOWS = 3
 def infra_validator(
     config: Config, model: tfx.types.BaseChannel, windows: tfx.types.BaseChannel
 ) -> Optional[tfx.components.InfraValidator]:
-    """The node that asks a real TensorFlow Serving, or None where it is off (`evaluation.infra_validator`)."""
+    """The InfraValidator node, or None if it is off (`evaluation.infra_validator`)."""
     where = config.evaluation.infra_validator
     if where == "off":
         return None

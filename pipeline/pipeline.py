@@ -1,4 +1,4 @@
-"""The wiring of the pipeline, and nothing else."""
+"""Wires the nodes of the pipeline."""
 
 import json
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from crowdflow.pipeline.fingerprint import fingerprint
 from crowdflow.pipeline.infra_validator import infra_validator
 from crowdflow.schema.templates import DRIFT, FRAMES, WINDOWS
 
-# Imported here, before their fingerprints are taken: what runs later is the code that was hashed.
+# Imported before their fingerprints are taken, so that the code that runs is the code that was hashed.
 from crowdflow.trainer import preprocessing, run_fn
 
 # The sections of the configuration that a trained model depends on.
 SHAPES_A_MODEL = ("preset", "seed", "grid", "intervals", "ingest", "trips")
 SHAPES_A_MODEL += ("windows", "split", "transform", "model", "training")
 
-# They look at the serving folder, which no cache key sees: their caching must be off.
+# These nodes read the serving folder, which is not part of a cache key, so their caching must be off.
 NEVER_CACHED = ("LastPushedModel", "Pusher")
 
 
@@ -48,20 +48,21 @@ def create_pipeline(
 ) -> tfx.dsl.Pipeline:
     """Wires records -> frames -> validation -> windows -> transform -> model -> evaluation -> push -> report.
 
-    Every node that runs our code has a fingerprint of that code among its parameters, and only the sections of
-    the configuration that it reads: so a change reruns that node and what depends on it, and nothing else.
+    The parameters of every node that runs CrowdFlow's code include a fingerprint of that code and only those
+    sections of the configuration that it reads. So a change reruns that node and the nodes that depend on it, and
+    nothing else.
 
     Args:
       name: of the pipeline, part of every cache key.
       root: folder of the artifacts.
-      config: what to build.
+      config: the settings.
       data: input files and folders.
-      serving_folder: where approved models are pushed, one numeric folder a version.
-      checkpoints: where interrupted trainings leave their state.
-      metadata: connection to MLMD; None where the orchestrator has its own.
-      beam_args: Beam options of the nodes that run on Beam, over those of the configuration.
+      serving_folder: where approved models are pushed, one numeric folder per version.
+      checkpoints: folder for the state of interrupted trainings.
+      metadata: connection to MLMD; None if the orchestrator has its own.
+      beam_args: Beam options of all Beam nodes; they override the configuration's.
     """
-    lags = ("windows",) if config.range.weeks else ()  # how far before the range to read
+    lags = ("windows",) if config.range.weeks else ()  # they set how far before the range to read
     ingest = config.section("grid", "intervals", "ingest", "trips", "range", *lags)
     example_gen = FlowExampleGen(
         paths=data,
@@ -96,7 +97,7 @@ def create_pipeline(
         examples=windows,
         schema=window_schema,
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
-        # The scaling constants come from the train part alone; the graph is applied where windows are read.
+        # The scaling constants come from the train split only; readers of the windows apply the graph.
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
         materialize=False,
         disable_statistics=True,
@@ -140,7 +141,7 @@ def create_pipeline(
         baseline_model=last_pushed.outputs["baseline"],
         schema=window_schema,
         eval_config=eval_config(config, fingerprint("crowdflow.evaluation.flow_errors")),
-        example_splits=["test"],  # unset, it would be the split of early stopping
+        example_splits=["test"],  # the default is the split of early stopping
     )
     infra = infra_validator(config, model, windows)
     pusher = Pusher(
@@ -181,7 +182,7 @@ def create_pipeline(
 def _set_beam_options(
     nodes: Sequence[base_component.BaseComponent], config: Config, beam_args: Sequence[str]
 ) -> None:
-    """Gives each Beam node its options: those of all, its own, and the command line's; the last one wins."""
+    """Gives each Beam node the common options, its own and the command line's; the last one wins."""
     for node in nodes:
         if isinstance(node, base_beam_component.BaseBeamComponent):
             own = getattr(config.beam.nodes, node.id)

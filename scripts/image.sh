@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the container image, or says what it would run where docker is missing.
+# Builds the container image, or prints the command if docker is missing.
 # Usage: scripts/image.sh NAME:TAG [LOCK]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,5 +7,5 @@ command=(docker build --file deploy/Dockerfile --build-arg "LOCK=${2:-requiremen
 if docker version &>/dev/null; then
   exec "${command[@]}"
 fi
-echo "No docker here, or its daemon does not answer. Where there is one:"
+echo "docker is not installed, or its daemon does not respond. The command to run on a machine with docker:"
 echo "${command[@]}"

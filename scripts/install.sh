@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Brings .venv up to date with a lock and with our sources; does nothing where it is.
-# Usage: scripts/install.sh [LOCK]   without LOCK: the one installed last, at first requirements.txt
+# Updates .venv to a lock and to the checkout's sources; does nothing if it is up to date.
+# Usage: scripts/install.sh [LOCK]   default: the lock installed last, or requirements.txt
 #
-# Two stamps say what .venv holds: .venv/lock.sha256 (of the lock) and .venv/package.sha256 (of every
-# file that goes into our wheel). Contents, not times: a checkout or a deleted file changes these too.
+# Two stamps record what .venv contains: .venv/lock.sha256 (of the lock) and .venv/package.sha256 (of every
+# file that goes into the wheel). They compare contents, not times, so a checkout or a deleted file counts too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 lock_stamp=.venv/lock.sha256
 package_stamp=.venv/package.sha256
 
-exec 9<>setup.py && flock 9 # `make run` and `make test` at once: the second waits for the first
+exec 9<>setup.py && flock 9 # if `make run` and `make test` start together, the second waits for the first
 
 lock=${1:-$(sed 's/^[0-9a-f]*  //' "$lock_stamp" 2>/dev/null || true)}
 lock=${lock:-requirements.txt}
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' 2>/dev/null; then
   for bin in "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10.*/bin; do
-    PATH="$PATH:$bin" # an interpreter that is there already beats a download
+    PATH="$PATH:$bin" # prefer an installed interpreter to a download
   done
   rm -rf .venv
   scripts/uv.sh venv --quiet --python 3.10 .venv
@@ -30,14 +30,14 @@ if [[ $(sha256sum "$lock") != "$(cat "$lock_stamp" 2>/dev/null)" ]]; then
   sha256sum "$lock" >"$lock_stamp"
 fi
 
-# `*/__init__.py` names our packages, as setup.py does (a test compares the two).
+# Folders with an `__init__.py` are the packages, as in setup.py (a test compares the two).
 packages=$(dirname */__init__.py)
 sources=$(find $packages LICENSE README.md pyproject.toml setup.py -type f ! -name '*.pyc' -print0 |
   LC_ALL=C sort -z | xargs -0 sha256sum)
 
 if [[ $sources != "$(cat "$package_stamp" 2>/dev/null)" ]]; then
   echo "Installing crowdflow into .venv"
-  # setuptools builds in the checkout unless told otherwise, and ships what an earlier build left there.
+  # By default setuptools builds in the checkout, and ships leftovers of an earlier build there.
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
   printf '[build]\nbuild_base = %s\n[egg_info]\negg_base = %s\n' "$scratch/build" "$scratch" \

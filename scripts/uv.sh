@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs uv: the one on PATH, else one of our own under .uv/, made with any Python 3.8 or newer.
+# Runs uv: the one on PATH, or one installed into .uv/ with any Python 3.8 or newer.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Seen from outside the checkout, where pyenv's shims do not insist on our .python-version; and in a
+# Runs outside the checkout, where pyenv's shims do not require the version in .python-version; and uses a
 # venv, because a distribution's own Python is externally managed.
 make_uv() (
   cd /

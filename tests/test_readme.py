@@ -91,7 +91,7 @@ def bash_blocks(text: str) -> list[Block]:
 
 
 def commands(document: str) -> list[str]:
-    """Every command of ours that a document has: in bash blocks, code spans and indented code."""
+    """Every crowdflow and make command of a document: in bash blocks, code spans and indented code."""
     text = read(document)
     lines = [
         line.strip()

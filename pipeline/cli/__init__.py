@@ -1,4 +1,4 @@
-"""The `crowdflow` command. No TensorFlow and no TFX is imported before a run needs it."""
+"""The `crowdflow` command. TensorFlow and TFX are imported only when a command needs them."""
 
 import sys
 from typing import Any, NoReturn
@@ -10,7 +10,7 @@ from crowdflow.schema.errors import CrowdFlowError
 
 
 class _Commands(click.Group):
-    """Turns every error into one message and exit code 1; click's own 2 says here that a model was refused."""
+    """Reports every error as one message with exit code 1; click's own code, 2, means a refused model here."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         try:
@@ -27,12 +27,12 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crowdflow")
 def main() -> None:
-    """Forecasts a city's crowd flows: from flow records to a pushed ST-ResNet model.
+    """Forecast a city's crowd flows: train ST-ResNet on flow records, push the model, use it.
 
     \b
-    Try it on the embedded simulated city (a few minutes, no data needed):
+    Try it on the built-in simulated city (a few minutes, no data needed):
       crowdflow run
-    On the paper's BikeNYC file:
+    Run it on the paper's BikeNYC file:
       crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5
     """
 

@@ -1,4 +1,4 @@
-"""Options for Beam beyond one process, by runner, as the section `beam` of a configuration."""
+"""Beam options for several processes or another runner, as the section `beam` of a configuration."""
 
 from typing import NamedTuple
 
@@ -10,25 +10,25 @@ IMAGE = "IMAGE"
 
 
 class BeamPreset(NamedTuple):
-    """Options of a runner.
+    """The options of a runner.
 
     Attributes:
-      describes: what they are for, in a line.
-      options: of all nodes; words in capitals are to be filled in.
+      description: one line.
+      options: for all nodes; words in capitals are placeholders.
     """
 
-    describes: str
+    description: str
     options: tuple[str, ...]
 
 
-# With the image named as SDK container, TFX stages no package of its own: the image has everything.
+# With the image named as SDK container, TFX stages no package of its own: the image contains everything.
 PRESETS = {
     "local": BeamPreset(
-        "this machine, one process a core",
+        "this machine, one process per core",
         ("--direct_running_mode=multi_processing", "--direct_num_workers=0"),
     ),
     "flink": BeamPreset(
-        "a Flink cluster; its task managers start the image on docker",
+        "a Flink cluster whose task managers start the image with Docker",
         (
             "--runner=FlinkRunner",
             "--flink_master=FLINK_JOBMANAGER:8081",
@@ -40,7 +40,7 @@ PRESETS = {
         ),
     ),
     "flink-kubernetes": BeamPreset(
-        "a Flink cluster whose task managers have the image beside them, as a worker pool",
+        "a Flink cluster whose task managers have the image as a sidecar, started as a worker pool",
         (
             "--runner=FlinkRunner",
             "--flink_master=FLINK_JOBMANAGER:8081",
@@ -88,4 +88,4 @@ def as_yaml(name: str) -> str:
         expected = ", ".join(PRESETS)
         raise ConfigError(f"beam options: expected one of {expected}. Received: {name!r}.")
     preset = PRESETS[name]
-    return f"# {preset.describes}\n" + yaml.safe_dump({"beam": {"all": list(preset.options)}})
+    return f"# {preset.description}\n" + yaml.safe_dump({"beam": {"all": list(preset.options)}})

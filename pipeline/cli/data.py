@@ -1,4 +1,4 @@
-"""Commands about data, without a model: ingest, simulate and grid."""
+"""Commands that prepare data and need no model: ingest, simulate and grid."""
 
 from pathlib import Path
 from typing import Optional
@@ -11,17 +11,17 @@ from crowdflow.schema.errors import ConfigError
 
 
 @click.command("ingest")
-@click.option("--preset", help="Where the settings start.")
+@click.option("--preset", help="Preset to start from.  [default: the default settings]")
 @options.CONFIG
 @options.DATA
-@click.option("--out", required=True, type=options.LocalPath(), help="Folder to write into.")
+@click.option("--out", required=True, type=options.LocalPath(), help="Output folder.")
 @options.SET
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(["parquet", "libcity"]),
-    help="What to write; again for more. Parquet is always written.",
+    help="Output format, may be repeated. Parquet is always written.",
 )
 @options.MORE
 def ingest_files(
@@ -33,7 +33,7 @@ def ingest_files(
     formats: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
-    """Turns raw trips (or trajectories, or flow records) into a table of flows, without a model.
+    """Turn raw trips, trajectories or flow records into a table of flows.
 
     \b
     Examples:
@@ -45,10 +45,10 @@ def ingest_files(
 
     \b
     Writes flows.parquet (interval_start, row, col, inflow, outflow; zeros are left out),
-    counters.json (what was read, counted and rejected, by reason) and rejects.csv (file, row,
-    reason); with --format libcity, crowdflow.grid and crowdflow.geo too.
+    counters.json (records read and counted, and rejects by reason) and rejects.csv (file, row,
+    reason); with --format libcity also crowdflow.grid and crowdflow.geo.
 
-    Exit codes: 0 it is written, 1 it failed.
+    Exit codes: 0 success, 1 failure.
     """
     config = (
         options.load(config_file) if config_file else presets.load(preset) if preset else Config()
@@ -66,18 +66,18 @@ def ingest_files(
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--rows", default=8, show_default=True, help="H, rows of the grid.")
-@click.option("--cols", default=8, show_default=True, help="W, columns of the grid.")
-@click.option("--minutes", default=60, show_default=True, help="Length of an interval.")
+@click.option("--rows", default=8, show_default=True, help="Rows of the grid.")
+@click.option("--cols", default=8, show_default=True, help="Columns of the grid.")
+@click.option("--minutes", default=60, show_default=True, help="Interval length in minutes.")
 @click.option("--start", default="2024-04-01", show_default=True, help="First day, YYYY-MM-DD.")
-@click.option("--days", default=70, show_default=True, help="Length of the span.")
-@click.option("--seed", default=1, show_default=True, help="Same seed, same city.")
+@click.option("--days", default=70, show_default=True, help="Number of days.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same city.")
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(["parquet", "csv", "h5", "weather", "holidays", "trips"]),
-    help="What to write; again for more.  [default: parquet, weather, holidays]",
+    help="Files to write, may be repeated.  [default: parquet, weather, holidays]",
 )
 def simulate(
     out: Path,
@@ -89,7 +89,7 @@ def simulate(
     seed: int,
     formats: tuple[str, ...],
 ) -> None:
-    """Writes a simulated city's files into the folder OUT.
+    """Write a simulated city's files into the folder OUT.
 
     \b
     Example:
@@ -109,20 +109,24 @@ def simulate(
 
 
 @click.command()
-@click.option("--data", multiple=True, metavar="PATH...", help="Files of trips.")
+@click.option("--data", multiple=True, metavar="PATH...", help="Trip files or folders.")
 @click.option(
-    "--cell-metres", type=click.FloatRange(1), help="Side of a cell.  [default: proposed]"
+    "--cell-metres", type=click.FloatRange(1), help="Side of a cell in metres.  [default: proposed]"
 )
 @click.option(
     "--left-out",
     default=0.001,
     show_default=True,
     type=click.FloatRange(0, 0.4),
-    help="Share of starts and ends to leave out at each side of the box.",
+    help="Share of starts and ends to leave outside each side of the box.",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As in crowdflow run.")
+@options.SET
 @click.option(
-    "--out", default="grid.png", show_default=True, type=click.Path(path_type=Path), help="The map."
+    "--out",
+    default="grid.png",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Output file of the map.",
 )
 @click.argument("more", nargs=-1, metavar="[PATH...]")
 def grid(
@@ -133,7 +137,7 @@ def grid(
     out: Path,
     more: tuple[str, ...],
 ) -> None:
-    """Proposes a grid from trips: prints the section `grid` of a configuration, and draws the map.
+    """Propose a grid for trips: print a configuration's section `grid` and draw a map.
 
     \b
     Examples:

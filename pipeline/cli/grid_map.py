@@ -1,4 +1,4 @@
-"""The picture of a proposed grid."""
+"""Draws the map of a proposed grid."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from crowdflow.ingest.grid_proposal import Positions, trips_by_cell
 
 
 def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
-    """Draws the cells with their starts, and the positions, as a PNG."""
+    """Draws the cells, coloured by the trips started in them, and the positions, as a PNG."""
     starts = trips_by_cell(positions, "starts", grid)
     either = starts + trips_by_cell(positions, "ends", grid)
     north_down, west_right = grids.edges(grid)
@@ -45,7 +45,7 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
 
 
 def _draw_positions(axis, positions: Positions, grid: GridConfig) -> None:
-    """The positions as points; of very many, the busiest."""
+    """Draws the positions as points, at most the 2000 busiest."""
     busiest = np.argsort(positions.starts + positions.ends)[::-1][:2000]
     axis.scatter(
         positions.longitude[busiest],

@@ -13,16 +13,14 @@ from crowdflow.schema.errors import ConfigError
 
 
 @click.command("compile")
-@click.option("--target", type=click.Choice(["kubeflow"]), required=True, help="What is to run it.")
+@click.option("--target", type=click.Choice(["kubeflow"]), required=True, help="The orchestrator.")
 @click.option(
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML to write.",
+    help="YAML file to write.",
 )
-@click.option(
-    "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
-)
+@click.option("--preset", default=presets.EMBEDDED, show_default=True, help="Preset to start from.")
 @options.CONFIG
 @options.DATA
 @click.option("--image", metavar="NAME:TAG", help="Container image of the steps, by tag or digest.")
@@ -31,7 +29,7 @@ from crowdflow.schema.errors import ConfigError
     "volumes",
     multiple=True,
     metavar="CLAIM:/FOLDER",
-    help="A volume claim that every step mounts; again for more.",
+    help="A volume claim that every step mounts, may be repeated.",
 )
 @options.SET
 @options.MORE
@@ -46,7 +44,7 @@ def compile_pipeline(
     settings: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
-    """Compiles the pipeline for Kubeflow Pipelines: one YAML file.
+    """Compile the pipeline for Kubeflow Pipelines into one YAML file.
 
     \b
     Examples:
@@ -59,11 +57,11 @@ def compile_pipeline(
         --set kubeflow.trainer_gpus=1 --set 'kubeflow.nodes=[FlowExampleGen=8/32]'
 
     \b
-    The data are where the steps see them: on a volume, or at s3:// or gs://. A run may set the
-    parameters data, training (JSON), naive_margin and pushed_tolerance; the image, the grid and the
-    windows are fixed here.
+    --data is the location as the steps see it: on a volume, or at s3:// or gs://. A run may set the
+    parameters data, training (JSON), naive_margin and pushed_tolerance; all other settings, such as
+    the image, the grid and the windows, are fixed in the file.
 
-    Exit codes: 0 it is written and keeps every rule of Kubeflow Pipelines, 1 it is not written.
+    Exit codes: 0 the file is written and meets every rule of Kubeflow Pipelines, 1 failure.
     """
     config = options.load(config_file) if config_file else presets.load(preset)
     more_data, beam_args = options.split(more)
@@ -89,7 +87,7 @@ def _require_kfp() -> None:
     import importlib.util
 
     if importlib.util.find_spec("kfp") is None:
-        raise ConfigError("kfp: not installed. pip install 'crowdflow[kubeflow]' brings it.")
+        raise ConfigError("kfp is not installed. Install it: pip install 'crowdflow[kubeflow]'.")
 
 
 @click.command()
@@ -105,25 +103,29 @@ def _require_kfp() -> None:
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A parameter of the run, as compile lists them; again for more.",
+    help="A parameter of the run, as listed by compile; may be repeated.",
 )
 @click.option(
     "--pipeline-root",
     metavar="URI",
-    help="Where artifacts go: s3://, gs:// or minio://.  [default: the cluster's]",
+    help="Where artifacts are stored: s3://, gs:// or minio://.  [default: the cluster's]",
 )
 @click.option(
-    "--cron", metavar="TIMES", help="Run at these times instead of now, such as '0 5 * * *'."
+    "--cron",
+    metavar="TIMES",
+    help="Schedule, such as '0 5 * * *'.  [default: run once, now]",
 )
 @click.option(
-    "--experiment", default="crowdflow", show_default=True, help="The group of runs it joins."
+    "--experiment", default="crowdflow", show_default=True, help="Experiment that groups the runs."
 )
-@click.option("--version-name", help="Of this upload.  [default: the time and the image]")
-@click.option("--namespace", help="Of the user, where Kubeflow has more than one.")
+@click.option(
+    "--version-name", help="Name of the uploaded version.  [default: the time and the image]"
+)
+@click.option("--namespace", help="The user's namespace, if Kubeflow runs in multi-user mode.")
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file with a bearer token.",
+    help="File that contains a bearer token.",
 )
 def submit(
     file: Path,
@@ -136,7 +138,7 @@ def submit(
     namespace: Optional[str],
     token_file: Optional[Path],
 ) -> None:
-    """Uploads a compiled pipeline to Kubeflow Pipelines, and runs it now or by a schedule.
+    """Upload a compiled pipeline to Kubeflow Pipelines and run it now or on a schedule.
 
     \b
     Examples:
@@ -146,16 +148,17 @@ def submit(
       crowdflow submit pipeline.yaml --endpoint http://localhost:8888 --cron '0 5 * * *'
 
     \b
-    A pipeline of this name gets a new version. A schedule takes the place of the earlier one of
-    this name, starts no second run beside one that goes on, and makes up for no missed time.
+    If a pipeline of this name exists, the file becomes its new version. A schedule replaces the
+    earlier one of the same name, never starts a run while another is active, and does not catch up
+    on missed times.
 
-    Exit codes: 0 it is submitted, 1 it is not.
+    Exit codes: 0 submitted, 1 failure.
     """
     _require_kfp()
     from crowdflow.pipeline.kubeflow import submit as submitting
 
     given = dict(map(_parameter, parameters))
-    wanted = submitting.Submission(
+    submission = submitting.Submission(
         file=file,
         endpoint=endpoint.rstrip("/"),
         experiment=experiment,
@@ -166,8 +169,8 @@ def submit(
         namespace=namespace,
         token=_token(token_file) if token_file else None,
     )
-    out = sys.stdout  # the client prints lines of its own, which are kept away
-    submitting.submit(wanted, lambda line: click.echo(line, file=out))
+    out = sys.stdout  # submit() redirects sys.stdout to hide the client's own lines
+    submitting.submit(submission, lambda line: click.echo(line, file=out))
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Options of more than one command, and how they are read."""
+"""Options that several commands share, and functions that read their values."""
 
 import itertools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from crowdflow.schema.errors import ConfigError
 
 
 class LocalPath(click.Path):
-    """A path on this machine, as `pathlib.Path`; an address in an object store would become a folder's name."""
+    """A path on this machine, as `pathlib.Path`; an object store's address would become a local folder."""
 
     def __init__(self):
         super().__init__(path_type=Path)
@@ -31,16 +31,20 @@ CONFIG = click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
-    help="A saved configuration instead.",
+    help="Configuration file (YAML or JSON), used instead of a preset.",
 )
 DATA = click.option(
     "--data",
     multiple=True,
     metavar="PATH...",
-    help="Input files, folders or patterns, local or s3:// or gs://.",
+    help="Input files, folders or patterns: local, s3:// or gs://.",
 )
 SET = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting by its dotted name."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a field by its dotted name, may be repeated.",
 )
 MORE = click.argument(
     "more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]"
@@ -51,7 +55,7 @@ def load(path: Path) -> Config:
     """Reads a saved configuration.
 
     Raises:
-      ConfigError: there is none, or as `Config.load`.
+      ConfigError: the file cannot be read, or as `Config.load`.
     """
     try:
         return Config.load(path)
@@ -63,7 +67,7 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
     """Reads `KEY=VALUE` texts; values are YAML.
 
     Raises:
-      ConfigError: one is no such text.
+      ConfigError: a text has no `=`, or its value is not YAML.
     """
     return dict(map(_parse, settings))
 
@@ -72,7 +76,7 @@ def _parse(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set: expected KEY=VALUE, such as seed=7. Received: {text!r}.")
-    if value.startswith("{YYYY}"):  # YAML would take the brace for a mapping's
+    if value.startswith("{YYYY}"):  # YAML would read the brace as the start of a mapping
         return name.strip(), value
     try:
         return name.strip(), yaml.safe_load(value)
@@ -81,6 +85,6 @@ def _parse(text: str) -> tuple[str, Any]:
 
 
 def split(more: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The paths and the Beam options of `MORE`."""
+    """Splits `MORE` into paths and Beam options."""
     paths = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
     return paths, list(more[len(paths) :])

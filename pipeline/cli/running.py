@@ -1,4 +1,4 @@
-"""`crowdflow run`, and what goes with it: presets and clean."""
+"""The commands around a run: run, presets, beam and clean."""
 
 import functools
 import operator
@@ -13,16 +13,14 @@ from crowdflow.pipeline.cli import options
 
 
 @click.command()
-@click.option(
-    "--preset", default=presets.EMBEDDED, show_default=True, help="Where the settings start."
-)
+@click.option("--preset", default=presets.EMBEDDED, show_default=True, help="Preset to start from.")
 @options.CONFIG
 @options.DATA
-@click.option("--root", help="Everything the run writes.  [default: runs/<preset>]")
+@click.option("--root", help="Folder for everything the run writes.  [default: runs/<preset>]")
 @click.option(
     "--serving",
     metavar="FOLDER",
-    help="Where models are pushed, local or s3:// or gs://.  [default: serving/crowdflow under the root]",
+    help="Where models are pushed: local, s3:// or gs://.  [default: serving/crowdflow under the root]",
 )
 @options.SET
 @options.MORE
@@ -37,9 +35,9 @@ def run(
     settings: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
-    """Runs the whole pipeline: ingest, validate, window, transform, train, evaluate, push, report.
+    """Run the whole pipeline: ingest, validate, window, transform, train, evaluate, push, report.
 
-    What has not changed is taken from cache, and a run that was killed goes on where it was.
+    Unchanged steps are taken from the cache. Repeat the command to resume a killed run.
 
     \b
     Examples:
@@ -51,12 +49,12 @@ def run(
       crowdflow run -- --direct_running_mode=multi_processing --direct_num_workers=2
 
     \b
-    Under the root: report/index.html to look at, summary.json to read by program,
+    Written under the root: report/index.html, summary.json for programs,
     serving/crowdflow/<version> for TensorFlow Serving, logs/.
 
     \b
-    Exit codes: 0 a model was pushed, 2 the run completed and the model was refused,
-    1 the run failed.
+    Exit codes: 0 a model was pushed, 1 the run failed, 2 the run completed and the model
+    was refused.
     """
     config = options.load(config_file) if config_file else presets.load(preset)
     config = config.replace(options.parse(settings))
@@ -72,13 +70,13 @@ def run(
 
 
 @click.command("presets")
-@click.option("--show", metavar="NAME", help="One preset's whole configuration, as YAML.")
-@click.option("--fields", is_flag=True, help="Every name that --set takes.")
+@click.option("--show", metavar="NAME", help="Print a preset's whole configuration as YAML.")
+@click.option("--fields", is_flag=True, help="List every field that --set takes, with its default.")
 def list_presets(show: Optional[str], fields: bool) -> None:
-    """Lists the presets.
+    """List the presets.
 
     \b
-    Example, a configuration of your own:
+    Example: start your own configuration from a preset.
       crowdflow presets --show bikenyc > mine.yaml
       crowdflow run --config mine.yaml --data flows.parquet
     """
@@ -97,10 +95,10 @@ def list_presets(show: Optional[str], fields: bool) -> None:
 @click.command("beam")
 @click.argument("name", required=False)
 def beam_options(name: Optional[str]) -> None:
-    """Prints options that take the Beam nodes beyond one process, for a configuration.
+    """Print Beam options for several processes or another runner, as part of a configuration.
 
-    Without NAME, lists what there is. Names in capitals are yours to fill in; docs/operations.md says how
-    the code gets to the workers.
+    Without NAME, lists the available sets of options. Replace the words in capitals; docs/operations.md explains
+    how the code gets to the workers.
 
     \b
     Example:
@@ -111,25 +109,28 @@ def beam_options(name: Optional[str]) -> None:
 
     if name is None:
         for known, preset in beam_presets.PRESETS.items():
-            click.echo(f"{known:<10} {preset.describes}")
+            click.echo(f"{known:<16} {preset.description}")
     else:
         click.echo(beam_presets.as_yaml(name), nl=False)
 
 
 @click.command()
 @click.option(
-    "--root", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+    "--root",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Root folder of the runs.",
 )
 @click.option(
     "--keep",
     default=3,
     show_default=True,
     type=click.IntRange(1),
-    help="Runs and versions to keep.",
+    help="Number of runs and versions to keep.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 def clean(root: Path, keep: int, dry_run: bool) -> None:
-    """Removes old artifacts, versions, checkpoints and logs, keeping those of the last runs.
+    """Remove old artifacts, versions, checkpoints and logs; keep those of the last runs.
 
     \b
     Example:

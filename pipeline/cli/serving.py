@@ -1,4 +1,4 @@
-"""Commands that ask a pushed model: predict and batch."""
+"""Commands that forecast with a pushed model: predict and batch."""
 
 import os
 from pathlib import Path
@@ -13,11 +13,14 @@ _MODEL = click.option(
     "--model",
     required=True,
     metavar="ADDRESS",
-    help="A folder of a pushed model (s3:// and gs:// too), or http://host:8501 or grpc://host:8500.",
+    help="Folder of pushed models (also s3:// or gs://), or http://host:8501 or grpc://host:8500.",
 )
 _FROM = click.option("--from", "first", metavar="TIME", help="First target interval of a range.")
 _TO = click.option(
-    "--to", "last", metavar="TIME", help="Last one; a date alone is its last interval."
+    "--to",
+    "last",
+    metavar="TIME",
+    help="Last target interval; a date alone means its last interval.",
 )
 
 
@@ -25,16 +28,20 @@ _TO = click.option(
 @_MODEL
 @options.DATA
 @click.option(
-    "--at", metavar="TIME", help="Target interval, local: '2014-09-21 08:00'.  [default: the next]"
+    "--at",
+    metavar="TIME",
+    help="Target interval in local time, such as '2014-09-21 08:00'.  [default: the next]",
 )
 @_FROM
 @_TO
-@click.option("--out", type=options.LocalPath(), help="The whole table, as .csv or .parquet.")
-@click.option("--map", "picture", type=click.Path(path_type=Path), help="A picture, as .png.")
-@click.option("--name", default="crowdflow", show_default=True, help="Of the model on a server.")
-@click.option("--version", type=int, help="Of the model.  [default: the newest]")
-@click.option("--label", help="Of a version on a server, such as canary, instead.")
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds a request may take.")
+@click.option("--out", type=options.LocalPath(), help="File for the whole table, .csv or .parquet.")
+@click.option("--map", "picture", type=click.Path(path_type=Path), help="File for a map, .png.")
+@click.option(
+    "--name", default="crowdflow", show_default=True, help="Name of the model on a server."
+)
+@click.option("--version", type=int, help="Version of the model.  [default: the newest]")
+@click.option("--label", help="Label of a version on a server, such as canary.")
+@click.option("--timeout", default=30.0, show_default=True, help="Timeout of a request in seconds.")
 @click.argument("more", nargs=-1, metavar="[PATH...]")
 def predict(
     model: str,
@@ -50,7 +57,7 @@ def predict(
     timeout: float,
     more: tuple[str, ...],
 ) -> None:
-    """Forecasts flows from recent records and a pushed model, in a folder or on a server.
+    """Forecast flows from recent records with a pushed model, in a folder or on a server.
 
     \b
     Examples:
@@ -59,15 +66,16 @@ def predict(
       crowdflow predict --model grpc://localhost:8500 --data NYC14_M16x8_T60_NewEnd.h5 \\
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
 
-    The data are what crowdflow run takes: records of the last weeks, as far back as the model looks, and the
-    weather or holidays files that it needs. Their last interval is taken as whole. Grid, intervals and lags are
-    the model's own. In a range, forecasts that miss an earlier interval are left out and listed.
+    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
+    reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
+    Grid, intervals and lags come from the model. In a range, forecasts whose lags are missing are left out and
+    listed.
 
-    Exit codes: 0 there is a forecast, 1 there is none.
+    Exit codes: 0 success, 1 no forecast could be made.
     """
     paths = _paths(data, more)
     if at and (first or last):
-        raise ConfigError("--at: expected it alone, or --from and --to. Received both.")
+        raise ConfigError("--at: expected no --from or --to with it. Received both.")
     from crowdflow.serving import outputs, ranges
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
@@ -80,8 +88,8 @@ def predict(
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes
     if first or last:
-        wanted = ranges.between(first, last, history.frames.starts, minutes)
-        targets = ranges.keep_possible(forecaster, history, wanted, click.echo)
+        requested = ranges.between(first, last, history.frames.starts, minutes)
+        targets = ranges.keep_possible(forecaster, history, requested, click.echo)
     else:
         targets = [ranges.parse(at) if at else forecaster.next_target(history)]
     forecast = forecaster.forecast(history, targets)
@@ -100,8 +108,8 @@ def predict(
 @options.DATA
 @_FROM
 @_TO
-@click.option("--version", type=int, help="Of the model.  [default: the newest]")
-@click.option("--out", required=True, type=options.LocalPath(), help="Folder to write into.")
+@click.option("--version", type=int, help="Version of the model.  [default: the newest]")
+@click.option("--out", required=True, type=options.LocalPath(), help="Output folder.")
 @options.MORE
 def batch(
     model: str,
@@ -112,7 +120,7 @@ def batch(
     out: Path,
     more: tuple[str, ...],
 ) -> None:
-    """Forecasts a range of dates with Beam and a pushed model's folder, to Parquet.
+    """Forecast a range of dates with Beam and a pushed model's folder; write Parquet.
 
     \b
     Examples:
@@ -123,9 +131,9 @@ def batch(
 
     \b
     Writes forecasts-*.parquet (forecast_start, step, interval_start, row, col, inflow, outflow) and
-    counters.json (forecasts, and those left out by the first interval they miss).
+    counters.json (forecasts made, and those left out by first missing lag).
 
-    Exit codes: 0 it is written, 1 it failed.
+    Exit codes: 0 success, 1 failure.
     """
     more_data, beam_args = options.split(more)
     paths = _paths(data, more_data)

@@ -1,1 +1,1 @@
-"""The pipeline on open-source Kubeflow Pipelines: the compiled spec, its rules, and how it is handed over."""
+"""The pipeline on open-source Kubeflow Pipelines: compiling, checking and submitting it, and running a step."""

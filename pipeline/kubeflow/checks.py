@@ -1,6 +1,6 @@
-"""What must hold in a spec that open-source Kubeflow Pipelines is to run: one rule a function.
+"""The rules for a spec that open-source Kubeflow Pipelines can run, one function per rule.
 
-A rule yields a line for every place that breaks it: where, what was expected, what was found.
+A rule yields one line for every place that breaks it: the place, what was expected and what was received.
 """
 
 import json
@@ -15,18 +15,18 @@ from crowdflow.schema.errors import ConfigError
 SCHEMA_VERSION = "2.1.0"
 TRAINER = "Trainer"
 
-# An absolute path in a text, alone or after a quote, a blank, an equals sign; `s3://b/k` and `and/or` are none.
+# An absolute path in a text, alone or after a quote, a blank or an equals sign; not `s3://b/k` and `and/or`.
 _ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'=,;(\[]))(?:file:/+|~?/(?=[\w.]))[^\s\"',;)\]]*")
 _RELATIVE = re.compile(r"\.\.?/\S*")
 
 
-class Wanted(NamedTuple):
+class Expectations(NamedTuple):
     """What a spec is checked against.
 
     Attributes:
-      uncached: tasks that look at something outside.
+      uncached: tasks that read something that is not among their inputs.
       mounts: folders where every container has a volume.
-      gpus: accelerators of the Trainer.
+      gpus: number of the Trainer's accelerators.
     """
 
     uncached: Collection[str] = ()
@@ -34,40 +34,40 @@ class Wanted(NamedTuple):
     gpus: int = 0
 
 
-def check_spec(spec: Spec, wanted: Wanted) -> None:
-    """Checks a spec by every rule.
+def check_spec(spec: Spec, expected: Expectations) -> None:
+    """Checks a spec against every rule.
 
     Raises:
-      ConfigError: a rule is broken; every broken place is listed.
+      ConfigError: a rule is broken; lists every place.
     """
-    broken = [line for rule in RULES for line in rule(spec, wanted)]
+    broken = [line for rule in RULES for line in rule(spec, expected)]
     if broken:
         lines = "\n  ".join(broken)
         raise ConfigError(f"The compiled spec would not run on Kubeflow Pipelines:\n  {lines}")
 
 
-def schema_version(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """The schema is 2.1.0, which bare YAML files have."""
+def schema_version(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """The schema version is 2.1.0, that of plain YAML files."""
     found = spec.get("schemaVersion")
     if found != SCHEMA_VERSION:
         yield f"schemaVersion: expected {SCHEMA_VERSION}. Received: {found!r}."
 
 
-def only_containers(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """No resolver: the open-source compiler refuses them; nor an importer, which no task of ours is."""
+def only_containers(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """Every executor is a container: the open-source compiler refuses resolvers; CrowdFlow has no importers."""
     for label, executor in spec["deploymentSpec"]["executors"].items():
         if set(executor) != {"container"}:
             yield f"{label}: expected a container. Received: {', '.join(executor) or 'nothing'}."
 
 
-def no_lifecycle(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """No hook: nothing would run it, and what it should find out would be missing."""
+def no_lifecycle(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """There are no lifecycle hooks: the open-source backend never runs them."""
     for task, found in containers(spec):
         if "lifecycle" in found:
-            yield f"{task}: expected no lifecycle hook, it never runs."
+            yield f"{task}: expected no lifecycle hook. Received one, which would never run."
 
 
-def image_is_fixed(spec: Spec, wanted: Wanted) -> Iterator[str]:
+def image_is_fixed(spec: Spec, expected: Expectations) -> Iterator[str]:
     """Every container's image has a tag or a digest."""
     for task, found in containers(spec):
         image = found.get("image", "")
@@ -76,8 +76,8 @@ def image_is_fixed(spec: Spec, wanted: Wanted) -> Iterator[str]:
             yield f"{task}: expected an image with a tag or digest. Received: {image!r}."
 
 
-def inputs_are_bound(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """Every declared input comes from an output of another task, a parameter of the pipeline or a constant."""
+def inputs_are_bound(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """Every declared input is another task's output, a parameter of the pipeline or a constant."""
     root = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for task, entry in tasks(spec).items():
         declared, given = component(spec, task).get("inputDefinitions", {}), entry.get("inputs", {})
@@ -87,7 +87,7 @@ def inputs_are_bound(spec: Spec, wanted: Wanted) -> Iterator[str]:
                 if not is_bound(spec, root, sources.get(name, {})):
                     yield f"{task}.{name}: expected a task's output, a parameter or a constant."
             for name in sources.keys() - names.keys():
-                yield f"{task}.{name}: given, and not declared."
+                yield f"{task}.{name}: given, but not declared."
 
 
 def _artifact_is_bound(spec: Spec, root: Spec, source: Spec) -> bool:
@@ -105,14 +105,14 @@ def _value_is_bound(spec: Spec, root: Spec, source: Spec) -> bool:
     return source.get("componentInputParameter") in root
 
 
-def parameters_have_defaults(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """A run may leave every parameter out."""
+def parameters_have_defaults(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """Every parameter has a default, so that a run may omit it."""
     for name, entry in spec["root"].get("inputDefinitions", {}).get("parameters", {}).items():
         if "defaultValue" not in entry:
             yield f"parameter {name}: expected a default."
 
 
-def resources_are_set(spec: Spec, wanted: Wanted) -> Iterator[str]:
+def resources_are_set(spec: Spec, expected: Expectations) -> Iterator[str]:
     """Every container has limits of processor and memory."""
     for task, found in containers(spec):
         limits = found.get("resources", {})
@@ -121,28 +121,28 @@ def resources_are_set(spec: Spec, wanted: Wanted) -> Iterator[str]:
                 yield f"{task}: expected {name} above 0. Received: {limits.get(name)!r}."
 
 
-def trainer_has_its_gpus(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """The Trainer has the accelerators that were asked for, and no other task has one."""
+def trainer_has_its_gpus(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """The Trainer has the requested accelerators, and no other task has any."""
     for task, found in containers(spec):
         accelerator = found.get("resources", {}).get("accelerator", {})
-        expected = wanted.gpus if task == TRAINER else 0
-        if int(accelerator.get("count", 0)) != expected or (expected and not accelerator["type"]):
-            yield f"{task}: expected {expected} accelerators. Received: {accelerator or 'none'}."
+        gpus = expected.gpus if task == TRAINER else 0
+        if int(accelerator.get("count", 0)) != gpus or (gpus and not accelerator["type"]):
+            yield f"{task}: expected {gpus} accelerators. Received: {accelerator or 'none'}."
 
 
-def outside_is_not_cached(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """No caching options on a task that looks outside: Kubeflow's key does not see what it looks at."""
-    for task in wanted.uncached:
+def outside_is_not_cached(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """Tasks that read something outside their inputs are not cached: Kubeflow's cache key does not cover it."""
+    for task in expected.uncached:
         if "cachingOptions" in tasks(spec).get(task, {}):
-            yield f"{task}: expected no cachingOptions, it reads what no cache key sees."
+            yield f"{task}: expected no cachingOptions, as it reads what the cache key does not cover."
 
 
-def no_local_path(spec: Spec, wanted: Wanted) -> Iterator[str]:
-    """No path of the machine that compiled: only folders of volumes, and addresses of object stores."""
+def no_local_path(spec: Spec, expected: Expectations) -> Iterator[str]:
+    """All paths are on volumes or in object stores, none on the machine that compiled the spec."""
     for place, text in _texts(spec, ""):
         for path in [text] if _RELATIVE.fullmatch(text) else _ABSOLUTE.findall(text):
-            if not _is_mounted(path, wanted.mounts):
-                mounts = ", ".join(wanted.mounts) or "there is none"
+            if not _is_mounted(path, expected.mounts):
+                mounts = ", ".join(expected.mounts) or "none is set"
                 yield f"{place}: expected a path on a volume ({mounts}). Received: {path}"
 
 
@@ -152,7 +152,7 @@ def _is_mounted(path: str, mounts: Collection[str]) -> bool:
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text in a nested value, with its place; JSON inside of a text is looked into."""
+    """Every text in a nested value, with its place; a text that is JSON is parsed and searched as well."""
     if isinstance(value, dict):
         for name, inside in value.items():
             yield from _texts(inside, f"{place}.{name}".lstrip("."))

@@ -22,20 +22,20 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 
 def compile_to(config: Config, output: Path, beam_args: Sequence[str] = ()) -> list[Spec]:
-    """Compiles and checks the pipeline and writes its YAML, whole or not at all.
+    """Compiles and checks the pipeline and writes its YAML atomically.
 
     Args:
-      config: `kubeflow.image` and `paths.data` are set, and `kubeflow.volumes` for what is not in an object store.
+      config: with `kubeflow.image` and `paths.data`, and with `kubeflow.volumes` for paths outside object stores.
       output: file to write.
       beam_args: Beam options of the nodes that run on Beam.
 
     Returns:
-      The documents: the PipelineSpec and, with volumes, the platform's part.
+      The documents: the PipelineSpec and, with volumes or secrets, the platform spec.
 
     Raises:
       ConfigError: the configuration cannot run on Kubeflow Pipelines, or the file cannot be written.
     """
-    ok = output.suffix in (".yaml", ".yml")  # what the kfp client and the UI take
+    ok = output.suffix in (".yaml", ".yml")  # the kfp client and the UI accept no other suffix
     require(ok, "--output", "a name that ends in .yaml", str(output))
     documents = compile_documents(config, beam_args)
     text = header(documents) + yaml.safe_dump_all(documents, sort_keys=True)
@@ -51,13 +51,13 @@ def compile_to(config: Config, output: Path, beam_args: Sequence[str] = ()) -> l
 
 
 def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spec]:
-    """The documents of the YAML, checked; see `compile_to`."""
+    """The checked documents of the YAML; see `compile_to`."""
     settings = config.kubeflow
     mounts = settings.mounts()
     data = [_reachable("--data", path, mounts) for path in config.paths.data]
     expected = "the input's location, on a volume or at s3:// or gs://"
     require(data, "--data", expected, list(config.paths.data))
-    require(settings.image, "kubeflow.image", "the image that the steps run (--image)", None)
+    require(settings.image, "kubeflow.image", "the container image of the steps (--image)", None)
     first = next(iter(mounts), "")
     serving = settings.serving_folder or posixpath.join(first, "serving", MODEL_NAME)
     checkpoints = settings.checkpoints or posixpath.join(first, "checkpoints")
@@ -65,8 +65,10 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     expected = "off: TFX compiles no InfraValidator for Kubeflow Pipelines"
     require(where == "off", "evaluation.infra_validator", expected, where)
     name = f"crowdflow-{config.preset}"
-    require(_NAME.fullmatch(name), "preset", "small letters, digits and hyphens", config.preset)
-    # A spec holds no folder of this machine: the report's settings are the cluster's.
+    require(
+        _NAME.fullmatch(name), "preset", "lower-case letters, digits and hyphens", config.preset
+    )
+    # The spec must not contain folders of this machine, and the report should show the cluster's paths.
     config = config.replace({"paths.root": None, "paths.data": data, "paths.serving": None})
     spec, never_cached, drivers = _compile(
         config,
@@ -88,13 +90,17 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     unknown = {text.split("=")[0] for text in settings.nodes} - set(tasks(spec))
     expected = f"nodes of {', '.join(tasks(spec))}"
     require(not unknown, "kubeflow.nodes", expected, sorted(unknown))
-    checks.check_spec(spec, checks.Wanted(uncached, mounts, settings.trainer_gpus))
+    checks.check_spec(spec, checks.Expectations(uncached, mounts, settings.trainer_gpus))
     platform = platform_spec(spec, mounts, settings.secret_keys())
     return [spec, platform] if platform else [spec]
 
 
 def _reachable(setting: str, path: str, mounts: dict[str, str]) -> str:
-    """A path that the steps see: on one of their volumes, or in an object store."""
+    """A path that the steps can reach: on one of their volumes, or in an object store.
+
+    Raises:
+      ConfigError: it is neither.
+    """
     if is_address(path):
         require(is_whole(path), setting, "s3://BUCKET/KEY or gs://BUCKET/KEY", path)
         return path.rstrip("/")
@@ -108,7 +114,7 @@ def _reachable(setting: str, path: str, mounts: dict[str, str]) -> str:
 def _compile(
     config: Config, beam_args: Sequence[str], **places: Any
 ) -> tuple[Spec, tuple[str, ...], dict[str, str]]:
-    """What TFX's compiler makes, the nodes that are never cached, and the drivers that containers run."""
+    """The spec from TFX's compiler, the nodes that are never cached, and the drivers that containers run."""
     from tfx.components.example_gen.driver import FileBasedDriver
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
     from tfx.utils import name_utils

@@ -1,8 +1,8 @@
-"""What a step's container runs: Kubeflow's ExecutorInput in, a node's executor, Kubeflow's ExecutorOutput out.
+"""The entry point of a step's container: reads Kubeflow's ExecutorInput, runs the node, writes the ExecutorOutput.
 
-TFX's own entry point does not get along with open-source Kubeflow Pipelines: it dies of an artifact that the
-backend adds, TensorFlow cannot read the addresses that it hands on, and the drivers of nodes never run. This one
-puts that right and then calls TFX's. `crowdflow.pipeline.kubeflow.spec` writes its options into the spec.
+TFX's own entry point does not work with open-source Kubeflow Pipelines: it fails on an artifact that the backend
+adds, TensorFlow cannot read the addresses that it passes on, and the nodes' drivers never run. This one corrects
+that and then calls TFX's. `crowdflow.pipeline.kubeflow.spec` writes its options into the spec.
 """
 
 import argparse
@@ -28,13 +28,14 @@ log = logging.getLogger("crowdflow.kubeflow")
 def main(arguments: Sequence[str]) -> int:
     """Runs a step.
 
-    The log ends with `Error in NODE:` and what to do; an error that is not ours has its traceback above it.
+    On failure the log ends with `Error in NODE:` and the message; any error but a CrowdFlowError has its traceback
+    above it.
 
     Args:
       arguments: of the container's command.
 
     Returns:
-      Exit code: 0 it is done, 1 it failed.
+      Exit code: 0 success, 1 failure.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -43,13 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run_step(options, beam_args)
     except CrowdFlowError as error:
-        said = str(error)
+        message = str(error)
     except Exception as error:
         traceback.print_exc()
-        said = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
     else:
         return 0
-    print(f"Error in {options.node}: {said}", file=sys.stderr, flush=True)
+    print(f"Error in {options.node}: {message}", file=sys.stderr, flush=True)
     return 1
 
 
@@ -69,7 +70,9 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
     if options.driver_class_path:
         _run_driver(options.driver_class_path, given)
     output_file = given["outputs"]["outputFile"]
-    if os.path.exists(output_file):  # of an attempt before: TFX would take it for a driver's
+    if os.path.exists(
+        output_file
+    ):  # from an earlier attempt: TFX would take it for a driver's output
         os.remove(output_file)
     log.info("%s: %s", options.node, options.executor_class_path)
 
@@ -81,7 +84,7 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
         json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
     )
     kubeflow_v2_run_executor._run_executor(arguments, list(beam_args))
-    # A Pusher that pushes nothing leaves nothing, and newer launchers fail on an output that is not there.
+    # A Pusher that pushes nothing writes nothing, and newer launchers fail on a missing output.
     for entry in given["outputs"]["artifacts"].values():
         for artifact in entry["artifacts"]:
             os.makedirs(artifact["uri"], exist_ok=True)
@@ -92,7 +95,7 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
 
 
 def _run_driver(class_path: str, given: dict[str, Any]) -> None:
-    """Lets an ExampleGen's driver find span and fingerprint, and marks the output artifact with them."""
+    """Runs an ExampleGen's driver, which finds span and fingerprint, and sets them on the output artifact."""
     from ml_metadata.proto import metadata_store_pb2
     from tfx.components.example_gen import driver
     from tfx.utils import import_utils

@@ -1,7 +1,7 @@
-"""What Kubeflow hands to a step, put so that TFX can use it: pure functions on the ExecutorInput, a nested dict.
+"""Converts Kubeflow's ExecutorInput, a nested dict, to what TFX can use: pure functions.
 
-Before a step the launcher downloads its input artifacts, and after it uploads its outputs, under `/gcs`, `/s3`
-and `/minio`. TensorFlow reads no `s3://` and no `minio://`, so a step works on these folders.
+The launcher downloads a step's input artifacts before it and uploads its outputs after it, under `/gcs`, `/s3` and
+`/minio`. TensorFlow cannot read `s3://` and `minio://`, so a step works on these folders.
 """
 
 import os
@@ -16,12 +16,12 @@ _URI = re.compile(rf"({'|'.join(FOLDERS)})://(.*)", re.DOTALL)
 
 
 def mount_root(environment: Mapping[str, str] = os.environ) -> str:
-    """Where the launcher's folders are: `/`, or what the environment says."""
+    """The parent of the launcher's folders: `/`, or the value of `CROWDFLOW_MOUNT_ROOT`."""
     return environment.get(ROOT_VARIABLE) or "/"
 
 
 def to_local(uri: str, root: str) -> str:
-    """The folder of an address in an object store; any other text stays as it is."""
+    """The local folder of an address in an object store; any other text is returned unchanged."""
     match = _URI.fullmatch(uri)
     return os.path.join(root, FOLDERS[match[1]], match[2]) if match else uri
 
@@ -36,7 +36,7 @@ def to_remote(path: str, root: str) -> str:
 
 
 def localize(executor_input: dict[str, Any], root: str) -> dict[str, Any]:
-    """An ExecutorInput whose artifacts are at folders. Its other parts are shared with the argument."""
+    """An ExecutorInput whose artifacts are at local folders. Its other parts are shared with the argument."""
     out = dict(executor_input)
     for side in ("inputs", "outputs"):
         if "artifacts" in out.get(side, {}):
@@ -55,7 +55,7 @@ def localize(executor_input: dict[str, Any], root: str) -> dict[str, Any]:
 
 
 def globalize(value: Any, root: str) -> Any:
-    """An ExecutorOutput, or a part of it, whose folders are addresses again, those in properties too."""
+    """The inverse of `localize` for an ExecutorOutput or a part of it, including the paths in properties."""
     if isinstance(value, dict):
         return {name: globalize(inside, root) for name, inside in value.items()}
     if isinstance(value, list):
@@ -66,7 +66,7 @@ def globalize(value: Any, root: str) -> Any:
 def with_types(executor_input: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
     """An ExecutorInput whose input artifacts have the types that the node declares.
 
-    Kubeflow's driver hands them on with an empty schema, of which TFX can make no artifact.
+    Kubeflow's driver passes them on with an empty schema, from which TFX cannot make an artifact.
 
     Args:
       executor_input: as the step received it.
@@ -88,8 +88,8 @@ def with_types(executor_input: dict[str, Any], declared: dict[str, Any]) -> dict
 def keep_declared(executor_input: dict[str, Any], outputs: list[str]) -> dict[str, Any]:
     """An ExecutorInput without output artifacts that its node does not declare.
 
-    Kubeflow's driver adds `executor-logs` of type `system.Artifact`, which TFX takes for a class of its own and
-    fails to import.
+    Kubeflow's driver adds `executor-logs` of type `system.Artifact`, which TFX takes for a class name and fails to
+    import.
     """
     given = executor_input.get("outputs", {})
     kept = {name: entry for name, entry in given.get("artifacts", {}).items() if name in outputs}

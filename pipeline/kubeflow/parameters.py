@@ -1,7 +1,7 @@
-"""The parameters of a run on Kubeflow Pipelines, and how a step puts them where its node expects them.
+"""The parameters of a run on Kubeflow Pipelines, and how a step inserts them into its node's settings.
 
-A node's settings are JSON inside of its own parameters. TFX cannot put a runtime parameter in there, so the
-spec hands the value to the step beside them, and the step's entry point puts it in.
+A node's settings are JSON inside its own parameters. TFX cannot insert a runtime parameter there, so the spec
+passes the value to the step as a separate parameter, and the step's entry point inserts it.
 """
 
 import json
@@ -22,7 +22,7 @@ DATA, TRAINING, NAIVE_MARGIN, PUSHED_TOLERANCE = (
 _REPORT = "FlowReportGen"
 _THRESHOLDS = (NAIVE_MARGIN, PUSHED_TOLERANCE)
 
-# Parameters of nodes: FlowExampleGen's inputs, the Evaluator's thresholds, and where settings are.
+# Parameters of nodes: FlowExampleGen's inputs, the Evaluator's thresholds, and those that hold settings.
 PATHS, EVAL_CONFIG, CONFIG, CUSTOM_CONFIG = "paths", "eval_config", "config", "custom_config"
 
 
@@ -30,7 +30,7 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
     """The parameters of the pipeline, with the configuration's values as defaults.
 
     Args:
-      config: the configuration that is compiled.
+      config: the configuration to compile.
       data: locations of the input.
     """
     training = json.dumps(config.to_dict()["training"], sort_keys=True)
@@ -68,7 +68,7 @@ def locations(text: str) -> list[str]:
     """The paths of the parameter `data`: one path, or a JSON list of them.
 
     Raises:
-      ConfigError: it begins like a list and is none of texts, it is empty, or an address of another kind than
+      ConfigError: it is empty, begins like a list but is not a JSON list of texts, or has an address other than
         `s3://` and `gs://`.
     """
     found: Any = [text.strip()]
@@ -90,48 +90,48 @@ def locations(text: str) -> list[str]:
 
 
 def apply_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A node's own parameters, with those of the pipeline put into them.
+    """A node's own parameters with the pipeline's inserted into them.
 
     Args:
       given: what the step received: the node's parameters, and the pipeline's by their names.
 
     Raises:
-      ConfigError: a parameter of the pipeline cannot be used.
+      ConfigError: a parameter of the pipeline is invalid.
     """
     values = dict(given)
-    ours = {}
+    inserted = {}
     for name in (DATA, TRAINING, *_THRESHOLDS):
         if name in values:
-            ours[name] = values.pop(name)
+            inserted[name] = values.pop(name)
     if PATHS in values:
         values[PATHS] = json.dumps(sorted(set(locations(values[PATHS]))))
-    if not ours:
+    if not inserted:
         return values
     if CONFIG in values:
-        values[CONFIG] = _with_settings(values[CONFIG], ours)
+        values[CONFIG] = _with_settings(values[CONFIG], inserted)
     if CUSTOM_CONFIG in values:
         custom = json.loads(values[CUSTOM_CONFIG])
-        custom[CONFIG] = _with_settings(custom[CONFIG], ours)
+        custom[CONFIG] = _with_settings(custom[CONFIG], inserted)
         values[CUSTOM_CONFIG] = json.dumps(custom, sort_keys=True)
     if EVAL_CONFIG in values:
         from crowdflow.evaluation.thresholds import with_thresholds
 
-        _evaluation(ours)
+        _evaluation(inserted)
         values[EVAL_CONFIG] = with_thresholds(
-            values[EVAL_CONFIG], ours[NAIVE_MARGIN], ours[PUSHED_TOLERANCE]
+            values[EVAL_CONFIG], inserted[NAIVE_MARGIN], inserted[PUSHED_TOLERANCE]
         )
     return values
 
 
-def _with_settings(text: str, ours: Mapping[str, Any]) -> str:
-    """Sections of a configuration with the pipeline's parameters in them, checked; those not there stay out."""
+def _with_settings(text: str, inserted: Mapping[str, Any]) -> str:
+    """Sections of a configuration with the pipeline's parameters inserted, checked; no section is added."""
     sections = json.loads(text)
-    if TRAINING in ours and TRAINING in sections:
-        sections[TRAINING] |= _training(ours[TRAINING])
+    if TRAINING in inserted and TRAINING in sections:
+        sections[TRAINING] |= _training(inserted[TRAINING])
     if "evaluation" in sections:
-        sections["evaluation"] |= _evaluation(ours)
-    if DATA in ours and "paths" in sections:
-        sections["paths"]["data"] = locations(ours[DATA])
+        sections["evaluation"] |= _evaluation(inserted)
+    if DATA in inserted and "paths" in sections:
+        sections["paths"]["data"] = locations(inserted[DATA])
     Config.from_dict(sections)
     return json.dumps(sections, sort_keys=True)
 
@@ -149,7 +149,7 @@ def _training(text: str) -> dict[str, Any]:
     return values
 
 
-def _evaluation(ours: Mapping[str, Any]) -> dict[str, float]:
-    values = {name: ours[name] for name in _THRESHOLDS if name in ours}
+def _evaluation(inserted: Mapping[str, Any]) -> dict[str, float]:
+    values = {name: inserted[name] for name in _THRESHOLDS if name in inserted}
     Config.from_dict({"model": {"external": False}, "evaluation": values})
     return values

@@ -1,6 +1,6 @@
-"""What TFX's compiler leaves out of a PipelineSpec for open-source Kubeflow Pipelines: pure functions on the spec.
+"""Adds what TFX's compiler leaves out of a PipelineSpec for open-source Kubeflow Pipelines: pure functions.
 
-A spec here is the nested dict that the YAML file holds, with the JSON names of the PipelineSpec message
+A spec here is the nested dict in the YAML file, with the JSON names of the PipelineSpec message
 (https://www.kubeflow.org/docs/components/pipelines, `pipeline_spec.proto`). No function changes its argument.
 """
 
@@ -15,7 +15,7 @@ from crowdflow.config import Resources
 
 Spec = dict[str, Any]
 
-# Options of the container's command. The first two are TFX's, the others our entry point's.
+# Options of the container's command. The first two are TFX's, the others those of `entrypoint.py`.
 EXECUTOR_OPTION = "--executor_class_path"
 INPUTS_OPTION = "--json_serialized_inputs_spec_args"
 NODE_OPTION, OUTPUTS_OPTION, DRIVER_OPTION = "--node", "--outputs", "--driver_class_path"
@@ -27,9 +27,9 @@ class Parameter:
 
     Attributes:
       kind: `STRING` or `NUMBER_DOUBLE`.
-      default: its value where a run gives none.
-      readers: task -> the name under which it gets the value; a name that the task has already is taken over.
-      description: for people.
+      default: its value if a run gives none.
+      readers: task -> the task's parameter that gets the value; an existing parameter is replaced.
+      description: shown to users.
     """
 
     kind: str
@@ -47,18 +47,18 @@ def complete_spec(
     drivers: Mapping[str, str],
     variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Spec:
-    """A compiled spec with all that open-source Kubeflow Pipelines needs.
+    """A compiled spec with everything that open-source Kubeflow Pipelines needs.
 
     Args:
-      spec: what TFX's KubeflowV2DagRunner gives.
+      spec: the output of TFX's KubeflowV2DagRunner.
       parameters: name -> parameter of the pipeline.
-      resources: task -> its limits; every task must be there.
-      uncached: tasks that look at something outside.
-      drivers: task -> dotted path of the driver that its container runs itself.
-      variables: of every container's environment.
+      resources: task -> its limits, for every task.
+      uncached: tasks that read something that is not among their inputs.
+      drivers: task -> dotted path of the driver that its container runs.
+      variables: environment variables of every container.
 
     Raises:
-      KeyError: a task that the spec does not have is named, or one has no limits.
+      KeyError: a named task is not in the spec, or a task has no limits.
     """
     spec = without_lifecycle(spec)
     spec = with_parameters(spec, parameters)
@@ -79,7 +79,7 @@ def component(spec: Spec, task: str) -> Spec:
 
 
 def container(spec: Spec, task: str) -> Spec:
-    """The container of a task; `{}` where something else executes it."""
+    """The container of a task; `{}` if it has another kind of executor."""
     label = component(spec, task)["executorLabel"]
     return spec["deploymentSpec"]["executors"][label].get("container", {})
 
@@ -91,7 +91,7 @@ def containers(spec: Spec) -> Iterator[tuple[str, Spec]]:
 
 
 def without_lifecycle(spec: Spec) -> Spec:
-    """Without the hooks that Vertex AI runs before a cache look-up; open-source backends do not know them."""
+    """A spec without the hooks that Vertex AI runs before a cache look-up; open-source backends lack them."""
     spec = copy.deepcopy(spec)
     for _, found in containers(spec):
         found.pop("lifecycle", None)
@@ -99,9 +99,9 @@ def without_lifecycle(spec: Spec) -> Spec:
 
 
 def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
-    """With parameters of the pipeline that reach their readers.
+    """A spec with parameters of the pipeline, connected to the tasks that read them.
 
-    TFX has runtime parameters for whole parameters of a node alone, and loses their defaults.
+    TFX supports runtime parameters only for a node's whole parameters, and loses their defaults.
     """
     spec = copy.deepcopy(spec)
     root = spec["root"].setdefault("inputDefinitions", {}).setdefault("parameters", {})
@@ -125,7 +125,7 @@ def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
 
 
 def with_options(spec: Spec, drivers: Mapping[str, str]) -> Spec:
-    """With what our entry point must know: the task's name, the outputs that it declares, its driver."""
+    """A spec with the options of `entrypoint.py`: the task's name, its declared outputs, its driver."""
     spec = copy.deepcopy(spec)
     for task, found in containers(spec):
         outputs = component(spec, task).get("outputDefinitions", {}).get("artifacts", {})
@@ -138,7 +138,7 @@ def with_options(spec: Spec, drivers: Mapping[str, str]) -> Spec:
 
 
 def with_resources(spec: Spec, resources: Mapping[str, Resources]) -> Spec:
-    """With limits of processor, memory and accelerators on every container."""
+    """A spec with limits of processor, memory and accelerators on every container."""
     spec = copy.deepcopy(spec)
     for task, found in containers(spec):
         limits = resources[task]
@@ -150,7 +150,7 @@ def with_resources(spec: Spec, resources: Mapping[str, Resources]) -> Spec:
 
 
 def with_variables(spec: Spec, variables: Mapping[str, str]) -> Spec:
-    """With variables in every container's environment."""
+    """A spec with variables in every container's environment."""
     spec = copy.deepcopy(spec)
     for _, found in containers(spec) if variables else ():
         found["env"] = [{"name": name, "value": value} for name, value in variables.items()]
@@ -158,7 +158,7 @@ def with_variables(spec: Spec, variables: Mapping[str, str]) -> Spec:
 
 
 def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
-    """Without caching options on some tasks: these always run."""
+    """A spec without caching options on some tasks, so that these always run."""
     spec = copy.deepcopy(spec)
     for task in uncached:
         tasks(spec)[task].pop("cachingOptions", None)
@@ -170,7 +170,7 @@ def platform_spec(
     mounts: Mapping[str, str],
     secrets: Mapping[str, tuple[str, str]] = types.MappingProxyType({}),
 ) -> Spec | None:
-    """The second document of the YAML: volume claims and secrets of every container; None without any.
+    """The second document of the YAML: volume claims and secrets of every container; None if there are none.
 
     Args:
       spec: the completed spec.

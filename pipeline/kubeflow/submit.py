@@ -1,4 +1,4 @@
-"""Hands a compiled pipeline to a Kubeflow Pipelines endpoint: upload, then a run now or a schedule."""
+"""Submits a compiled pipeline to a Kubeflow Pipelines endpoint: uploads it, then runs or schedules it."""
 
 import contextlib
 import dataclasses
@@ -22,17 +22,17 @@ _KINDS: Mapping[str, Callable[[str], Any]] = {"STRING": str, "NUMBER_DOUBLE": fl
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-    """What is asked for.
+    """What to submit, and where.
 
     Attributes:
-      file: a compiled YAML.
+      file: a compiled YAML file.
       endpoint: address of Kubeflow Pipelines' API.
       experiment: groups the runs.
-      version: name of this version of the pipeline; null is the time and the image.
-      parameters: `NAME -> text`, as the spec declares them; what is missing takes its default.
-      pipeline_root: where artifacts go, in an object store; null is the cluster's.
-      cron: times of a recurring run, UTC unless the cluster says otherwise; null runs once, now.
-      namespace: of the user, where Kubeflow has more than one.
+      version: name of this version of the pipeline; None for the time and the image.
+      parameters: `NAME -> text`, for parameters that the spec declares; the others keep their defaults.
+      pipeline_root: where artifacts are stored, in an object store; None for the cluster's default.
+      cron: schedule of a recurring run, in UTC unless the cluster is set otherwise; None runs once, now.
+      namespace: the user's, if Kubeflow runs in multi-user mode.
       token: for `Authorization: Bearer`.
     """
 
@@ -47,30 +47,30 @@ class Submission:
     token: Optional[str] = None
 
 
-def submit(wanted: Submission, say: Callable[[str], None]) -> None:
-    """Uploads a version of the pipeline and runs it, or schedules it in the place of an earlier schedule.
+def submit(submission: Submission, report: Callable[[str], None]) -> None:
+    """Uploads a version of the pipeline and runs it, or schedules it and disables earlier schedules.
 
     Args:
-      wanted: what is asked for.
-      say: called with a line for each thing done.
+      submission: what to submit, and where.
+      report: called with one line for each completed action.
 
     Raises:
-      ConfigError: the file, a parameter, the root or the times cannot be used; nothing was sent.
-      SubmitError: the endpoint does not answer or refuses.
+      ConfigError: the file, a parameter, the root or the schedule is invalid; nothing was sent.
+      SubmitError: the endpoint does not respond or refuses.
     """
-    spec = read_spec(wanted.file)
+    spec = read_spec(submission.file)
     name = spec["pipelineInfo"]["name"]
-    parameters = typed(wanted.parameters, spec)
-    cron = cron_of_six(wanted.cron) if wanted.cron else None
-    root = wanted.pipeline_root
+    parameters = typed(submission.parameters, spec)
+    cron = cron_of_six(submission.cron) if submission.cron else None
+    root = submission.pipeline_root
     ok = root is None or root.split("://")[0] in ("gs", "s3", "minio")
     require(ok, "--pipeline-root", "an address gs://, s3:// or minio://", root)
     now = f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%d %H:%M:%S}"
-    version = wanted.version or f"{now} {_image(spec)}"
-    with _clear_errors(wanted.endpoint):
-        client = _client(wanted)
-        pipeline_id, version_id = _upload(client, wanted, name, version, say)
-        experiment = client.create_experiment(wanted.experiment, namespace=wanted.namespace)
+    version = submission.version or f"{now} {_image(spec)}"
+    with _clear_errors(submission.endpoint):
+        client = _client(submission)
+        pipeline_id, version_id = _upload(client, submission, name, version, report)
+        experiment = client.create_experiment(submission.experiment, namespace=submission.namespace)
         common = {
             "experiment_id": experiment.experiment_id,
             "pipeline_id": pipeline_id,
@@ -80,34 +80,34 @@ def submit(wanted: Submission, say: Callable[[str], None]) -> None:
         }
         if cron is None:
             run = client.run_pipeline(job_name=f"{name} {now}", **common)
-            say(f"run {run.run_id}: {wanted.endpoint}/#/runs/details/{run.run_id}")
+            report(f"run {run.run_id}: {submission.endpoint}/#/runs/details/{run.run_id}")
         else:
-            _schedule(client, name, cron, common, say)
+            _schedule(client, name, cron, common, report)
 
 
 def _upload(
-    client: Any, wanted: Submission, name: str, version: str, say: Callable[[str], None]
+    client: Any, submission: Submission, name: str, version: str, report: Callable[[str], None]
 ) -> tuple[str, str]:
-    """The identifiers of the pipeline and of the version that the file became."""
-    path = str(wanted.file)
+    """Uploads the file; returns the identifiers of the pipeline and of its new version."""
+    path = str(submission.file)
     pipeline_id = client.get_pipeline_id(name)
     if pipeline_id:
         made = client.upload_pipeline_version(path, version, pipeline_id=pipeline_id)
         version_id = made.pipeline_version_id
     else:
-        made = client.upload_pipeline(path, pipeline_name=name, namespace=wanted.namespace)
+        made = client.upload_pipeline(path, pipeline_name=name, namespace=submission.namespace)
         pipeline_id = made.pipeline_id
         listed = client.list_pipeline_versions(pipeline_id, sort_by="created_at desc", page_size=1)
         version_id = listed.pipeline_versions[0].pipeline_version_id
         version = "its first version"
-    say(f"uploaded {path} to pipeline {name} ({pipeline_id}): {version} ({version_id})")
+    report(f"uploaded {path} to pipeline {name} ({pipeline_id}): {version} ({version_id})")
     return pipeline_id, version_id
 
 
 def _schedule(
-    client: Any, name: str, cron: str, common: Mapping[str, Any], say: Callable[[str], None]
+    client: Any, name: str, cron: str, common: Mapping[str, Any], report: Callable[[str], None]
 ) -> None:
-    """A recurring run; those of the same name before it are disabled, so that no day runs twice."""
+    """Creates a recurring run and disables earlier ones of the same name, so that no day runs twice."""
     same = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     listed = client.list_recurring_runs(
         experiment_id=common["experiment_id"],
@@ -117,20 +117,20 @@ def _schedule(
     made = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **common
     )
-    say(
+    report(
         f"recurring run {made.recurring_run_id}, at '{cron}' (second minute hour day month weekday)"
     )
     for earlier in listed.recurring_runs or ():
         if earlier.status == "ENABLED":
             client.disable_recurring_run(earlier.recurring_run_id)
-            say(f"disabled the earlier recurring run {earlier.recurring_run_id}")
+            report(f"disabled the earlier recurring run {earlier.recurring_run_id}")
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """The PipelineSpec of a compiled YAML.
+    """The PipelineSpec of a compiled YAML file.
 
     Raises:
-      ConfigError: it is none.
+      ConfigError: the file cannot be read or has no PipelineSpec.
     """
     try:
         spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
@@ -145,10 +145,10 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def typed(given: Mapping[str, str], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Texts as values of the spec's parameters.
+    """Converts texts to the types of the spec's parameters.
 
     Raises:
-      ConfigError: there is no such parameter, or the text is no such value.
+      ConfigError: the spec has no such parameter, or the text is not of its type.
     """
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     values = {}
@@ -163,10 +163,10 @@ def typed(given: Mapping[str, str], spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cron_of_six(text: str) -> str:
-    """Kubeflow's cron expression, seconds first; the usual five fields begin at second 0.
+    """Kubeflow's cron expression, with seconds first; five fields get second 0.
 
     Raises:
-      ConfigError: it has another number of fields.
+      ConfigError: the text has neither five nor six fields.
     """
     fields = text.split()
     if len(fields) == _FIVE_FIELDS:
@@ -182,18 +182,18 @@ def _image(spec: Mapping[str, Any]) -> str:
     return ", ".join(sorted(image.rpartition("/")[2] for image in images))
 
 
-def _client(wanted: Submission) -> Any:
+def _client(submission: Submission) -> Any:
     import kfp.client
 
-    more = {"namespace": wanted.namespace} if wanted.namespace else {}
+    more = {"namespace": submission.namespace} if submission.namespace else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # kfp's own, about servers before 2.0
-        return kfp.client.Client(host=wanted.endpoint, existing_token=wanted.token, **more)
+        warnings.simplefilter("ignore", FutureWarning)  # kfp's, about servers before 2.0
+        return kfp.client.Client(host=submission.endpoint, existing_token=submission.token, **more)
 
 
 @contextlib.contextmanager
 def _clear_errors(endpoint: str):
-    """Keeps the client's own prints and logs away, and turns what it raises into one line."""
+    """Hides the client's prints and logs, and turns its errors into one-line SubmitErrors."""
     import urllib3
     from kfp_server_api.exceptions import ApiException
 
@@ -202,11 +202,11 @@ def _clear_errors(endpoint: str):
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     except ApiException as error:
-        said = str(error.body or error.reason).strip()
+        message = str(error.body or error.reason).strip()
         with contextlib.suppress(ValueError, TypeError, AttributeError):
-            said = json.loads(said).get("message") or said
+            message = json.loads(message).get("message") or message
         raise SubmitError(
-            f"{endpoint}: expected Kubeflow Pipelines to accept it. HTTP {error.status}: {said}"
+            f"{endpoint}: expected Kubeflow Pipelines to accept the request. HTTP {error.status}: {message}"
         ) from None
     except (urllib3.exceptions.HTTPError, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error

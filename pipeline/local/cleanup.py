@@ -1,4 +1,4 @@
-"""Removes what old runs left: artifacts, versions, checkpoints, logs."""
+"""Removes the artifacts, versions, checkpoints and logs of old runs."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ _TRASH = ".trash-"
 def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple[Path, int]]:
     """Removes all but the last runs' artifacts and the newest versions.
 
-    An artifact stays while one of the last `keep` completed or failed runs used or made it, so their results
-    stay in cache; TFX notices that the others are gone. Of the versions the newest `keep` complete ones stay;
-    partial ones go. Checkpoints all go but the newest `keep`, and so do logs.
+    Artifacts that one of the last `keep` completed or failed runs used or made are kept, so their results stay in
+    the cache; TFX notices that the others are gone. The newest `keep` complete versions are kept; partial ones are
+    removed. Of the checkpoints and the logs the newest `keep` are kept.
 
     Args:
       root_folder: a run's root.
@@ -23,7 +23,7 @@ def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple
       dry_run: removes nothing.
 
     Yields:
-      What is removed (relative to the root) and its size in bytes.
+      Each removed path, relative to the root, and its size in bytes.
 
     Raises:
       RootBusyError: a run holds the root.
@@ -38,7 +38,7 @@ def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple
 
 
 def _remove(path: Path) -> None:
-    """Removes a file or folder: whole, or not at all under its own name."""
+    """Removes a file or folder; a folder is renamed first, so that no partial one has its name."""
     if path.is_dir() and not path.name.startswith(_TRASH):
         path = path.rename(path.with_name(f"{_TRASH}{path.name}"))
     shutil.rmtree(path) if path.is_dir() else path.unlink()

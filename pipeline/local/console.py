@@ -1,4 +1,4 @@
-"""What a person sees of a run: nodes as they run, epochs, and the table at the end."""
+"""Console output of a run: progress of nodes and epochs, and the results at the end."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from crowdflow.evaluation.drift.words import verdict
 from crowdflow.ingest.date_range import in_words
 from crowdflow.storage.addresses import is_address
 
-OURS = "crowdflow"
+LOGGER = "crowdflow"
 _NODE_STARTS, _NODE_ENDS = "Component %s is running.", "Component %s is finished."
 _NODE_CACHED = "A cached execution %d is used."
 
@@ -33,16 +33,16 @@ COLUMNS = {
     "rmse_all_cells": "RMSE, all cells",
 }
 
-# Counters of an ingest that say nothing is wrong; all others are shown where they are not zero.
+# Counters of an ingest that indicate no problem; all others are shown if they are not zero.
 _EXPECTED = {"files", "records_read", "frames", "rejects_listed", "rejects_cap", "cells_filled"}
 
 
 class Progress(logging.Handler):
-    """Follows the local runner through its log: colours on a terminal, plain lines elsewhere.
+    """Shows the local runner's progress from its log: colours on a terminal, plain lines elsewhere.
 
     Attributes:
-      seconds: node id -> how long it took, in the order in which they ran.
-      current: the node that runs now, or None.
+      seconds: node id -> its run time, in the order in which the nodes ran.
+      current: the running node, or None.
     """
 
     def __init__(self, console: Console):
@@ -54,7 +54,7 @@ class Progress(logging.Handler):
         self._cached = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith(OURS):
+        if record.name.startswith(LOGGER):
             style = "yellow" if record.levelno >= logging.WARNING else "dim"
             self.line(f"    {record.getMessage()}", style)
         elif record.msg == _NODE_STARTS:
@@ -70,20 +70,20 @@ class Progress(logging.Handler):
             self.line(f"  {name:<18} {how:<7} {self.seconds[name]:6.1f} s", "green")
 
     def stop(self) -> None:
-        """Takes the current node's time, whether it finished or failed."""
+        """Records the current node's run time, whether it finished or failed."""
         if self.current:
             self.seconds[self.current] = time.monotonic() - self._started
         self.current = None
 
     def line(self, text: str, style: str = "") -> None:
-        """Prints a line as it is: no markup, no wrapping."""
+        """Prints a line without markup and wrapping."""
         self._console.print(Text(text, style=style), soft_wrap=True)
 
 
 def results_table(metrics: dict[str, Any]) -> Table:
-    """The model and what it is measured against, on the test windows."""
+    """The errors of the model and of the forecasts it is compared with, on the test windows."""
     table = Table(
-        title="On the test windows, trips per interval, over active cells unless said",
+        title="On the test windows, trips per interval, over active cells unless noted",
         title_justify="left",
         title_style="",
         box=box.SIMPLE_HEAD,
@@ -100,7 +100,7 @@ def results_table(metrics: dict[str, Any]) -> Table:
 
 
 def print_outcome(console: Console, summary: dict[str, Any]) -> None:
-    """The end of a run that completed."""
+    """Prints the results of a completed run."""
     root = Path(summary["config"]["paths"]["root"])
     windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
     console.print()

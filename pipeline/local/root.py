@@ -1,4 +1,4 @@
-"""A run's root folder: where everything is, and one run at a time."""
+"""A run's root folder: its layout, and the lock that allows one run at a time."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ from crowdflow.schema.features import MODEL_NAME
 
 
 class Root:
-    """The places under a root.
+    """The files and folders under a root.
 
     Attributes:
       path: absolute.
@@ -20,7 +20,7 @@ class Root:
       serving: version folders of the pushed models.
       checkpoints: of interrupted trainings.
       data: the simulated city.
-      logs: a file a run.
+      logs: one file per run.
       report: the last report.
       summary: the last run in JSON.
       config: the last run's configuration.
@@ -40,7 +40,7 @@ class Root:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the root; the lock goes with the process, however it ends.
+        """Holds the root; the lock is released when the process ends, in whatever way.
 
         Raises:
           RootBusyError: another process holds it.
@@ -53,7 +53,7 @@ class Root:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
                 raise RootBusyError(
-                    f"{self.path}: another run (process {holder}) holds this root. Wait for it, or give "
+                    f"{self.path}: another run (process {holder}) holds this root. Wait for it, or use "
                     "another --root."
                 ) from None
             file.truncate(0)

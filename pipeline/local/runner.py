@@ -16,7 +16,7 @@ from crowdflow.config import Config, presets
 from crowdflow.ingest.date_range import bounds, resolve
 from crowdflow.ingest.sources import inspect_sources
 from crowdflow.pipeline.beam_args import check_beam_args
-from crowdflow.pipeline.local.console import OURS, Progress, print_outcome
+from crowdflow.pipeline.local.console import LOGGER, Progress, print_outcome
 from crowdflow.pipeline.local.root import Root
 from crowdflow.schema.errors import ConfigError, CrowdFlowError
 from crowdflow.storage.addresses import is_address
@@ -27,14 +27,14 @@ PUSHED, FAILED, REFUSED = 0, 1, 2
 
 
 def run(config: Config, beam_args: Sequence[str] = ()) -> int:
-    """Runs every node, prints the account and writes `summary.json`.
+    """Runs every node, prints the results and writes `summary.json`.
 
     Args:
-      config: `paths.root` is set.
+      config: the settings; `paths.root` must be set.
       beam_args: Beam options.
 
     Returns:
-      0 a model was pushed, 2 the run completed and the model was refused, 1 the run failed.
+      Exit code: 0 a model was pushed, 1 the run failed, 2 the run completed and the model was refused.
     """
     console = Console(highlight=False)
     root = Root(config.paths.root)
@@ -67,7 +67,7 @@ def _run_locked(
         reason = _reason(error, log_file)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
         if outcome["pushed_model"]:
-            reason += f"\nThe model had been pushed before: {outcome['pushed_model']}"
+            reason += f"\nThe model was pushed before the run failed: {outcome['pushed_model']}"
         outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
         summary.write(outcome, root)
         progress.line(f"Error{f' in {failed}' if failed else ''}: {reason}", "bold red")
@@ -78,16 +78,18 @@ def _run_locked(
 
 
 def _reason(error: BaseException, log_file: Path) -> str:
-    """Why a run failed, for a person; an error that is not ours has its traceback in the log."""
+    """Why a run failed, in words; the traceback of any error but a CrowdFlowError goes to the log."""
     if isinstance(error, CrowdFlowError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; the same command goes on where this run was."
-    logging.getLogger(OURS).debug(traceback.format_exc())
+        return "interrupted; the same command resumes this run."
+    logging.getLogger(LOGGER).debug(traceback.format_exc())
     text = str(error).strip()
-    if "Traceback (most recent call last)" in text:  # Beam puts its worker's into the message
+    if (
+        "Traceback (most recent call last)" in text
+    ):  # Beam puts its worker's traceback into the message
         text = text.splitlines()[-1]
-    return f"{type(error).__name__}: {text}\nThe whole account is in {log_file}."
+    return f"{type(error).__name__}: {text}\nThe full log is in {log_file}."
 
 
 def _absolute(path: str) -> str:
@@ -95,10 +97,10 @@ def _absolute(path: str) -> str:
 
 
 def _serving(config: Config, root: Root) -> str:
-    """The serving folder. An object store is asked before a training, not after it.
+    """The serving folder. In an object store it is checked here, before any training.
 
     Raises:
-      StoreError: it does not answer, refuses, or has no such bucket.
+      StoreError: the store does not respond, refuses access, or has no such bucket.
     """
     serving = _absolute(config.paths.serving or str(root.serving))
     if is_address(serving):
@@ -107,7 +109,7 @@ def _serving(config: Config, root: Root) -> str:
 
 
 def _data(config: Config, root: Root, progress: Progress) -> list[str]:
-    """The input paths: the given ones, checked, or the simulated city's."""
+    """The input paths: the configured ones, checked, or the simulated city's."""
     if config.paths.data:
         data = [_absolute(path) for path in config.paths.data]
     elif config.preset == presets.EMBEDDED:
@@ -120,7 +122,7 @@ def _data(config: Config, root: Root, progress: Progress) -> list[str]:
     else:
         raise ConfigError(
             f"preset {config.preset}: expected --data PATH (files or folders). Received none. Only "
-            f"{presets.EMBEDDED} has a city of its own."
+            f"{presets.EMBEDDED} has built-in data."
         )
     resolved = resolve(data, config)
     sources = inspect_sources(resolved.paths, resolved.config)
@@ -141,7 +143,7 @@ def _run_nodes(
     beam_args: Sequence[str],
     outcome: dict[str, Any],
 ) -> dict[str, Any]:
-    """Compiles the pipeline and runs it; `outcome` gets the nodes even where one fails."""
+    """Compiles the pipeline and runs it; `outcome` gets the nodes' states even if one fails."""
     from ml_metadata import metadata_store
     from tfx import v1 as tfx
     from tfx.dsl.compiler import compiler, constants
@@ -182,7 +184,7 @@ def _run_nodes(
 
 
 def _log_to_file(root: Root, progress: Progress) -> Path:
-    """Sends every library's log to a file under the root, and ours to the console too."""
+    """Sends all logs to a file under the root, and CrowdFlow's and TFX's progress to the console as well."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     root.logs.mkdir(exist_ok=True)
     path = root.logs / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
@@ -198,9 +200,9 @@ def _log_to_file(root: Root, progress: Progress) -> Path:
     absl_logger.handlers, absl_logger.propagate = [progress], True
     top.handlers = [file]
     top.setLevel(logging.INFO)
-    ours = logging.getLogger(OURS)
-    ours.handlers = [progress]
-    ours.setLevel(logging.DEBUG)
+    logger = logging.getLogger(LOGGER)
+    logger.handlers = [progress]
+    logger.setLevel(logging.DEBUG)
     logging.captureWarnings(True)
     if not sys.warnoptions:
         warnings.simplefilter("default")

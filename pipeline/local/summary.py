@@ -1,4 +1,4 @@
-"""`summary.json`: what a run did, read back from MLMD and from the report's artifact."""
+"""`summary.json`: the outcome of a run, read from MLMD and from the report's artifact."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
 def node_states(
     store: metadata_store.MetadataStore, run_id: str, seconds: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """Each node of a run with its state in MLMD and its time, in the order in which they ran."""
+    """Each node of a run with its state in MLMD and its run time, in the order in which the nodes ran."""
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     states = {}
     for execution in store.get_executions_by_context(run.id) if run else ():
@@ -58,7 +58,7 @@ def node_states(
 
 
 def report_folder(store: metadata_store.MetadataStore, run_id: str) -> Optional[Path]:
-    """The report's artifact of a run, or None where there is none."""
+    """The folder of a run's report artifact, or None if it has none."""
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     found = [
         artifact
@@ -69,41 +69,41 @@ def report_folder(store: metadata_store.MetadataStore, run_id: str) -> Optional[
 
 
 def pushed_model(store: metadata_store.MetadataStore, run_id: str, root: Root) -> Optional[str]:
-    """The version that a run's Pusher gave, relative to the root where it is below it, or None."""
+    """The version that a run pushed, relative to the root if it is below it, or None."""
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     for artifact in store.get_artifacts_by_context(run.id) if run else ():
         version = artifact.custom_properties["pushed_version"].string_value
         if artifact.type == "PushedModel" and version:
-            given = artifact.custom_properties["pushed_destination"].string_value
-            inside = Path(given).is_relative_to(root.path)
-            return Path(given).relative_to(root.path).as_posix() if inside else given
+            pushed = artifact.custom_properties["pushed_destination"].string_value
+            inside = Path(pushed).is_relative_to(root.path)
+            return Path(pushed).relative_to(root.path).as_posix() if inside else pushed
     return None
 
 
 def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any]:
-    """Fills in what the report's artifact holds, and copies its page under the root."""
-    account = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    """Adds the contents of the report's artifact, and copies its page under the root."""
+    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     root.report.mkdir(parents=True, exist_ok=True)
     page = root.report / "index.html"
     shutil.copyfile(folder / page.name, page)
-    reasons = account["reasons"]
-    if account["blessed"] and not summary["pushed_model"]:
+    reasons = report["reasons"]
+    if report["blessed"] and not summary["pushed_model"]:
         reasons = [*reasons, NOT_SERVED]
     return {
         **summary,
-        "versions": account["versions"],
-        "counters": account["counters"],
-        "windows": account["counters"]["windows"]["windows"],
-        "metrics": account["metrics"],
-        "blessed": account["blessed"],
+        "versions": report["versions"],
+        "counters": report["counters"],
+        "windows": report["counters"]["windows"]["windows"],
+        "metrics": report["metrics"],
+        "blessed": report["blessed"],
         "reasons": reasons,
-        "drift": account["drift"],
+        "drift": report["drift"],
         "report": page.relative_to(root.path).as_posix(),
     }
 
 
 def write(summary: dict[str, Any], root: Root) -> None:
-    """Writes `summary.json`, as a whole."""
+    """Writes `summary.json` atomically."""
     partial = root.summary.with_suffix(".partial")
     partial.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     partial.replace(root.summary)

@@ -1,4 +1,4 @@
-"""The manifests beside the pipeline, and what docs/operations.md says of them."""
+"""The Kubeflow manifests, and their description in docs/operations.md."""
 
 import os
 import subprocess

@@ -104,7 +104,7 @@ def test_what_compose_mounts_exists(compose, serving):
 
 
 def inside(service, serving):
-    """The files of ours that a service can open, by their path in the container."""
+    """The files of deploy/serving that a service can open, by their path in the container."""
     return {
         f"{target}/{path.relative_to(serving / source).as_posix()}"
         for source, target in mounts(service)
@@ -112,7 +112,7 @@ def inside(service, serving):
     }
 
 
-def test_files_that_services_are_told_to_read_are_mounted(compose, batching, read, serving):
+def test_files_that_services_read_are_mounted(compose, batching, read, serving):
     services = batching["services"]
     for name in ("serving-cpu", "serving-gpu"):
         files = re.findall(r"=(/config/\S+)", " ".join(services[name]["command"]))

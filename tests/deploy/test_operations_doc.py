@@ -1,4 +1,4 @@
-"""What docs/operations.md has its readers type into a server, as far as it goes without one."""
+"""The requests, settings and files in docs/operations.md, checked without a server."""
 
 import json
 import re

@@ -14,11 +14,11 @@ FRAMES, FRAME = 35 * 24, 100
 
 
 class Bad(NamedTuple):
-    """How a good file is spoilt, and what the message must say beside the file's name."""
+    """How a good file is spoilt, and what the message must contain besides the file's name."""
 
     name: str
     spoil: Callable[[Path], object]
-    said: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 def wrong_shape(path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_bad_file_is_one_clear_message(bad, city, side_files, crowdflow, tmp_p
     assert "Traceback" not in run.output
     assert run.output.count("Error") == 1
     message = run.output[run.output.index("Error") :]
-    for part in (str(path), *bad.said):
+    for part in (str(path), *bad.parts):
         assert part in message
     assert len(message) < 500
     [reason] = run.summary["reasons"]

@@ -25,7 +25,7 @@ def upload(paths, address):
 
 @pytest.fixture
 def crowdflow(crowdflow, s3):
-    """The command, told where the server is."""
+    """The command, with the server's address in its environment."""
     return crowdflow.called_by(crowdflow.command, **s3)
 
 

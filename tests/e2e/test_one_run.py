@@ -114,7 +114,7 @@ def test_nothing_changed_takes_every_cacheable_node_from_cache(first, second):
 def test_two_runs_on_one_root_at_once(contested):
     run, other = contested
     assert other.returncode == 1
-    said = other.stdout + other.stderr
-    assert said.count("\n") == 1
-    assert str(run.root) in said and "another run (process" in said
+    output = other.stdout + other.stderr
+    assert output.count("\n") == 1
+    assert str(run.root) in output and "another run (process" in output
     assert run.code == 0

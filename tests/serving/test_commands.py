@@ -95,7 +95,7 @@ def test_a_batch_is_the_same_table(crowdflow, given, tmp_path):
             ["--from", "2024-05-20", "--to", "2024-05-21"],
             "No forecast can be made: left out 48 of 48",
         ),
-        (["--at", "2024-04-20", "--from", "2024-04-20"], "expected it alone"),
+        (["--at", "2024-04-20", "--from", "2024-04-20"], "expected no --from or --to"),
         (["--out", "table.xlsx"], "expected a name that ends in .csv or .parquet"),
         (["--map", "map.gif"], "expected a name that ends in .png"),
     ],

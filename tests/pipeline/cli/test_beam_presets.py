@@ -31,15 +31,15 @@ def test_the_image_is_what_workers_run_so_that_nothing_is_staged(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_configuration_takes_what_the_command_prints(name):
-    said = CliRunner().invoke(main, ["beam", name]).output
-    assert said == as_yaml(name)
-    assert Config.from_dict(yaml.safe_load(said)).beam.all == PRESETS[name].options
+    output = CliRunner().invoke(main, ["beam", name]).output
+    assert output == as_yaml(name)
+    assert Config.from_dict(yaml.safe_load(output)).beam.all == PRESETS[name].options
 
 
 def test_the_command_lists_them_and_says_what_it_knows():
     listed = CliRunner().invoke(main, ["beam"]).output
     for name, preset in PRESETS.items():
-        assert name in listed and preset.describes in listed
+        assert name in listed and preset.description in listed
     with pytest.raises(ConfigError, match="expected one of local, flink.* Received: 'storm'"):
         as_yaml("storm")
 

@@ -35,11 +35,11 @@ def refused(crowdflow):
 
     def call(*arguments: object) -> str:
         done = crowdflow(*arguments)
-        said = done.stdout + done.stderr
-        assert done.returncode == 1, said
-        assert "Traceback" not in said
-        assert said.count("Error: ") == 1
-        return said[said.index("Error: ") :].strip()
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        assert "Traceback" not in output
+        assert output.count("Error: ") == 1
+        return output[output.index("Error: ") :].strip()
 
     return call
 
@@ -89,8 +89,8 @@ def test_a_shown_preset_is_a_configuration_file(crowdflow, refused, tmp_path, na
     assert Config.from_dict(yaml.safe_load(text)) == presets.load(name)
     mine = tmp_path / "mine.yaml"
     mine.write_text(text)
-    said = refused("run", "--config", mine, "--root", tmp_path / "root", "--data", "none.h5")
-    assert f"{tmp_path / 'none.h5'}: no such file" in said
+    output = refused("run", "--config", mine, "--root", tmp_path / "root", "--data", "none.h5")
+    assert f"{tmp_path / 'none.h5'}: no such file" in output
     summary = json.loads((tmp_path / "root" / "summary.json").read_text())
     expected = presets.load(name).to_dict()
     expected["paths"] |= {"root": str(tmp_path / "root"), "data": ["none.h5"]}
@@ -123,7 +123,7 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["--set", "training.epoch=3"], "Did you mean training.epochs"),
         (["--set", "training.epochs=many"], "training.epochs: expected a value of type int"),
@@ -140,14 +140,14 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_a_run_refuses_is_one_message(refused, arguments, said):
-    assert said in refused("run", *arguments)
+def test_what_a_run_refuses_is_one_message(refused, arguments, output):
+    assert output in refused("run", *arguments)
 
 
 def test_a_configuration_that_is_no_text(refused, tmp_path):
     (tmp_path / "flows.parquet").write_bytes(b"PAR1\x80\x81")
-    said = refused("run", "--config", "flows.parquet")
-    assert said.startswith("Error: flows.parquet: expected YAML or JSON.")
+    output = refused("run", "--config", "flows.parquet")
+    assert output.startswith("Error: flows.parquet: expected YAML or JSON.")
 
 
 @pytest.mark.parametrize(

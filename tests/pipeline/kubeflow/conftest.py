@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from crowdflow.config import Config, presets
-from crowdflow.pipeline.kubeflow.checks import Wanted
+from crowdflow.pipeline.kubeflow.checks import Expectations
 
 SETTINGS = {
     "kubeflow.image": "crowdflow:0.1.0",
@@ -35,6 +35,6 @@ def spec(documents) -> dict:
 
 
 @pytest.fixture(scope="session")
-def wanted() -> Wanted:
+def expected() -> Expectations:
     uncached = {"FlowExampleGen", "LastPushedModel", "Pusher"}
-    return Wanted(uncached, ["/mnt/crowdflow"], gpus=1)
+    return Expectations(uncached, ["/mnt/crowdflow"], gpus=1)

@@ -89,7 +89,7 @@ def local_default(spec):
     spec["root"]["inputDefinitions"]["parameters"]["data"]["defaultValue"] = '["../city"]'
 
 
-def local_beside_the_volume(spec):
+def local_next_to_the_volume(spec):
     given = tasks(spec)["LastPushedModel"]["inputs"]["parameters"]
     given["serving_folder"]["runtimeValue"]["constant"] = "/mnt/crowdflow/../serving"
 
@@ -114,12 +114,12 @@ BREAKS = {
     local_in_json: (checks.no_local_path, "/home/someone/city"),
     local_file_uri: (checks.no_local_path, "file:///mnt/crowdflow/serving"),
     local_default: (checks.no_local_path, r"\.\./city"),
-    local_beside_the_volume: (checks.no_local_path, r"/mnt/crowdflow/\.\./serving"),
+    local_next_to_the_volume: (checks.no_local_path, r"/mnt/crowdflow/\.\./serving"),
 }
 
 
-def test_compiled_spec_keeps_every_rule(spec, wanted):
-    checks.check_spec(spec, wanted)
+def test_compiled_spec_keeps_every_rule(spec, expected):
+    checks.check_spec(spec, expected)
 
 
 @pytest.mark.parametrize("rule", checks.RULES, ids=lambda rule: rule.__name__)
@@ -128,20 +128,20 @@ def test_every_rule_is_broken_by_a_test(rule):
 
 
 @pytest.mark.parametrize("break_it", BREAKS, ids=lambda function: function.__name__)
-def test_broken_rule_is_told(spec, wanted, break_it):
+def test_broken_rule_is_reported(spec, expected, break_it):
     break_it(spec)
     rule, message = BREAKS[break_it]
-    lines = list(rule(spec, wanted))
+    lines = list(rule(spec, expected))
     assert lines
     assert all("\n" not in line for line in lines)
     with pytest.raises(ConfigError, match=message):
-        checks.check_spec(spec, wanted)
+        checks.check_spec(spec, expected)
 
 
 @pytest.mark.parametrize(
     "text",
     ["s3://bucket/key", "gs://b/k", "and/or", "a: {{$}}", "trips / day", "/mnt/crowdflow", "x/y"],
 )
-def test_no_local_path_lets_pass(spec, wanted, text):
+def test_no_local_path_lets_pass(spec, expected, text):
     container(spec, "Trainer")["args"].append(text)
-    assert list(checks.no_local_path(spec, wanted)) == []
+    assert list(checks.no_local_path(spec, expected)) == []

@@ -27,7 +27,7 @@ DIGEST = f"crowdflow@sha256:{'0' * 64}"
         ({"paths.data": ["s3://"]}, "--data: expected s3://BUCKET/KEY or gs://BUCKET/KEY"),
         ({"paths.data": ["minio://bucket/flows"]}, "--data: expected a path on a volume.*or s3://"),
         ({"kubeflow.volumes": []}, "--data: expected a path on a volume.*none is set, --volume"),
-        ({"kubeflow.image": None}, "kubeflow.image: expected the image"),
+        ({"kubeflow.image": None}, "kubeflow.image: expected the container image"),
         (
             {"kubeflow.serving_folder": "/srv"},
             "kubeflow.serving_folder: expected a path on a volume",
@@ -41,7 +41,7 @@ DIGEST = f"crowdflow@sha256:{'0' * 64}"
             "kubeflow.serving_folder: expected a path on a volume.*none is set, --volume",
         ),
         ({"evaluation.infra_validator": "docker"}, "evaluation.infra_validator: expected off"),
-        ({"preset": "My city"}, "preset: expected small letters"),
+        ({"preset": "My city"}, "preset: expected lower-case letters"),
     ],
 )
 def test_what_cannot_run_there_is_refused(config, tmp_path, settings, message):
@@ -56,13 +56,13 @@ def test_the_file_is_yaml(config, tmp_path, name):
         compile_to(config, tmp_path / name)
 
 
-def test_an_unknown_node_is_told(config, tmp_path):
+def test_an_unknown_node_is_refused(config, tmp_path):
     settings = {"kubeflow.nodes": ["Trainers=8/32"]}
     with pytest.raises(ConfigError, match=r"kubeflow.nodes: expected nodes of .*Trainer.*Trainers"):
         compile_to(config.replace(settings), tmp_path / "pipeline.yaml")
 
 
-def test_a_folder_that_is_not_there_is_told(config, tmp_path):
+def test_a_missing_folder_is_refused(config, tmp_path):
     with pytest.raises(ConfigError, match="expected a file that can be written. No such file"):
         compile_to(config, tmp_path / "missing" / "pipeline.yaml")
 

@@ -114,22 +114,22 @@ def test_the_driver_of_an_example_gen_runs(tmp_path):
     assert values[0]["input_fingerprint"] != values[1]["input_fingerprint"]
 
 
-def test_an_error_of_ours_is_one_line(step, capfd, tmp_path):
+def test_a_crowdflow_error_is_one_line(step, capfd, tmp_path):
     assert step(*INGEST, **ingest_values(str(tmp_path / "nowhere"))) == 1
-    said = capfd.readouterr().err
+    errors = capfd.readouterr().err
     expected = f"Error in Step: {tmp_path}/nowhere: no such file or folder."
-    assert said.strip().splitlines()[-1] == expected
-    assert "Traceback" not in said
+    assert errors.strip().splitlines()[-1] == expected
+    assert "Traceback" not in errors
 
 
 def test_a_bad_parameter_is_one_line(step, capfd):
     assert step("any.Executor", {"model": SCHEMA}, config='{"training": {}}', training="3") == 1
-    said = capfd.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("Error in Step: training: expected a JSON object of training settings")
+    errors = capfd.readouterr().err.strip().splitlines()[-1]
+    assert errors.startswith("Error in Step: training: expected a JSON object of training settings")
 
 
 def test_another_error_has_its_traceback(step, capfd):
     assert step("components.nothing.Executor", {"model": SCHEMA}) == 1
-    said = capfd.readouterr().err
-    assert "Traceback (most recent call last)" in said
-    assert said.strip().splitlines()[-1].startswith("Error in Step: ImportError: ")
+    errors = capfd.readouterr().err
+    assert "Traceback (most recent call last)" in errors
+    assert errors.strip().splitlines()[-1].startswith("Error in Step: ImportError: ")

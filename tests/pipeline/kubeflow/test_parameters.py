@@ -109,6 +109,6 @@ def test_locations(text, expected):
         ),
     ],
 )
-def test_bad_parameters_are_told(given, message):
+def test_bad_parameters_are_refused(given, message):
     with pytest.raises(ConfigError, match=message):
         apply_parameters(given)

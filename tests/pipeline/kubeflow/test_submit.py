@@ -30,7 +30,7 @@ def server():
 
 @pytest.fixture
 def send(server):
-    """Submits the golden spec, and gives the lines that it said."""
+    """Submits the golden spec, and returns the lines that it printed."""
 
     def run(**options) -> list[str]:
         lines: list[str] = []
@@ -122,7 +122,7 @@ def test_a_namespace_goes_along(server, send, options):
     assert experiment.body["namespace"] == "team"
 
 
-def test_a_refusal_is_told_in_a_line(server, send):
+def test_a_refusal_is_one_line(server, send):
     server.refusal = (400, {"message": "invalid pipeline spec: unknown field"})
     with pytest.raises(SubmitError, match="HTTP 400: invalid pipeline spec: unknown field$"):
         send()

@@ -1,4 +1,4 @@
-"""What a person and a program see of a run, and the lock on its root."""
+"""A run's console output and summary.json, and the lock on its root."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def run_nodes(progress):
     log.info("Component %s is running.", "Pusher")
 
 
-def test_nodes_and_epochs_are_told_as_they_run():
+def test_nodes_and_epochs_are_shown_as_they_run():
     console = screen()
     progress = Progress(console)
     run_nodes(progress)
@@ -106,7 +106,7 @@ def test_a_terminal_sees_a_node_begin():
     assert "Pusher ..." in text
 
 
-def test_tfx_still_says_what_is_listened_for():
+def test_tfx_still_logs_the_lines_that_are_followed():
     folder = Path(util.find_spec("tfx").origin).parent / "orchestration"
     runner = (folder / "local" / "local_dag_runner.py").read_text()
     launcher = (folder / "portable" / "launcher.py").read_text()

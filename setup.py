@@ -69,6 +69,7 @@ setup(
     package_data={
         "crowdflow.schema": ["*.pbtxt", "README.md"],
         "crowdflow.config": ["presets/*.yaml"],
+        "crowdflow.components.flow_report": ["templates/*"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require={

@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import crowdflow
@@ -11,9 +12,10 @@ PACKAGE = "crowdflow"
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of modules and of every CrowdFlow module that they import, directly or indirectly.
+    """Hash of modules, of every CrowdFlow module that they import, directly or indirectly, and of their templates.
 
-    Imports are read from the source, including those inside functions; nothing is imported.
+    Imports are read from the source, including those inside functions; nothing is imported. A module's
+    templates are the files in the folder `templates` next to it.
 
     Args:
       modules: dotted names of CrowdFlow modules, such as `crowdflow.trainer.run_fn`.
@@ -25,8 +27,12 @@ def fingerprint(*modules: str) -> str:
       ModuleNotFoundError: a name is not a CrowdFlow module.
     """
     digest = hashlib.sha256()
-    for name, path in sorted(closure(*modules).items()):
+    found = closure(*modules)
+    for name, path in sorted(found.items()):
         digest.update(f"{name}\0".encode())
+        digest.update(path.read_bytes())
+    for path in _templates(found.values()):
+        digest.update(f"{path.name}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -44,6 +50,13 @@ def closure(*modules: str) -> dict[str, Path]:
         found[name] = path
         todo += [part for part in _imports(path) if part not in found]
     return found
+
+
+def _templates(paths: Iterable[Path]) -> list[Path]:
+    """The files that modules render, which no import names, in an order that is the same everywhere."""
+    folders = {path.parent for path in paths}
+    files = (file for folder in folders for file in folder.glob("templates/*") if file.is_file())
+    return sorted(files)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""FlowReportGen: the account of a run, for people (`index.html`) and for programs (`metrics.json`)."""
+"""FlowReportGen: the report of a run, for people (`index.html`) and for programs (`metrics.json`)."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def FlowReportGen(
     config: Parameter[str],
     code_fingerprint: Parameter[str],
 ) -> None:
-    """Gathers what the run's nodes found out into one page and one JSON file."""
+    """Gathers the results of the run's nodes into one page and one JSON file."""
     settings = Config.from_dict(json.loads(config))
     naive = baseline.get_string_custom_property(NAIVE)
     outcome = results.read_outcome(
@@ -81,5 +81,5 @@ def FlowReportGen(
 
 
 def versions() -> dict[str, str]:
-    """Package -> version, of what decides a result."""
+    """Package -> installed version, for the packages that affect the results."""
     return {name: metadata.version(name) for name in PACKAGES}

@@ -1,44 +1,37 @@
-"""The report's section on drift: the newest flows against those that the last pushed model was trained on."""
+"""The report's section on drift: the newest flows against the last pushed model's training data."""
 
-import html
 from typing import Any, Optional
 
 from crowdflow.evaluation.drift.words import in_words, verdict
 
 
-def drift_section(drift: Optional[dict[str, Any]]) -> str:
-    """The section as HTML; empty where the report has no such account.
+def drift_section(drift: Optional[dict[str, Any]]) -> Optional[dict[str, Any]]:
+    """What the section shows.
 
     Args:
-      drift: what FlowDrift's `drift.json` holds.
+      drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
+
+    Returns:
+      `verdict`, `anomalies`, `rows` (one per distribution) and `note`; None where `drift` is None.
     """
     if drift is None:
-        return ""
-    anomalies = "".join(f"<li>{html.escape(line)}</li>" for line in drift["anomalies"])
-    head = f"<strong>{html.escape(verdict(drift))}</strong>"
-    box = (
-        f'<section class="verdict bad" id="drift">{head}<ul>{anomalies}</ul></section>'
-        if anomalies
-        else f'<p id="drift">{html.escape(verdict(drift))}</p>'
-    )
-    return f"<h2>Drift</h2>\n{box}\n{_table(drift)}"
-
-
-def _table(drift: dict[str, Any]) -> str:
-    if not drift["measurements"]:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(in_words(measured["feature"]))}</th>'
-        f'<td class="{"bad" if measured["drifted"] else "good"}">{measured["divergence"]:.3f}</td>'
-        f"<td>{measured['threshold']:g}</td></tr>"
+        return None
+    rows = [
+        {
+            "name": in_words(measured["feature"]),
+            "divergence": f"{measured['divergence']:.3f}",
+            "threshold": f"{measured['threshold']:g}",
+            "tone": "bad" if measured["drifted"] else "good",
+        }
         for measured in drift["measurements"]
-    )
+    ]
     note = (
-        f"Jensen-Shannon divergence, from 0 (the same) to 1, of {drift['newest']} from "
-        f"{drift['training']}."
+        "Jensen-Shannon divergence, from 0 (identical) to 1, between "
+        f"{drift['newest']} and {drift['training']}."
     )
-    return (
-        '<div class="card scroll"><table class="metrics"><thead><tr><th scope="col">Distribution</th>'
-        '<th scope="col">Divergence</th><th scope="col">Threshold</th></tr></thead>'
-        f'<tbody>{rows}</tbody></table><p class="muted">{html.escape(note)}</p></div>'
-    )
+    return {
+        "verdict": verdict(drift),
+        "anomalies": drift["anomalies"],
+        "rows": rows,
+        "note": note,
+    }

@@ -25,7 +25,7 @@ GAIN_COLORS = "PRGn"  # green where the model is better
 
 
 def flow_maps(data: ReportData, channel: int) -> Figure:
-    """True, predicted and error maps of a channel, first step; a column a chosen window."""
+    """True, predicted and error maps of a channel, first step; one column per chosen window."""
     chosen = chosen_windows(data)
     picks = [index for _, index in chosen]
     true, predicted = (a[picks, 0, :, :, channel] for a in (data.truth, data.prediction))
@@ -50,7 +50,7 @@ def flow_maps(data: ReportData, channel: int) -> Figure:
         lines = (*label.split(", "), _time(data.target_times[index]))
         axis.set_title("\n".join(lines), fontsize=8)
     _keep_outer_ticks(axes)
-    share = 0.32 / len(picks)  # so that a bar is as wide and tall beside one column as beside four
+    share = 0.32 / len(picks)  # keeps the colour bar's size the same for one column and for four
     flow_bar = figure.colorbar(images[0], ax=axes[:2], aspect=32, fraction=share)
     flow_bar.set_label(f"{CHANNELS[channel]}, {data.unit}")
     error_bar = figure.colorbar(images[2], ax=axes[2:], aspect=16, fraction=share)
@@ -59,7 +59,7 @@ def flow_maps(data: ReportData, channel: int) -> Figure:
 
 
 def cell_maps(data: ReportData) -> Figure:
-    """By cell, both directions: RMSE, mean error, RMSE saved against the best naive forecast."""
+    """By cell, over both directions: RMSE, mean error, and RMSE below that of the best naive forecast."""
     errors = data.prediction[:, 0] - data.truth[:, 0]
     naive = best_naive(data)
     rmse, naive_rmse = (
@@ -71,7 +71,7 @@ def cell_maps(data: ReportData) -> Figure:
         ("RMSE", rmse, FLOW_COLORS, Normalize(0, max(_largest(rmse, data), 0.1))),
         ("Mean error\n(predicted − true)", bias, ERROR_COLORS, _symmetric(bias, data)),
         (
-            f"RMSE saved against\n{LABELS[naive].lower()}",
+            f"RMSE below that of\n{LABELS[naive].lower()}",
             saved,
             GAIN_COLORS,
             _symmetric(saved, data),
@@ -125,7 +125,7 @@ def _panel(data: ReportData, width: float, height: float) -> tuple[float, float]
 
 
 def _largest(values: np.ndarray, data: ReportData) -> float:
-    """Largest magnitude of `[..., H, W]` over active cells; 0 where there is none."""
+    """Largest magnitude of `[..., H, W]` over active cells; 0 without active cells."""
     return float(np.abs(values[..., data.active]).max(initial=0))
 
 

@@ -1,4 +1,4 @@
-"""The report's pictures, drawn from arrays. Nothing here writes a file or knows of the page."""
+"""The report's figures, drawn from arrays. Nothing here writes a file or depends on the page."""
 
 from typing import Any, Optional
 
@@ -26,11 +26,11 @@ _DASHES = {"last_pushed": "-.", "historical_average": "--", "last_week": "-.", "
 
 
 def figures(data: ReportData) -> dict[str, Figure]:
-    """Draws every picture of a report.
+    """Draws every figure of a report.
 
     Returns:
       Name -> figure, in the page's order: `maps_inflow`, `maps_outflow`, `week`, `hours`, `steps`
-      (only for a horizon above 1), `cells`, `scatter`, `training` (only where there is a history).
+      (only for a horizon above 1), `cells`, `scatter`, `training` (only with a training history).
     """
     with style():
         drawn = {f"maps_{name}": flow_maps(data, channel) for channel, name in enumerate(CHANNELS)}
@@ -46,7 +46,7 @@ def figures(data: ReportData) -> dict[str, Figure]:
 
 
 def busy_week(data: ReportData) -> Figure:
-    """The busiest cell's last week, first step: true, predicted, average; a panel a flow."""
+    """The busiest cell's last week, first step: true, predicted and average flow; one panel per direction."""
     row, col = busiest_cell(data)
     part = last_week(data.target_times)
     lines = (
@@ -64,7 +64,7 @@ def busy_week(data: ReportData) -> Figure:
         for label, values, look in lines:
             series = values[part, 0, row, col, channel]
             times, series = with_gaps(data.target_times[part], series, data.interval_minutes)
-            # The dots keep an interval visible that has a gap on both sides.
+            # Without dots, an interval between two gaps would be invisible.
             axis.plot(times, series, label=label, marker=".", ms=2.5, **look)
         axis.set_title(CHANNELS[channel].capitalize(), loc="left")
         axis.set_ylabel(data.unit)
@@ -76,7 +76,7 @@ def busy_week(data: ReportData) -> Figure:
 
 
 def _date_axis(axes: np.ndarray, times: np.ndarray, minutes: int) -> None:
-    """Days (hours, for a short span) under the lowest of `axes`; weekends shaded."""
+    """Labels days, or hours for a short span, under the lowest of `axes` and shades weekends."""
     first, last = int(times[0]), int(times[-1])
     axes[0].set_xlim(to_datetime64(first - minutes), to_datetime64(last + minutes))
     axis = axes[-1].xaxis
@@ -84,7 +84,7 @@ def _date_axis(axes: np.ndarray, times: np.ndarray, minutes: int) -> None:
         axis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=8))
         axis.set_major_formatter(dates.DateFormatter("%a %-d %b\n%H:%M"))
     else:
-        # Lines at midnight, each day's name at its noon.
+        # Grid lines at midnight, each day's name at noon.
         axis.set_major_locator(dates.DayLocator())
         axis.set_major_formatter("")
         axis.set_minor_locator(dates.HourLocator(byhour=12))
@@ -100,7 +100,7 @@ def _date_axis(axes: np.ndarray, times: np.ndarray, minutes: int) -> None:
 
 
 def error_by_hour(data: ReportData) -> Figure:
-    """RMSE over active cells of every forecast by hour, and on weekdays and weekends."""
+    """RMSE over active cells of every forecast by hour, and for weekdays and weekends."""
     figure = Figure(figsize=(11.6, 4.1), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 1.25), sharey=True)
     hours, groups = np.arange(24), ("weekday", "weekend")
@@ -125,7 +125,7 @@ def error_by_hour(data: ReportData) -> Figure:
 
 
 def error_by_step(data: ReportData) -> Figure:
-    """RMSE over active cells at each step of the horizon, of the model and the naive forecasts."""
+    """RMSE over active cells at each step of the horizon, for the model and the naive forecasts."""
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     axis = figure.subplots()
     steps = np.arange(1, data.truth.shape[1] + 1)
@@ -148,7 +148,7 @@ def _look(name: str) -> dict:
 
 
 def predicted_against_true(data: ReportData) -> Figure:
-    """Predicted against true flow of every active cell and window, first step, as counts."""
+    """Predicted against true flow of every active cell and window, first step, as a 2-D histogram."""
     figure = Figure(figsize=(9.6, 4.4), layout="compressed")
     axes = figure.subplots(1, 2)
     pairs = np.stack((data.truth[:, 0, data.active], data.prediction[:, 0, data.active]))
@@ -172,12 +172,12 @@ def predicted_against_true(data: ReportData) -> Figure:
 
 
 def training_curves(data: ReportData) -> Figure:
-    """Loss and eval RMSE per epoch, counted through both phases, a line a member; its best epoch is marked."""
+    """Loss and eval RMSE per epoch through both phases, one line per ensemble member, best epochs marked."""
     histories = members(data.history)
     longest = max(histories, key=len)
     panels = [("Training loss", "mean squared error, scaled flows", "loss")]
     if any(epoch.get("eval_rmse") is not None for epoch in data.history):
-        panels.append(("RMSE on the eval part", data.unit, "eval_rmse"))
+        panels.append(("RMSE on the eval split", data.unit, "eval_rmse"))
     figure = Figure(figsize=(11.6, 3.7), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, label, name) in zip(axes, panels):
@@ -208,13 +208,13 @@ def training_curves(data: ReportData) -> Figure:
 
 
 def members(history: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The epochs of each member of an ensemble, in order."""
+    """The epochs of each ensemble member, in order."""
     numbers = sorted({epoch.get("member", 1) for epoch in history})
     return [[epoch for epoch in history if epoch.get("member", 1) == n] for n in numbers]
 
 
 def best_epoch(history: list[dict[str, Any]]) -> Optional[int]:
-    """Index into a member's epochs of the smallest eval RMSE in phase 1, where the weights are chosen."""
+    """Index into a member's epochs of the smallest eval RMSE in phase 1, or None without an eval RMSE."""
     known = [
         (epoch["eval_rmse"], index)
         for index, epoch in enumerate(history)
@@ -240,7 +240,7 @@ def _or_nan(value: Optional[float]) -> float:
 
 
 def _mark_phases(axis: Axes, phases: list[int]) -> None:
-    """Names the phases above the panel and shades the second."""
+    """Names the phases at the top of the panel and shades phase 2."""
     for phase in sorted(set(phases)):
         first, last = phases.index(phase) + 0.5, len(phases) - phases[::-1].index(phase) + 0.5
         if phase == 2:
@@ -252,7 +252,7 @@ def _mark_phases(axis: Axes, phases: list[int]) -> None:
 
 
 def _plain_log_ticks(axis: Axes) -> None:
-    """Round numbers as ticks of a logarithmic axis that spans about a decade."""
+    """Puts ticks at round numbers on a logarithmic axis, which spans about a decade."""
     if axis.get_yscale() == "log":
         axis.yaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
         axis.yaxis.set_major_formatter(ScalarFormatter())

@@ -1,6 +1,6 @@
-"""What a report is made of, and the plain choices and sums behind its pictures.
+"""The content of a report, and the selections and sums behind its figures.
 
-`n` windows of the test period, `h` the horizon, `H, W` the grid; maps are `[H, W, 2]`, inflow then
+`n` is the number of test windows, `h` the horizon, `H, W` the grid; maps are `[H, W, 2]`, inflow then
 outflow, in trips per interval; times are wall-clock minutes (`schema.intervals`).
 """
 
@@ -13,7 +13,7 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
-# Every forecast that a report compares, in the order of its tables and legends.
+# The forecasts that a report compares, in the order of its tables and legends.
 LABELS = {
     "model": "Model",
     "last_pushed": "Last pushed model",
@@ -28,7 +28,7 @@ METRICS = {
     "inflow_rmse_active_cells": "Inflow RMSE, active cells",
     "outflow_rmse_active_cells": "Outflow RMSE, active cells",
 }
-# Hours of the day, from and to, in which the busiest interval of a typical day is shown.
+# Hours of the day, start and end, from which the busiest interval of a typical day is shown.
 _TIMES_OF_DAY = (("Morning peak", 6, 11), ("Midday", 12, 14), ("Evening peak", 15, 21))
 
 
@@ -40,29 +40,29 @@ class ReportData:
       title: the preset's name.
       config: `Config.to_dict()` of the run.
       seed: the run's seed.
-      device: what the model was trained on, in words.
+      device: the device and precision of the training, in words.
       versions: package -> version.
-      windows: number of windows in `train`, `eval` and `test`.
+      windows: the number of windows in `train`, `eval` and `test`.
       counters: group -> counts, nested to any depth, such as `{"rejected": {"negative_flow": 3}}`.
       interval_minutes: length of an interval.
-      target_times: int64 `[n]`, start of each test window's first target interval, rising.
+      target_times: int64 `[n]`, start of each test window's first target interval, increasing.
       truth: float32 `[n, h, H, W, 2]`, trips per interval.
-      prediction: as `truth`, the model's.
-      naive: each name of `schema.features.NAIVE_FORECASTS` -> a forecast as `truth`.
+      prediction: the model's forecast, shaped as `truth`.
+      naive: each name of `schema.features.NAIVE_FORECASTS` -> its forecast, shaped as `truth`.
       active: bool `[H, W]`, cells with flow.
       metrics: each name of `LABELS` -> the values of `METRICS`, on the test windows, in trips per
         interval; `last_pushed` may be None or absent.
       by_hour: name of `LABELS` -> hour of the day (0..23) -> RMSE over active cells.
       by_day: name of `LABELS` -> `weekday` or `weekend` -> RMSE over active cells.
-      history: an epoch each, in order: `phase` (1 or 2), `epoch`, `loss`, `eval_rmse` (trips per
-        interval, or None), `seconds`, `learning_rate`, and `member` where there are several.
-      blessed: the model was approved.
-      reasons: why, or why not, a sentence each.
+      history: one entry per epoch, in order: `phase` (1 or 2), `epoch`, `loss`, `eval_rmse` (trips per
+        interval, or None), `seconds`, `learning_rate`, and `member` for an ensemble.
+      blessed: the Evaluator blessed the model.
+      reasons: one sentence each on why the model was blessed or not.
       pushed_model: the pushed version's path, or None.
-      drift: what FlowDrift found, or None where that is not known.
+      drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
 
     Raises:
-      DataError: an array has another shape than the others ask for, or there is no window.
+      DataError: the arrays' shapes do not match, the times do not increase, or there is no window.
     """
 
     title: str
@@ -134,16 +134,16 @@ def busiest_cell(data: ReportData) -> tuple[int, int]:
 
 
 def last_week(times: np.ndarray) -> slice:
-    """The part of rising `times`, int64 `[n]`, that the last seven days hold."""
+    """The part of increasing `times`, int64 `[n]`, within the last seven days."""
     begin = times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY
     return slice(int(np.searchsorted(times, begin, side="right")), None)
 
 
 def with_gaps(times: np.ndarray, values: np.ndarray, minutes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Puts a NaN wherever an interval is missing, so that a line breaks there.
+    """Inserts a NaN at each gap, so that a plotted line breaks there.
 
     Args:
-      times: int64 `[n]`, rising.
+      times: int64 `[n]`, increasing.
       values: float `[n, ...]`.
       minutes: length of an interval.
 
@@ -157,13 +157,13 @@ def with_gaps(times: np.ndarray, values: np.ndarray, minutes: int) -> tuple[np.n
 
 
 def chosen_windows(data: ReportData) -> list[tuple[str, int]]:
-    """The windows whose maps are shown: a typical working day's, and the largest error's.
+    """The windows whose maps are shown: three of a typical working day, and the one with the largest error.
 
-    The typical day has the median flow among the working days (where there is none, among all
-    days) with the most windows.
+    The typical day is the one with the median flow among the working days (without any, among all
+    days) that have the most windows.
 
     Returns:
-      Label and index into the windows, each index once, at least one.
+      Labels and indices into the windows; at least one, and no index twice.
     """
     times, total = data.target_times, data.truth[:, 0].sum(axis=(1, 2, 3), dtype=np.float64)
     day, hour = times // MINUTES_PER_DAY, times % MINUTES_PER_DAY / 60
@@ -188,16 +188,16 @@ def chosen_windows(data: ReportData) -> list[tuple[str, int]]:
 def rmse_active(
     forecast: np.ndarray, truth: np.ndarray, active: np.ndarray, axis: tuple[int, ...]
 ) -> np.ndarray:
-    """RMSE over active cells: every cell's error counts, over the number of active cells' values.
+    """RMSE over active cells: the squared errors of all cells, divided by the number of active values.
 
     Args:
-      forecast: `[..., H, W, 2]`, with any leading axes.
-      truth: alike.
+      forecast: float `[..., H, W, 2]`, with any leading axes.
+      truth: float, the shape of `forecast`.
       active: bool `[H, W]`.
-      axis: the axes to sum over; they hold H and W.
+      axis: the axes to sum over, H and W among them.
 
     Returns:
-      float64, the axes that are left.
+      float64, with the remaining axes.
     """
     mean = np.square(forecast - truth, dtype=np.float64).mean(axis=axis)
     return np.sqrt(mean * active.size / max(int(active.sum()), 1))

@@ -1,4 +1,4 @@
-"""Reads what Evaluator, Trainer and WindowGen left, and gives it the shape that a report needs."""
+"""Reads the outputs of Evaluator, Trainer and WindowGen into the form that a report needs."""
 
 import json
 import os
@@ -21,18 +21,18 @@ _TEST = "Split-test"
 
 
 def read_json(folder: str, name: str) -> dict[str, Any]:
-    """A JSON file of an artifact."""
+    """Reads a JSON file of an artifact."""
     with tf.io.gfile.GFile(os.path.join(folder, name)) as file:
         return json.loads(file.read())
 
 
 def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool) -> dict[str, Any]:
-    """Metrics, slices and the verdict.
+    """Reads the metrics, overall and by slice, and the blessing with its reasons.
 
     Args:
       evaluation: folder of the Evaluator's output.
-      config: of the run.
-      fallback: the baseline was a naive forecast, so there was no last pushed model.
+      config: the run's configuration.
+      fallback: the baseline was a naive forecast because there was no last pushed model.
       blessed: the Evaluator's verdict.
 
     Returns:
@@ -43,7 +43,7 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     for name in models:
         loaded = tfma.load_eval_result(evaluation, model_name=name)
         for key, outputs in loaded.slicing_metrics:
-            given = outputs[""][""].items()  # what is no number comes as the text "NaN"
+            given = outputs[""][""].items()  # NaN comes as the text "NaN", not as a `doubleValue`
             values = {m: float(v["doubleValue"]) for m, v in given if "doubleValue" in v}
             found = slices.setdefault(key, {})
             found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
@@ -78,7 +78,7 @@ def _own(values: dict[str, float], config: Config) -> dict[str, float]:
 
 
 def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: bool) -> list[str]:
-    """Why the model was approved or refused, by the Evaluator's own validation: which number against which."""
+    """Why the model was blessed or not, by the Evaluator's validation: one comparison per line."""
     own = overall["model"][metrics.RMSE_ACTIVE]
     best = min(features.NAIVE_FORECASTS, key=lambda s: overall[s][metrics.RMSE_ACTIVE])
     naive, margin = overall[best][metrics.RMSE_ACTIVE], config.evaluation.naive_margin
@@ -110,11 +110,11 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
 def report_data(
     account: dict[str, Any], config: Config, windows: str, model: str, active: list[list[int]]
 ) -> ReportData:
-    """The arrays behind the pictures: the test windows, their naive forecasts and the model's answers.
+    """Gathers a report's content: the test windows, their naive forecasts and the model's predictions.
 
     Args:
-      account: what `metrics.json` holds.
-      config: of the run.
+      account: the content of `metrics.json`.
+      config: the run's configuration.
       windows: folder of WindowGen's output.
       model: folder of the Trainer's output.
       active: 1 for each cell that was active before the test period, `[H][W]`.

@@ -1,7 +1,7 @@
-"""The report's colours and style sheet, and how a figure becomes part of the page.
+"""The report's colours, the settings of its figures, and figures as SVG for the page.
 
-Figures are drawn in the light colours; in the page each of them becomes a CSS variable, so that the
-same picture follows the reader's light or dark setting.
+Figures are drawn in the light colours. In the page each colour becomes a CSS variable, so that the
+same figure follows the reader's light or dark setting.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ DARK = {
     "last-week": "#3fcf9f",
     "last-interval": "#e59cc6",
 }
-# Colours of the page alone.
-_PAGE_LIGHT = {"page": "#f4f6f8", "card": "#ffffff", "good": "#0b7a4b", "bad": "#b3261e"}
-_PAGE_DARK = {"page": "#12171d", "card": "#1b222b", "good": "#4ccb8f", "bad": "#ff8a80"}
+# Colours that only the page uses.
+PAGE_LIGHT = {"page": "#f4f6f8", "card": "#ffffff", "good": "#0b7a4b", "bad": "#b3261e"}
+PAGE_DARK = {"page": "#12171d", "card": "#1b222b", "good": "#4ccb8f", "bad": "#ff8a80"}
 
 _RC = {
     "font.family": ["DejaVu Sans"],
@@ -65,17 +65,23 @@ _RC = {
 
 
 def style() -> contextlib.AbstractContextManager:
-    """The settings under which every figure is made."""
+    """Matplotlib's settings for every figure, as a context manager."""
     return matplotlib.rc_context(_RC)
 
 
 def color(source: str) -> str:
-    """The colour of a forecast, a name of `report_data.LABELS`."""
+    """The colour of a forecast, given its name in `report_data.LABELS`."""
     return LIGHT[source.replace("_", "-")]
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> str:
-    """A figure as an SVG element for the page: scalable, themed, ids prefixed with `name`."""
+    """Draws a figure as an SVG element for the page: scalable, themed, its texts escaped.
+
+    Args:
+      figure: drawn under `style()`.
+      name: prefix of the element's ids, so that they are unique on the page.
+      alt: text for readers who cannot see the figure.
+    """
     text = io.StringIO()
     figure.savefig(
         text, format="svg", facecolor="none", dpi=144, bbox_inches="tight", pad_inches=0.05
@@ -95,61 +101,3 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     # The page's layout sizes the picture, not the fixed size in points.
     size = re.compile(r'<svg (.*?)width="[^"]*" height="[^"]*"', re.DOTALL)
     return size.sub(lambda match: root + match.group(1), svg, count=1)
-
-
-def _variables(*colours: dict[str, str]) -> str:
-    return "".join(f"--{name}:{value};" for group in colours for name, value in group.items())
-
-
-STYLE_SHEET = (
-    f":root{{color-scheme:light dark;{_variables(LIGHT, _PAGE_LIGHT)}}}\n"
-    f"@media(prefers-color-scheme:dark){{:root{{{_variables(DARK, _PAGE_DARK)}}}}}\n"
-    """
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);
-  font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
-main{max-width:1240px;margin:0 auto;padding:2rem 1.25rem 4rem}
-h1{font-size:1.7rem;line-height:1.2;margin:0 0 .2rem}
-h2{font-size:1.2rem;margin:2.6rem 0 .8rem}
-h3{font-size:.95rem;margin:0 0 .5rem}
-p{margin:.3rem 0}
-.muted,figcaption,caption{color:var(--muted)}
-code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
-code{overflow-wrap:anywhere}
-.verdict,.card,figure,details{background:var(--card);border:1px solid var(--grid);
-  border-radius:10px;padding:1.1rem 1.25rem}
-.verdict{border-left:6px solid var(--tone);margin:1.4rem 0 1rem}
-.verdict strong{color:var(--tone);font-size:1.15rem}
-.verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
-.good{--tone:var(--good)}.bad{--tone:var(--bad)}
-td.good,td.bad{color:var(--tone)}
-.cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr))}
-.cards.wide{grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}
-.number{font-size:1.9rem;font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}
-.number small{font-size:.9rem;font-weight:400;color:var(--muted)}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.42rem .7rem;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top}
-thead th{min-width:6rem;color:var(--muted);font-weight:600;font-size:.85rem;vertical-align:bottom}
-th:first-child{text-align:left;padding-left:0}
-tbody th{font-weight:400}
-.metrics th:first-child{white-space:nowrap}
-tr:last-child>*{border-bottom:0}
-tr.model>*{font-weight:650}
-td.best{background:color-mix(in srgb,var(--good) 16%,transparent);border-radius:4px}
-td.zero{color:var(--muted)}
-td.text{overflow-wrap:anywhere}
-figure{margin:0 0 1.2rem;min-width:0}
-figure svg{display:block;width:100%;height:auto;margin:0 auto}
-figure image{image-rendering:pixelated}
-figcaption{font-size:.92rem;margin-top:.7rem;max-width:75ch}
-figcaption b{color:var(--ink)}
-.pair{display:flex;flex-wrap:wrap;gap:0 1.2rem}
-details{margin-top:1rem}
-summary{cursor:pointer;font-weight:600}
-pre{overflow-x:auto;margin:.8rem 0 0}
-@media(max-width:40rem){main{padding:1.2rem .75rem 3rem}
-  .verdict,.card,figure,details{padding:.9rem}}
-@media print{body{background:none}figure,.card{break-inside:avoid}}
-"""
-)

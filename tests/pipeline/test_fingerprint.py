@@ -75,6 +75,14 @@ def fingerprints(copied):
         ),
         ("components/pusher/__init__.py", {"crowdflow.components.pusher.executor"}),
         ("components/flow_report/theme.py", {"crowdflow.components.flow_report.component"}),
+        (
+            "components/flow_report/templates/page.html.j2",
+            {"crowdflow.components.flow_report.component"},
+        ),
+        (
+            "components/flow_report/templates/style.css",
+            {"crowdflow.components.flow_report.component"},
+        ),
         ("components/__init__.py", {name for name in NODES if ".components." in name}),
         ("schema/__init__.py", set(NODES)),
         (

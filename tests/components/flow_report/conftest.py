@@ -1,4 +1,4 @@
-"""A made-up city's test period, with commuting; the model is better than the naive forecasts."""
+"""A synthetic test period with commuting, in which the model beats the naive forecasts."""
 
 import numpy as np
 import pytest
@@ -71,12 +71,12 @@ def _history(phase1=60, phase2=30):
 
 @pytest.fixture
 def make_report():
-    """A function that builds a ReportData; any field can be replaced."""
+    """A function that builds a ReportData; keyword arguments replace its fields."""
     return build_report
 
 
 def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushed=True, **fields):
-    """See `make_report`; `times` replaces the unbroken raster of `days` days."""
+    """See `make_report`; `times` replaces `days` days of intervals without a gap."""
     random = np.random.default_rng(7)
     if times is None:
         times = MONDAY - 1440 + np.arange(days * 1440 // minutes) * minutes

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from crowdflow.components.flow_report import page
 from crowdflow.components.flow_report.page import render_page
 
 MONDAY = 16_335 * 1440
@@ -80,7 +81,7 @@ def test_the_page_holds_the_numbers(make_report, rendered):
     assert page.row("period")[1] == "96" and page.row("target")[1] == "0"
     assert page.row("phase 1")[1] == "60 epochs in 4 min 12 s"
     text = "".join(page.texts)
-    assert "Approved and pushed" in text and "serving/1714557600" in text
+    assert "Blessed and pushed" in text and "serving/1714557600" in text
     assert "2014-09-21 00:00 to 2014-09-30 23:00" in text
 
 
@@ -129,24 +130,82 @@ def test_nested_counters_get_a_card_each_and_the_windows_stand_once(make_report)
     assert [row for row in page.rows if row[0] == "train"] == [["train", "10"]]
 
 
-def test_texts_are_escaped(make_report):
-    evil = '<script>alert("x")</script>'
+def test_every_text_is_escaped(make_report):
+    places = []
+
+    def evil(place):
+        places.append(place)
+        return f'<script>alert("{place}")</script>'
+
     text = render_page(
         make_report(
             times=np.array([MONDAY + 480]),
             history=[],
-            title=evil,
-            device=evil,
-            reasons=[evil],
-            pushed_model=evil,
-            config={"preset": evil},
-            versions={evil: evil},
-            counters={evil: {evil: 1}},
+            title=evil("title"),
+            device=evil("device"),
+            reasons=[evil("reason")],
+            pushed_model=evil("pushed"),
+            config={evil("option"): evil("setting")},
+            versions={evil("package"): evil("version")},
+            windows={evil("split"): 1},
+            counters={evil("group"): {evil("counter"): 1, "files": [evil("file")]}},
+            drift={
+                "not_compared": None,
+                "version": evil("pushed version"),
+                "newest": evil("newest"),
+                "training": evil("training"),
+                "anomalies": [evil("anomaly")],
+                "measurements": [
+                    {
+                        "feature": f"{evil('channel')}_by_cell",
+                        "divergence": 0.2,
+                        "threshold": 0.1,
+                        "drifted": True,
+                    }
+                ],
+            },
         )
     )
-    assert "<script" not in text
-    assert text.count("&lt;script&gt;") >= 9
-    assert evil in "".join(Page(text).texts)
+    assert "<script" not in text.lower()
+    shown = "".join(Page(text).texts).lower()
+    for place in places:
+        assert f'alert("{place}")' in shown, place
+
+
+def test_a_captions_text_is_escaped_in_the_picture_too(make_report, monkeypatch):
+    hostile = ('"><script>', "<b>&")
+    monkeypatch.setattr(page, "caption", lambda data, name: hostile)
+    parsed = Page(render_page(make_report(times=np.array([MONDAY + 480]), history=[])))
+    assert "script" not in parsed.tags
+    assert set(parsed.pictures) == {". ".join(hostile)}
+
+
+def test_drift_is_shown_with_its_anomalies(make_report):
+    measured = {"feature": "inflow_by_cell", "divergence": 0.25, "threshold": 0.1}
+    drift = {
+        "not_compared": None,
+        "version": "17",
+        "newest": "the newest week",
+        "training": "the training data",
+        "anomalies": ["inflow, by cell: above 0.1"],
+        "measurements": [
+            {**measured, "drifted": True},
+            {**measured, "feature": "outflow_by_cell", "divergence": 0.05, "drifted": False},
+        ],
+    }
+    one = {"times": np.array([MONDAY + 480]), "history": []}
+    text = render_page(make_report(**one, drift=drift))
+    parsed = Page(text)
+    assert '<section class="verdict bad" id="drift">' in text
+    assert "inflow, by cell: above 0.1" in parsed.texts
+    assert parsed.row("inflow, by cell") == ["inflow, by cell", "0.250", "0.1"]
+    assert '<td class="bad">0.250</td>' in text and '<td class="good">0.050</td>' in text
+
+    empty = {"anomalies": [], "measurements": [], "not_compared": "no pushed model"}
+    text = render_page(make_report(**one, drift=drift | empty))
+    assert '<p id="drift">drift: not compared, no pushed model</p>' in text
+    assert "Divergence" not in text
+    assert 'id="drift"' not in render_page(make_report(**one))
 
 
 def test_a_refusal_says_why_and_no_pushed_model_has_no_row(make_report):
@@ -164,7 +223,9 @@ def test_a_refusal_says_why_and_no_pushed_model_has_no_row(make_report):
     )
     text = "".join(page.texts)
     assert (
-        "Refused" in text and "9.10 is not below 8.14" in text and "pushed to" not in text.lower()
+        "Not blessed" in text
+        and "9.10 is not below 8.14" in text
+        and "pushed to" not in text.lower()
     )
     assert not any(row[0] == "Last pushed model" for row in page.rows)
     assert page.row("epochs")[1] == "no training history was recorded"

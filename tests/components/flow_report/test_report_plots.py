@@ -155,7 +155,7 @@ def test_the_scatter_counts_every_active_value_once(make_report):
 
 def test_training_curves_mark_the_phases_and_the_best_epoch_of_phase_one(make_report):
     data = make_report(days=1)
-    data.history[70]["eval_rmse"] = 0.01  # phase 2 has seen the eval part: no candidate
+    data.history[70]["eval_rmse"] = 0.01  # phase 2 trains on the eval split: not a candidate
     loss, rmse = plots.training_curves(data).axes
     assert loss.get_yscale() == "log"
     np.testing.assert_array_equal(

@@ -132,7 +132,7 @@ def _with_settings(text: str, ours: Mapping[str, Any]) -> str:
         sections["evaluation"] |= _evaluation(ours)
     if DATA in ours and "paths" in sections:
         sections["paths"]["data"] = locations(ours[DATA])
-    Config.from_dict(sections)
+    Config.from_sections(sections)
     return json.dumps(sections, sort_keys=True)
 
 
@@ -151,5 +151,5 @@ def _training(text: str) -> dict[str, Any]:
 
 def _evaluation(ours: Mapping[str, Any]) -> dict[str, float]:
     values = {name: ours[name] for name in _THRESHOLDS if name in ours}
-    Config.from_dict({"model": {"external": False}, "evaluation": values})
+    Config.from_sections({"evaluation": values})
     return values

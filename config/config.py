@@ -88,7 +88,7 @@ class Config:
         expected = f"at most {limit}: a lag must be known when the forecast is made"
         require(self.windows.horizon <= limit, "windows.horizon", expected, self.windows.horizon)
         ok = not (self.ingest.holidays and self.transform.holiday_country)
-        expected = "null where ingest.holidays gives a file of them"
+        expected = "null, as ingest.holidays takes holidays from a file"
         require(ok, "transform.holiday_country", expected, self.transform.holiday_country)
         if self.model.external:
             ok = any(operator.attrgetter(name)(self) for name in _EXTERNAL_SOURCES)

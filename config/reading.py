@@ -114,7 +114,7 @@ def _coerce(kind: Any, value: Any, dotted: str) -> Any:
         return value
     if origin is tuple:
         ok = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        require(ok, dotted, "a list of texts", value)
+        require(ok, dotted, "a list of strings", value)
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

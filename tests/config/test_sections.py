@@ -63,7 +63,7 @@ def refused(settings):
         ("evaluation.pushed_tolerance", -0.1, "0 or more"),
         ("seed", -1, "within 0..2^31-1"),
         ("seed", 2**31, "within 0..2^31-1"),
-        # Types: a bool is no int, a number no text, a text no list.
+        # Types: a bool is not an int, a number not a string, a string not a list.
         ("grid.rows", True, f"{TYPES} int"),
         ("grid.rows", 8.0, f"{TYPES} int"),
         ("grid.rows", "8", f"{TYPES} int"),
@@ -73,8 +73,8 @@ def refused(settings):
         ("ingest.max_flow", True, f"{TYPES} float"),
         ("ingest.max_flow", "much", f"{TYPES} float"),
         ("intervals.timezone", 3, f"{TYPES} str"),
-        ("paths.data", "flows.csv", "a list of texts"),
-        ("paths.data", [1], "a list of texts"),
+        ("paths.data", "flows.csv", "a list of strings"),
+        ("paths.data", [1], "a list of strings"),
         ("paths.root", "s3://bucket/runs", "a folder on this machine"),
         ("paths.serving", "minio://b/s", "a folder on this machine, or s3:// or gs://"),
     ],
@@ -113,7 +113,7 @@ def test_a_bad_value_is_refused_with_expected_and_received(field, value, expecte
         ),
         (
             {"training.epochs": 0, "training.final_epochs": 0},
-            "training: expected an epoch in epochs or final_epochs. Received: 0.",
+            "training: expected at least one epoch in epochs or final_epochs. Received: 0.",
         ),
         (
             {"transform.day_of_week": False},
@@ -159,8 +159,8 @@ def test_a_cell_size_in_metres_makes_rows_and_columns_of_the_box():
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("flows", "{YYYY} and {MM} in it"),
-        ("{YYYY}", "{YYYY} and {MM} in it"),
+        ("flows", "{YYYY} and {MM}, "),
+        ("{YYYY}", "{YYYY} and {MM}, "),
         ("{YYYY}/{MM}/{HH}", "no other braces"),
         ("{YYYY}/{MM", "no other braces"),
         ("/{YYYY}/{MM}", "a path below a folder"),

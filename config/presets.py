@@ -1,4 +1,4 @@
-"""The presets: YAML files in `config/presets`, each a description and the settings that differ from the defaults."""
+"""The presets: YAML files in `config/presets`, each a description and settings that differ from the defaults."""
 
 from importlib import resources
 

@@ -61,7 +61,7 @@ EXAMPLES_SIGNATURE = "serving_examples"
 EXAMPLES = "examples"  # string [batch], input of the second signature
 MAX_BATCH = 1024  # maximum number of windows per request to the first signature
 
-# The model's description of itself, a third signature and a file in its folder: JSON with `config` and the following.
+# The model's description of itself: a signature, and a file in its folder. JSON with `config` and these fields.
 ACCOUNT_SIGNATURE = "account"
 QUERY, ACCOUNT = "query", "account"  # string [batch], any text, and string [batch]
 ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")

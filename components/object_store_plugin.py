@@ -50,23 +50,23 @@ class _Raw(io.RawIOBase):
         return self._file.seekable()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with object_store.told(self._address):
+        with object_store.clear_errors(self._address):
             return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()
 
     def readinto(self, buffer: memoryview) -> int:
-        with object_store.told(self._address):
+        with object_store.clear_errors(self._address):
             return self._file.readinto(buffer)
 
     def write(self, content: memoryview) -> int:
-        with object_store.told(self._address):
+        with object_store.clear_errors(self._address):
             return self._file.write(content)
 
     def close(self) -> None:
         if not self.closed:
-            with object_store.told(self._address):
+            with object_store.clear_errors(self._address):
                 self._file.close()
         super().close()
 
@@ -136,7 +136,7 @@ class ObjectStore(filesystem.Filesystem):
         path = _text(path)
         if object_store.info(path) is None:
             store, key = object_store.connect(path)
-            with object_store.told(path):
+            with object_store.clear_errors(path):
                 store.create_dir(key)
 
     @staticmethod
@@ -150,7 +150,7 @@ class ObjectStore(filesystem.Filesystem):
         path = _text(path)
         _require(path, is_folder=False)
         store, key = object_store.connect(path)
-        with object_store.told(path):
+        with object_store.clear_errors(path):
             store.delete_file(key)
 
     @staticmethod
@@ -174,7 +174,7 @@ class ObjectStore(filesystem.Filesystem):
         path = _text(path)
         _require(path, is_folder=True)
         store, key = object_store.connect(path)
-        with object_store.told(path), contextlib.suppress(FileNotFoundError):
+        with object_store.clear_errors(path), contextlib.suppress(FileNotFoundError):
             store.delete_dir(
                 key
             )  # Google's client then misses the object that stands for the folder
@@ -228,11 +228,11 @@ def _copy(src: str, dst: str) -> None:
     store, key = object_store.connect(src)
     other, target = object_store.connect(dst)
     if type(store) is type(other):
-        with object_store.told(src):
+        with object_store.clear_errors(src):
             store.copy_file(key, target)
     else:
         content = object_store.read(src)
-        with object_store.told(dst), object_store.open_to_write(dst) as file:
+        with object_store.clear_errors(dst), object_store.open_to_write(dst) as file:
             file.write(content)
 
 

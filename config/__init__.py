@@ -1,4 +1,4 @@
-"""The settings of a run, their checks, and the presets."""
+"""Settings of a run, with their checks, and the presets."""
 
 from crowdflow.config.config import Config, field_names
 from crowdflow.config.daily_settings import BeamConfig, BeamNodes, DriftConfig, RangeConfig

@@ -1,4 +1,4 @@
-"""Checks of settings, with messages that say what was expected and what was received."""
+"""Checks of settings; the message has what was expected and what was received."""
 
 import datetime as dt
 from typing import Any, Optional
@@ -7,13 +7,13 @@ from crowdflow.schema.errors import ConfigError
 
 
 def require(ok: bool, field: str, expected: str, received: Any) -> None:
-    """Raises ConfigError where a setting is not `ok`."""
+    """Raises ConfigError unless `ok`."""
     if not ok:
         raise ConfigError(f"{field}: expected {expected}. Received: {received!r}.")
 
 
 def require_date(field: str, value: Optional[str]) -> None:
-    """Raises ConfigError where a setting is neither null nor a date YYYY-MM-DD."""
+    """Raises ConfigError unless a setting is null or a date YYYY-MM-DD."""
     if value is not None:
         try:
             dt.date.fromisoformat(value)

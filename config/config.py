@@ -1,20 +1,22 @@
-"""The configuration: frozen dataclasses, checked when they are made.
+"""The configuration: frozen dataclasses that check themselves when they are created.
+
+Each section checks itself. What concerns several sections is checked where a whole configuration is created
+(`from_dict`, `load`, `replace`, a preset), so that a node can rebuild only what it needs (`from_sections`).
 
 A configuration is data, not code: `to_dict` and `from_dict` are exact inverses, files are YAML or JSON,
-and every field can be set by its dotted name (`training.epochs=3`). Only the runners read one;
+and every field can be set by its dotted name (`training.epochs=3`). Only the runners read a configuration;
 `create_pipeline` takes typed keywords.
 """
 
 import dataclasses
-import datetime as dt
 import json
-import types
-import typing
+import operator
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Union
 
 import yaml
 
+from crowdflow.config import reading
 from crowdflow.config.checks import require
 from crowdflow.config.daily_settings import BeamConfig, DriftConfig, RangeConfig
 from crowdflow.config.data_settings import (
@@ -33,12 +35,27 @@ from crowdflow.config.model_settings import (
     TrainingConfig,
     TransformConfig,
 )
-from crowdflow.schema.errors import ConfigError
+
+# What the external component can be built from.
+_EXTERNAL_SOURCES = (
+    "transform.day_of_week",
+    "transform.time_of_day",
+    "transform.time_of_day_type",
+    "transform.holiday_country",
+    "ingest.holidays",
+    "ingest.weather",
+    "ingest.weather_columns",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """One run's configuration. `preset` names where it started."""
+    """One run's configuration.
+
+    Attributes:
+      preset: name of the preset it started from.
+      seed: seed of every random number of the run.
+    """
 
     preset: str = "custom"
     seed: int = 1
@@ -60,39 +77,38 @@ class Config:
 
     def __post_init__(self):
         require(0 <= self.seed < 2**31, "seed", "within 0..2^31-1", self.seed)
+
+    def check_across(self) -> None:
+        """Checks what concerns several sections; only a whole configuration can be expected to pass.
+
+        Raises:
+          ConfigError: settings of different sections contradict each other.
+        """
         limit = self.intervals.per_day * (1 if self.windows.period else 7)
         expected = f"at most {limit}: a lag must be known when the forecast is made"
         require(self.windows.horizon <= limit, "windows.horizon", expected, self.windows.horizon)
         ok = not (self.ingest.holidays and self.transform.holiday_country)
-        expected = "null where ingest.holidays gives a file of them"
+        expected = "null, as ingest.holidays takes holidays from a file"
         require(ok, "transform.holiday_country", expected, self.transform.holiday_country)
         if self.model.external:
-            fields = {
-                self.transform: (
-                    "day_of_week",
-                    "time_of_day",
-                    "time_of_day_type",
-                    "holiday_country",
-                ),
-                self.ingest: ("holidays", "weather", "weather_columns"),
-            }
-            ok = any(getattr(part, name) for part, names in fields.items() for name in names)
-            names = [f"transform.{name}" for name in fields[self.transform]]
-            names += [f"ingest.{name}" for name in fields[self.ingest]]
-            require(ok, "model.external", f"a source: one of {', '.join(names)}", True)
+            ok = any(operator.attrgetter(name)(self) for name in _EXTERNAL_SOURCES)
+            require(ok, "model.external", f"a source: one of {', '.join(_EXTERNAL_SOURCES)}", True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dict; `from_dict` is its inverse."""
-        return _plain(dataclasses.asdict(self))
+        return reading.plain(dataclasses.asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Config":
-        """Builds a configuration from a nested dict; absent fields take their defaults.
+        """Builds a whole configuration from a nested dict; absent fields take their defaults.
 
         Raises:
-          ConfigError: an unknown field, a value of another type, or one that is out of range.
+          ConfigError: an unknown field, a value of the wrong type or out of range, or settings of different
+            sections that contradict each other.
         """
-        return _build(cls, values, "")
+        config = reading.build(cls, values)
+        config.check_across()
+        return config
 
     def replace(self, settings: dict[str, Any]) -> "Config":
         """A copy with dotted settings applied, such as `{"training.epochs": 3}`.
@@ -100,29 +116,33 @@ class Config:
         Raises:
           ConfigError: as `from_dict`.
         """
-        values = self.to_dict()
-        for dotted, value in settings.items():
-            node, parts = values, dotted.split(".")
-            for part in parts[:-1]:
-                node = node.get(part)
-                if not isinstance(node, dict):
-                    _unknown(dotted)
-            if parts[-1] not in node or isinstance(node[parts[-1]], dict):
-                _unknown(dotted)
-            node[parts[-1]] = value
-        return Config.from_dict(values)
+        return Config.from_dict(reading.replaced(self.to_dict(), settings, Config))
 
     def section(self, *names: str) -> str:
-        """Canonical JSON of some sections: what a node is keyed by.
+        """Canonical JSON of some sections, which is part of a node's cache key.
 
-        Without what the schemas alone take: their text is a key of its own.
+        `ingest.max_flow` is left out: only the schemas use it, and their text is part of the key itself.
         """
         values = self.to_dict()
         del values["ingest"]["max_flow"]
         return json.dumps({name: values[name] for name in names}, sort_keys=True)
 
+    @classmethod
+    def from_sections(cls, sections: Union[str, dict[str, Any]]) -> "Config":
+        """Builds a configuration of which only some sections matter; the others take their defaults.
+
+        Every section is checked by itself, but not against the others, whose values are not known here.
+
+        Args:
+          sections: JSON as `section` writes it, or the dict parsed from it.
+
+        Raises:
+          ConfigError: an unknown field, or a value of the wrong type or out of range.
+        """
+        return reading.build(cls, json.loads(sections) if isinstance(sections, str) else sections)
+
     def save(self, path: Path) -> None:
-        """Writes YAML, or JSON where the name ends in `.json`."""
+        """Writes YAML, or JSON if the name ends in `.json`."""
         as_json = path.suffix == ".json"
         values = self.to_dict()
         text = json.dumps(values, indent=2) if as_json else yaml.safe_dump(values, sort_keys=False)
@@ -130,88 +150,14 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Reads what `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
-          ConfigError: the file is no mapping, or as `from_dict`.
+          ConfigError: the file is not a mapping in YAML or JSON, or as `from_dict`.
         """
-        read = json.loads if path.suffix == ".json" else yaml.safe_load
-        try:
-            values = read(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: bad JSON, or not UTF-8
-            raise ConfigError(f"{path}: expected YAML or JSON. {error}") from None
-        require(isinstance(values, dict), str(path), "a mapping of sections", values)
-        return cls.from_dict(values)
+        return cls.from_dict(reading.read_file(path))
 
 
-def field_names(cls: type = Config, prefix: str = "") -> list[str]:
+def field_names() -> list[str]:
     """Every dotted field name that `--set` takes."""
-    names = []
-    for field in dataclasses.fields(cls):
-        if dataclasses.is_dataclass(field.type):
-            names += field_names(field.type, f"{prefix}{field.name}.")
-        else:
-            names.append(prefix + field.name)
-    return names
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, at any depth: what YAML and JSON hold."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _unknown(dotted: str) -> typing.NoReturn:
-    import difflib
-
-    close = difflib.get_close_matches(dotted, field_names(), 3, 0.5)
-    hint = f" Did you mean {', '.join(close)}?" if close else ""
-    raise ConfigError(
-        f"{dotted}: no such setting.{hint} `crowdflow presets --fields` lists them all."
-    )
-
-
-def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    if not isinstance(values, dict):
-        require(False, prefix.rstrip("."), "a mapping of fields", values)
-    for name in values:
-        if name not in fields:
-            _unknown(f"{prefix}{name}")
-    built = {}
-    for name, value in values.items():
-        kind = fields[name].type
-        if dataclasses.is_dataclass(kind):
-            built[name] = _build(kind, value, f"{prefix}{name}.")
-        else:
-            built[name] = _coerce(kind, value, prefix + name)
-    return cls(**built)
-
-
-def _coerce(kind: Any, value: Any, dotted: str) -> Any:
-    """Checks a value against a field's type; an int serves as float, a list as tuple, a date as text."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _coerce(next(a for a in args if a is not type(None)), value, dotted)
-    if origin is Literal:
-        require(value in args, dotted, "one of " + ", ".join(map(str, args)), value)
-        return value
-    if origin is tuple:
-        ok = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        require(ok, dotted, "a list of texts", value)
-        return tuple(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):  # YAML 1.1 reads 2e-4 as a text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if kind is str and isinstance(value, dt.date):  # YAML reads 2014-09-21 as a date
-        return value.isoformat()
-    ok = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    require(ok, dotted, f"a value of type {kind.__name__}", value)
-    return value
+    return reading.field_names(Config)

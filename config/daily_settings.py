@@ -1,4 +1,4 @@
-"""Settings of runs that come back: range of dates, drift, Beam."""
+"""Settings of repeated runs: range of dates, drift and Beam."""
 
 import dataclasses
 import re
@@ -16,16 +16,16 @@ def _require_options(field: str, options: tuple[str, ...]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class RangeConfig:
-    """Which dates are read. Everything is, as long as `weeks` is null.
+    """The range of dates to read. While `weeks` is null, everything is read.
 
     Attributes:
-      weeks: the weeks up to `last_date` whose intervals are targets; the days on which their lags look back are
-        read before them.
-      last_date: YYYY-MM-DD; null is the newest date for which there is a file.
-      pattern: how the path of a day's or a month's files ends, below the given folders: `{YYYY}/{MM}/{DD}` is a
-        folder (or file) a day, `JC-{YYYY}{MM}-*.zip` a file a month. Files of other names are read whatever
-        their dates are. null: all files are read, and `last_date` must be given.
-      min_share: the run stops where less than this share of the range's intervals has a frame.
+      weeks: number of weeks, up to `last_date`, whose intervals are targets. The days before them that their
+        lags look back on are read too.
+      last_date: last date of the range, YYYY-MM-DD; null means the newest date that has a file.
+      pattern: how the path of a day's or month's files ends, below the given folders: `{YYYY}/{MM}/{DD}` for one
+        folder (or file) per day, `JC-{YYYY}{MM}-*.zip` for one file per month. Files with other names are read
+        whatever their dates. Null reads all files and requires `last_date`.
+      min_share: share of the range's intervals that must have a frame; below it the run stops.
     """
 
     weeks: Optional[int] = None
@@ -50,9 +50,9 @@ class RangeConfig:
 
     def _check_pattern(self) -> None:
         text = self.pattern
-        named = re.findall(r"\{[^}]*\}?", text)
-        ok = set(named) <= set(PLACEHOLDERS) and {"{YYYY}", "{MM}"} <= set(named)
-        expected = "{YYYY} and {MM} in it, {DD} where a file is a day's, and no other braces"
+        found = re.findall(r"\{[^}]*\}?", text)
+        ok = set(found) <= set(PLACEHOLDERS) and {"{YYYY}", "{MM}"} <= set(found)
+        expected = "{YYYY} and {MM}, {DD} with one file per day, and no other braces"
         require(ok, "range.pattern", expected, text)
         ok = "**" not in text and all(part not in ("", ".", "..") for part in text.split("/"))
         expected = (
@@ -63,15 +63,16 @@ class RangeConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DriftConfig:
-    """When the newest flows are other than those that the last pushed model was trained on. It stops nothing.
+    """When the newest flows count as different from those that the last pushed model was trained on.
 
-    The thresholds are of the Jensen-Shannon divergence, from 0 (the same) to 1.
+    Drift stops nothing. Thresholds are Jensen-Shannon divergences, from 0 (identical) to 1.
 
     Attributes:
-      days: the newest days, of the test period, that are compared; whole weeks are best.
-      sizes: threshold for the sizes of flows above zero, in classes that double; workdays and weekends apart.
-      hours: for trips by hour of the day; likewise apart.
-      cells: for trips by cell.
+      days: number of newest days of the test period to compare; whole weeks work best.
+      sizes: threshold for the sizes of flows above zero, in classes that double in width, with workdays and
+        weekends apart.
+      hours: threshold for trips by hour of the day, with workdays and weekends apart.
+      cells: threshold for trips by cell.
     """
 
     days: int = 7
@@ -88,7 +89,7 @@ class DriftConfig:
 
 @dataclasses.dataclass(frozen=True)
 class BeamNodes:
-    """Beam options of single nodes. They come after those of all nodes, and the later of two wins.
+    """Extra Beam options for single nodes. They are added after `beam.all` and override it.
 
     Attributes:
       FlowExampleGen: for reading the files, such as `--direct_num_workers=4`.
@@ -111,11 +112,11 @@ class BeamNodes:
 
 @dataclasses.dataclass(frozen=True)
 class BeamConfig:
-    """Where Beam runs. Nothing is set by default: Beam's DirectRunner, in the process of the node.
+    """Where Beam runs. By default it is Beam's DirectRunner, in the process of the node.
 
     Attributes:
-      all: options of every node that runs on Beam, such as `--runner=FlinkRunner`; `crowdflow beam` has more.
-      nodes: of single nodes, on top.
+      all: options for every node that uses Beam, such as `--runner=FlinkRunner`; `crowdflow beam` prints examples.
+      nodes: extra options for single nodes.
     """
 
     all: tuple[str, ...] = ()

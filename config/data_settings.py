@@ -12,14 +12,17 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 
 @dataclasses.dataclass(frozen=True)
 class GridConfig:
-    """The city's grid.
+    """The grid of cells over the city.
 
     Attributes:
-      rows: H, row 0 is north.
-      cols: W, column 0 is west.
-      south: southern edge of the grid in degrees, for raw trips; likewise west, north and east: all or none.
-      cell_metres: side of a cell in metres, with a box: rows and cols are then those that come closest to it,
-        whatever they were.
+      rows: number of rows, H; row 0 is the northernmost.
+      cols: number of columns, W; column 0 is the westernmost.
+      south: southern edge of the grid, in degrees. Raw trips need all four edges; otherwise set all or none.
+      west: western edge, in degrees.
+      north: northern edge, in degrees.
+      east: eastern edge, in degrees.
+      cell_metres: side of a cell in metres. Needs the four edges, and replaces `rows` and `cols` by the numbers
+        that come closest to square cells of this size.
     """
 
     rows: int = 16
@@ -45,17 +48,17 @@ class GridConfig:
             expected = "null, or a box: grid.south, west, north and east"
             require(bool(given), "grid.cell_metres", expected, self.cell_metres)
             rows, cols = shape_for(*edges.values(), self.cell_metres)
-            object.__setattr__(self, "rows", rows)  # derived, in a frozen class
+            object.__setattr__(self, "rows", rows)  # derived; the class is frozen
             object.__setattr__(self, "cols", cols)
 
 
 @dataclasses.dataclass(frozen=True)
 class IntervalConfig:
-    """The raster of time.
+    """The intervals into which time is divided.
 
     Attributes:
-      minutes: length of an interval; a divisor of a day.
-      timezone: IANA name of the zone whose wall clock keys the intervals.
+      minutes: length of an interval; must divide a day (1440 minutes) evenly.
+      timezone: IANA name of the city's time zone, such as `Asia/Shanghai`. Intervals follow its wall clock.
     """
 
     minutes: int = 60
@@ -73,28 +76,28 @@ class IntervalConfig:
 
     @property
     def per_day(self) -> int:
-        """T, the intervals of a day."""
+        """Number of intervals in a day, T."""
         return MINUTES_PER_DAY // self.minutes
 
 
 @dataclasses.dataclass(frozen=True)
 class IngestConfig:
-    """How records become frames.
+    """How input records become flow frames.
 
     Attributes:
-      absent_cells: what a cell without a row means in an interval that has rows: `zero` flow, or the whole
-        interval is `missing`.
-      max_reject_share: the run stops when more than this share of the records is rejected; 0 stops at
-        the first. A dirty feed needs more; its rejects are counted and listed.
-      holidays: a holidays file (one YYYYMMDD a line) comes with the data.
-      weather: a meteorology file of the TaxiBJ form comes with the data; or
-      weather_columns: a CSV weather table does, and these are its columns to use, all numbers.
-      weather_time_column: the table's column of dates (a row is a day) or of times (a row is a slot).
-      weather_minutes: length of a slot of weather from its time on; null is intervals.minutes in a meteorology
-        file, an hour in a table. A slot is known when it has ended.
-      weather_max_age_hours: an observation that ended longer ago than this no longer counts as known.
-      missing_temperature: the Temperature that stands for none in a meteorology file.
-      max_flow: upper bound of a flow, trips per interval, in the data contract.
+      absent_cells: meaning of a cell without a row in an interval that has rows: `zero` flow, or `missing`,
+        which makes the whole interval missing.
+      max_reject_share: share of rejected records above which the run stops; 0 stops at the first one. Raise it
+        for dirty data; rejects are counted and listed.
+      holidays: whether the data include a holidays file (one YYYYMMDD per line).
+      weather: whether the data include a meteorology file in the TaxiBJ form. Excludes `weather_columns`.
+      weather_columns: numeric columns to use from a CSV weather table in the data. Excludes `weather`.
+      weather_time_column: the weather table's column of dates (one row per day) or times (one row per slot).
+      weather_minutes: minutes that an observation covers, from its time on; it is known when they are over. Null
+        means `intervals.minutes` for a meteorology file, and an hour for a table of times.
+      weather_max_age_hours: an observation that ended longer ago than this counts as unknown.
+      missing_temperature: the Temperature that marks a missing value in a meteorology file.
+      max_flow: upper bound of a flow in the data contract, in trips per interval.
     """
 
     absent_cells: Literal["zero", "missing"] = "zero"
@@ -113,7 +116,7 @@ class IngestConfig:
         require(ok, "ingest.max_reject_share", "a share within 0..1", self.max_reject_share)
         names = (self.weather_time_column, *self.weather_columns)
         ok = len(set(names)) == len(names)
-        expected = "columns that differ, and ingest.weather_time_column not among them"
+        expected = "distinct columns, without ingest.weather_time_column"
         require(ok, "ingest.weather_columns", expected, list(self.weather_columns))
         ok = not (self.weather and self.weather_columns)
         require(ok, "ingest", "one of weather and weather_columns", list(self.weather_columns))
@@ -127,20 +130,29 @@ class IngestConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TripsConfig:
-    """How raw trips, or the points of trajectories, become flows. The grid needs its box.
+    """How raw trips or trajectories become flows. They need the edges of the grid.
 
     Attributes:
-      layout: `auto` tells the known headers apart, file by file (Citi Bike's three, the TLC's yellow taxis with
-        positions, and points); `citibike` or `tlc` takes that one alone; `columns`: a trip's columns have the
-        six names below; `trajectories`: a row is a point, with the names of `point_*`.
-      start_time: name of the column; likewise end_time and the four positions. For `columns`.
-      max_hours: the end of a trip that lasts longer is rejected; its start counts.
-      empty_days: a whole day in which no trip starts is `zero` flow or `missing`.
-      first_day: trips that start before this date, YYYY-MM-DD, are rejected; null takes all.
-      last_day: likewise after this date.
-      max_reject_share: the run stops when more than this share of starts and ends (or points) is rejected.
-      point_id: column of a trajectory's id; likewise point_time, point_lat and point_lon.
-      max_gap_minutes: two points of a trajectory further apart in time are no crossing.
+      layout: `auto` recognises each file by its header: Citi Bike's three, yellow taxis with positions (TLC), the
+        plain names start_time, end_time, start_lat and so on, or points. `citibike` and `tlc` accept only that
+        one. `columns` takes the six column names below; `trajectories` takes one point per row, with the
+        columns named by `point_*`.
+      start_time: column of the start time, for `columns`.
+      end_time: column of the end time, for `columns`.
+      start_lat: column of the start latitude, for `columns`.
+      start_lon: column of the start longitude, for `columns`.
+      end_lat: column of the end latitude, for `columns`.
+      end_lon: column of the end longitude, for `columns`.
+      max_hours: the end of a trip that lasts longer than this is rejected; its start still counts.
+      empty_days: meaning of a whole day on which no trip starts: `zero` flow or `missing`.
+      first_day: trips that start before this date (YYYY-MM-DD) are rejected; null accepts all.
+      last_day: trips that start after this date (YYYY-MM-DD) are rejected; null accepts all.
+      max_reject_share: share of rejected trip starts and ends (or points) above which the run stops.
+      point_id: column of the trajectory's id.
+      point_time: column of the point's time.
+      point_lat: column of the point's latitude.
+      point_lon: column of the point's longitude.
+      max_gap_minutes: two consecutive points further apart in time than this do not count as a crossing.
     """
 
     layout: Literal["auto", "citibike", "tlc", "columns", "trajectories"] = "auto"
@@ -166,10 +178,10 @@ class TripsConfig:
         given = [name for name in names if getattr(self, name) is not None]
         if self.layout == "columns":
             require(
-                len(given) == 6, "trips", f"with layout columns all of {', '.join(names)}", given
+                len(given) == 6, "trips", f"all of {', '.join(names)} with layout columns", given
             )
         else:
-            expected = f"no column names with layout {self.layout}; layout columns takes them"
+            expected = f"no column names with layout {self.layout}; they are for layout columns"
             require(not given, "trips", expected, given)
         require(self.max_hours > 0, "trips.max_hours", "above 0", self.max_hours)
         require_date("trips.first_day", self.first_day)
@@ -185,15 +197,15 @@ class TripsConfig:
 
 @dataclasses.dataclass(frozen=True)
 class WindowConfig:
-    """The lags of a window, in the field's terms.
+    """The lags of a window, as the ST-ResNet paper names them.
 
     Attributes:
-      closeness: lc, the last intervals.
-      period: lp, the same time on the last days.
-      trend: lq, the same time in the last weeks.
-      horizon: intervals forecast at once.
-      average: so many last weeks' mean, at the targets' and at the closeness lags' hours of the week: what is
-        usual then. 0 has none.
+      closeness: number of most recent intervals, lc.
+      period: number of previous days, lp, at the same time of day.
+      trend: number of previous weeks, lq, at the same time of the week.
+      horizon: number of intervals forecast at once, h.
+      average: number of previous weeks in the historical average, which is an input at the targets' and at the
+        closeness lags' times of the week. 0 leaves it out.
     """
 
     closeness: int = 3
@@ -211,13 +223,13 @@ class WindowConfig:
         require(self.horizon >= 1, "windows.horizon", "at least 1", self.horizon)
 
     def history_days(self, per_day: int) -> int:
-        """The days before its own day on which a window may look back, for `per_day` intervals a day."""
+        """How many days before its own day a window looks back, with `per_day` intervals per day."""
         recent = -(-self.closeness // per_day)
-        usual = DAYS_PER_WEEK * self.average + recent if self.average else 0
-        return max(recent, self.period, DAYS_PER_WEEK * self.trend, usual)
+        average = DAYS_PER_WEEK * self.average + recent if self.average else 0
+        return max(recent, self.period, DAYS_PER_WEEK * self.trend, average)
 
     def lag_maps(self) -> dict[str, int]:
-        """How many maps a window has of each of `schema.features.LAGS`; those without any are absent."""
+        """Number of maps in a window for each of `schema.features.LAGS`; lags without maps are left out."""
         counts = {
             features.CLOSENESS: self.closeness,
             features.PERIOD: self.period * self.horizon,
@@ -229,14 +241,15 @@ class WindowConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SplitConfig:
-    """The split by target time: train, then eval, then test.
+    """The split by target time: train, then eval, then test. Set one `test_*` field and one `eval_*` field.
 
     Attributes:
-      test_days: the last days of the data are the test period; or
-      test_start: its first date, YYYY-MM-DD.
-      eval_share: the last share of the training windows is for early stopping; or
-      eval_days: that many days before the test period; or
-      eval_start: its first date, YYYY-MM-DD.
+      test_days: number of days at the end of the data that form the test period.
+      test_start: first date of the test period, YYYY-MM-DD.
+      eval_share: share of the windows before the test period that are held out, the latest ones, for early
+        stopping.
+      eval_days: number of days held out before the test period.
+      eval_start: first date of the held-out days, YYYY-MM-DD.
     """
 
     test_days: Optional[int] = 10

@@ -7,7 +7,7 @@ from typing import Optional
 
 from crowdflow.config.checks import require
 
-# name:tag, name@sha256:..., with or without a registry before the name; no tag is no fixed image.
+# name:tag or name@sha256:..., with or without a registry. Without a tag the image would not be fixed.
 _IMAGE = re.compile(r"[\w.\-/:]*[\w.\-](:[\w][\w.\-]{0,127}|@sha256:[0-9a-f]{64})")
 _VOLUME = re.compile(r"(?P<claim>[a-z0-9]([a-z0-9.\-]*[a-z0-9])?):(?P<folder>/[\w.\-/]*[\w.\-])")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
@@ -17,13 +17,13 @@ _NODE = re.compile(r"(?P<node>[A-Z]\w+)=(?P<cpus>[\d.]+)/(?P<memory>[\d.]+)")
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
-    """Limits of one step.
+    """The limits of one step.
 
     Attributes:
-      cpus: cores.
-      memory_gb: gigabytes of 10^9 bytes, Kubernetes' `G`.
-      gpus: accelerators.
-      gpu: their resource name.
+      cpus: number of CPU cores.
+      memory_gb: memory in gigabytes of 10^9 bytes, Kubernetes' `G`.
+      gpus: number of accelerators.
+      gpu: resource name of the accelerators.
     """
 
     cpus: float
@@ -34,23 +34,24 @@ class Resources:
 
 @dataclasses.dataclass(frozen=True)
 class KubeflowConfig:
-    """Where and with what the steps run.
+    """How steps run on Kubeflow Pipelines.
 
     Attributes:
-      image: container image of every step, fixed by tag or digest: `NAME:TAG` or `NAME@sha256:DIGEST`.
-      volumes: volume claims that every step mounts, `CLAIM:/FOLDER` each.
-      environment: variables of every step, `NAME=VALUE` each; they stand in the compiled file.
-      secrets: variables of every step whose values are in Kubernetes secrets, `NAME=SECRET/KEY` each.
-      serving_folder: where versions are pushed, on a volume or at `s3://` or `gs://`; null is `serving/crowdflow`
-        on the first volume.
-      checkpoints: of interrupted trainings, likewise; null is `checkpoints` on the first volume.
-      cpus: cores of a step, at most.
-      memory_gb: memory of a step in gigabytes of 10^9 bytes, at most.
-      trainer_cpus: the Trainer's.
-      trainer_memory_gb: the Trainer's.
-      trainer_gpus: the Trainer's accelerators; 0 trains on the processor.
-      gpu: the resource name of an accelerator.
-      nodes: limits of single steps, `NODE=CPUS/MEMORY_GB` each, such as `FlowExampleGen=8/32`.
+      image: container image of every step, fixed by a tag or digest: `NAME:TAG` or `NAME@sha256:DIGEST`.
+      volumes: volume claims that every step mounts, each as `CLAIM:/FOLDER`.
+      environment: environment variables of every step, each as `NAME=VALUE`; readable in the compiled file.
+      secrets: environment variables of every step with values from Kubernetes secrets, each as `NAME=SECRET/KEY`.
+      serving_folder: where versions are pushed: on a volume, or at `s3://` or `gs://`; null means
+        `serving/crowdflow` on the first volume.
+      checkpoints: where interrupted trainings are saved: on a volume, or at `s3://` or `gs://`; null means
+        `checkpoints` on the first volume.
+      cpus: limit of CPU cores per step.
+      memory_gb: limit of memory per step, in gigabytes of 10^9 bytes.
+      trainer_cpus: limit of CPU cores for the Trainer.
+      trainer_memory_gb: limit of memory for the Trainer, in gigabytes of 10^9 bytes.
+      trainer_gpus: number of accelerators for the Trainer; 0 trains on the CPU.
+      gpu: resource name of the accelerators.
+      nodes: limits of single steps, each as `NODE=CPUS/MEMORY_GB`, such as `FlowExampleGen=8/32`.
     """
 
     image: Optional[str] = None
@@ -87,21 +88,21 @@ class KubeflowConfig:
         require(self.gpu, "kubeflow.gpu", "a resource name such as nvidia.com/gpu", self.gpu)
 
     def mounts(self) -> dict[str, str]:
-        """Folder -> claim of the volumes, in their order."""
+        """Maps the folder of each volume to its claim, in order."""
         matches = [_VOLUME.fullmatch(text) for text in self.volumes]
         return {posixpath.normpath(match["folder"]): match["claim"] for match in matches}
 
     def variables(self) -> dict[str, str]:
-        """Name -> value of the steps' plain variables."""
+        """Maps the name of each plain environment variable to its value."""
         return dict(_VARIABLE.fullmatch(text).group("name", "value") for text in self.environment)
 
     def secret_keys(self) -> dict[str, tuple[str, str]]:
-        """Name of a variable -> its secret, and the key in it."""
+        """Maps the name of each secret environment variable to its secret and the key in it."""
         matches = [_SECRET.fullmatch(text) for text in self.secrets]
         return {match["name"]: (match["secret"], match["key"]) for match in matches}
 
     def resources(self, node: str) -> Resources:
-        """The limits of one step, by its name."""
+        """The limits of the step with this name."""
         trainer = node == "Trainer"
         cpus, memory = (
             (self.trainer_cpus, self.trainer_memory_gb) if trainer else (self.cpus, self.memory_gb)

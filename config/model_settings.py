@@ -9,16 +9,16 @@ from crowdflow.storage.addresses import is_address
 
 @dataclasses.dataclass(frozen=True)
 class TransformConfig:
-    """Calendar features, derived inside the graph from the target's time.
+    """Calendar features, which the graph derives from the target's time.
 
     Attributes:
-      day_of_week: day of the week one-hot (7) and a weekday flag.
-      time_of_day: the slot of the day, one-hot (T).
-      time_of_day_type: the same, apart for working days and for weekends and holidays (2 T).
-      holiday_country: public holidays of this country, by its ISO 3166 code such as `US`; null has none.
-      holiday_subdivision: and of this part of it, such as `NJ`.
-      holidays_until: the last date, YYYY-MM-DD, of the table of holidays that becomes part of the model; a
-        forecast past it fails.
+      day_of_week: day of the week, one-hot (7), and a weekday flag.
+      time_of_day: interval of the day, one-hot (T).
+      time_of_day_type: interval of the day, one-hot, with working days apart from weekends and holidays (2 T).
+      holiday_country: ISO 3166 code, such as `US`, of the country whose public holidays are used; null means none.
+      holiday_subdivision: code of the part of the country, such as `NJ`, whose holidays are added.
+      holidays_until: last date, YYYY-MM-DD, of the holiday table that is stored in the model; forecasts for
+        later dates fail.
     """
 
     day_of_week: bool = True
@@ -37,21 +37,22 @@ class TransformConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """ST-ResNet.
+    """The ST-ResNet.
 
     Attributes:
-      residual_units: L, residual units in each branch.
-      filters: channels of the hidden convolutions.
-      batch_norm: batch normalisation inside the residual units.
-      fusion: `hadamard`, one weight a cell and channel, or `sum`.
-      fusion_init: `uniform` in [0, 1) as the authors have it, or `mean` (one over the branches).
-      external: the external component is there.
-      external_units: hidden units of the external component.
-      external_relu: the authors' second ReLU, so that the component can only add.
-      head: `tanh` as in the paper, or `linear`.
-      local: the local component is there: each cell's own linear map of its lags, of what is usual and of the
-        external vector; training then starts from the historical average of `windows.average`.
-      members: networks of this kind, trained one after the other from seeds of their own; the model's forecast
+      residual_units: number of residual units per branch, L.
+      filters: number of channels in the hidden convolutions.
+      batch_norm: whether the residual units use batch normalisation.
+      fusion: how the branches are combined: `hadamard`, with one weight per cell and channel, or `sum`.
+      fusion_init: initial fusion weights: `uniform` in [0, 1), as in the authors' code, or `mean`, one divided by
+        the number of branches.
+      external: whether to use the external component (calendar, holidays, weather).
+      external_units: number of hidden units in the external component.
+      external_relu: whether to keep the authors' second ReLU, with which the component can only add flow.
+      head: output activation: `tanh` as in the paper, or `linear`.
+      local: whether to add the per-cell linear component, a linear map for each cell from its lags, historical
+        average and external vector. Training then starts from the historical average of `windows.average`.
+      members: number of ensemble members. Each is trained from its own seed, one after the other; the forecast
         is their mean.
     """
 
@@ -78,21 +79,23 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The paper's two phases.
+    """Training in the paper's two phases: on `train` with early stopping on `eval`, then on both.
 
     Attributes:
-      epochs: at most this many on `train`, stopped early on `eval`.
-      patience: epochs without a better eval RMSE before the first phase stops; null never stops early.
-      final_epochs: then this many on train + eval, from the best weights.
-      batch_size: windows a step.
-      gpu_batch_factor: where there is a GPU, a step takes so many times `batch_size` windows, and the rates grow
-        with the factor's square root. 1 trains alike everywhere.
-      learning_rate: Adam's, of the first phase.
-      final_learning_rate: of the second phase; null goes on with the first phase's optimizer and constant rate.
-      schedule: `constant`, or `cosine` to zero over the phase's epochs.
-      steps_per_epoch: cuts an epoch short; null is all of the data.
-      precision: `float32`, `mixed_bfloat16`, or `auto` by the device. The export is always float32.
-      deterministic: deterministic ops: the same weights bit for bit, somewhat slower.
+      epochs: maximum number of epochs of the first phase, on `train`, with early stopping on `eval`.
+      patience: epochs without a better RMSE on `eval` after which the first phase stops; null never stops early.
+      final_epochs: number of epochs of the second phase, on train + eval, from the best weights of the first.
+      batch_size: number of windows per step.
+      gpu_batch_factor: on a GPU, multiplies the batch size by this factor, and the learning rates by its square
+        root. 1 trains alike on every device.
+      learning_rate: Adam's learning rate in the first phase.
+      final_learning_rate: learning rate of the second phase; null keeps the first phase's optimizer and constant
+        rate.
+      schedule: learning rate over a phase: `constant`, or `cosine` decay to zero.
+      steps_per_epoch: maximum number of steps per epoch; null uses all windows.
+      precision: `float32`, `mixed_bfloat16`, or `auto`, which depends on the device. The exported model is always
+        float32.
+      deterministic: whether to use deterministic operations: the same weights bit for bit, but slower.
     """
 
     epochs: int = 500
@@ -111,14 +114,16 @@ class TrainingConfig:
         require(self.epochs >= 0, "training.epochs", "0 or more", self.epochs)
         require(self.final_epochs >= 0, "training.final_epochs", "0 or more", self.final_epochs)
         total = self.epochs + self.final_epochs
-        require(total >= 1, "training", "an epoch in epochs or final_epochs", total)
+        require(total >= 1, "training", "at least one epoch in epochs or final_epochs", total)
         require(self.batch_size >= 1, "training.batch_size", "at least 1", self.batch_size)
         factor = self.gpu_batch_factor
         require(factor >= 1, "training.gpu_batch_factor", "at least 1", factor)
         require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
-        spent = self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None
-        expected = "a rate: after a cosine schedule the first phase's is zero"
-        require(not spent, "training.final_learning_rate", expected, None)
+        zero_rate = (
+            self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None
+        )
+        expected = "a rate, as a cosine schedule ends the first phase at zero"
+        require(not zero_rate, "training.final_learning_rate", expected, None)
         for name in ("patience", "final_learning_rate", "steps_per_epoch"):
             value = getattr(self, name)
             require(value is None or value > 0, f"training.{name}", "above 0, or null", value)
@@ -126,13 +131,14 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """When a model is approved, on the test windows, by `rmse_active_cells`.
+    """When a model is approved: by `rmse_active_cells` on the test windows.
 
     Attributes:
-      naive_margin: the model's RMSE must be below (1 - margin) times the best naive forecast's.
-      pushed_tolerance: and at most (1 + tolerance) times the last pushed model's.
-      infra_validator: and TensorFlow Serving itself must load it and answer a few windows, in a container that
-        TFX's InfraValidator starts on this machine (`docker`) or in the cluster that runs it (`kubernetes`).
+      naive_margin: the model's RMSE must be below (1 - margin) times that of the best naive forecast.
+      pushed_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the last pushed model.
+      infra_validator: where TFX's InfraValidator starts TensorFlow Serving, which must load the model and answer a
+        few windows: in a container on this machine (`docker`), in the cluster of the run (`kubernetes`), or
+        nowhere (`off`).
     """
 
     naive_margin: float = 0.0
@@ -151,10 +157,11 @@ class PathsConfig:
     """Where a run reads and writes.
 
     Attributes:
-      root: everything a run writes; null is `runs/<preset>`.
-      data: input files and folders, local or `s3://` or `gs://`; none is the simulated city, for presets that
-        have one.
-      serving: where versions are pushed, likewise; null is `serving/crowdflow` under the root.
+      root: folder for everything that a run writes; null means `runs/<preset>`.
+      data: input files and folders, local or at `s3://` or `gs://`. If empty, presets that have a simulated city
+        use it.
+      serving: folder to which versions are pushed, local or at `s3://` or `gs://`; null means `serving/crowdflow`
+        under the root.
     """
 
     root: Optional[str] = None

@@ -1,4 +1,4 @@
-"""The presets: YAML files in `config/presets`, each a description and what differs from the defaults."""
+"""The presets: YAML files in `config/presets`, each a description and settings that differ from the defaults."""
 
 from importlib import resources
 
@@ -11,7 +11,7 @@ EMBEDDED = "tiny-city"
 
 
 def names() -> list[str]:
-    """The presets' names, sorted."""
+    """Names of all presets, sorted."""
     folder = resources.files("crowdflow.config").joinpath("presets")
     return sorted(
         p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
@@ -26,12 +26,12 @@ def _read(name: str) -> dict:
 
 
 def describe(name: str) -> str:
-    """A preset's description, a line."""
+    """One-line description of a preset."""
     return _read(name)["description"]
 
 
 def load(name: str) -> Config:
-    """A preset's configuration.
+    """The configuration of a preset.
 
     Raises:
       ConfigError: there is no such preset.

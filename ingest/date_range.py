@@ -5,6 +5,7 @@ executor without a driver choose the same files.
 """
 
 import calendar
+import dataclasses
 import datetime as dt
 import functools
 import glob
@@ -118,7 +119,8 @@ def resolve(paths: Sequence[str], config: Config, last_day: Optional[int] = None
     if last_day is None and config.range.last_date is None:
         last_day = max(partition.last for partition in dated)
     if last_day is not None:
-        config = config.replace({"range.last_date": str(_date(last_day))})
+        found = dataclasses.replace(config.range, last_date=str(_date(last_day)))
+        config = dataclasses.replace(config, range=found)
     limits = bounds(config)
     if config.range.pattern is None:
         return Resolved(config, others, limits.last)

@@ -1,1 +1,1 @@
-"""The data contract: feature names, intervals of time, errors, schema templates. README.md has it in words."""
+"""The data contract: feature names, time intervals, errors and schema templates. README.md describes it."""

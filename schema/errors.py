@@ -1,37 +1,37 @@
-"""The errors a user is meant to read: one clear message, no traceback."""
+"""Errors for users: one clear message, without a traceback."""
 
 
 class CrowdFlowError(Exception):
-    """Base of every error that says what was expected, what was received and where."""
+    """Base of all errors whose message has what was expected, what was received, and where."""
 
 
 class ConfigError(CrowdFlowError, ValueError):
-    """A configuration value that cannot be used."""
+    """An invalid configuration value."""
 
 
 class DataError(CrowdFlowError, ValueError):
-    """Input data that cannot be used; the message names file and place."""
+    """Invalid input data; the message names the file and the place in it."""
 
 
 class DataNotFoundError(CrowdFlowError, FileNotFoundError):
-    """An input file or folder that is not there."""
+    """An input file or folder that does not exist."""
 
 
 class StoreError(CrowdFlowError, RuntimeError):
-    """An object store that does not answer, refuses, or lacks the bucket; the message names the address."""
+    """An object store that does not answer, refuses access or lacks the bucket; the message names the address."""
 
 
 class ValidationError(CrowdFlowError, ValueError):
-    """Frames that break the data contract; the message spells the anomalies out."""
+    """Frames that break the data contract; the message lists the anomalies."""
 
 
 class RootBusyError(CrowdFlowError, RuntimeError):
-    """Another run holds the root folder."""
+    """Another run is using the root folder."""
 
 
 class ServingError(CrowdFlowError, RuntimeError):
-    """A pushed model that is not there, does not answer or refuses; the message has what it said."""
+    """A pushed model that does not exist, does not answer or refuses a request; the message quotes its answer."""
 
 
 class SubmitError(CrowdFlowError, RuntimeError):
-    """Kubeflow Pipelines is not there, or refuses; the message has what it said."""
+    """Kubeflow Pipelines does not answer or refuses a request; the message quotes its answer."""

@@ -1,7 +1,7 @@
-"""Every feature name, once. Frames, windows, the model's inputs and the signatures all take them from here.
+"""Feature names, each defined once, for frames, windows, model inputs and signatures.
 
 `H, W` are the grid, `h` the horizon, `lc, lp, lq` the lengths of closeness, period and trend. Maps are
-`[H, W, 2]`, inflow then outflow, in trips per interval. `schema/README.md` says it in words.
+`[H, W, 2]`, inflow then outflow, in trips per interval. `schema/README.md` describes them in full.
 """
 
 import os
@@ -11,27 +11,27 @@ from typing import NamedTuple
 # Channels of a map.
 CHANNELS = ("inflow", "outflow")
 
-# A flow frame (one tf.Example an interval, out of FlowExampleGen).
+# A flow frame (one tf.Example per interval, from FlowExampleGen).
 INTERVAL_START = "interval_start"  # int64, wall-clock minutes since 1970-01-01 00:00
 INFLOW = "inflow"  # float [H, W], trips per interval
 OUTFLOW = "outflow"  # float [H, W]
 
-# Covariates of a frame, and so of a window: what is known before the interval starts.
+# Covariates of a frame, and so of a window: known before the interval starts.
 HOLIDAY = "holiday"  # int64, 1 where the interval's date is in a holidays file
-WEATHER = "weather"  # int64, 0..16, the last observed weather kind
+WEATHER = "weather"  # int64, 0..16, last observed kind of weather
 TEMPERATURE = "temperature"  # float, last observed, in the file's unit
 WIND_SPEED = "wind_speed"  # float, last observed, in the file's unit
 WEATHER_VALUES = "weather_values"  # float [k], last observed, the columns of a weather table
 WEATHER_KNOWN = (
-    "weather_known"  # int64, 0 where nothing recent enough was observed (the weather above is 0)
+    "weather_known"  # int64, 0 if there is no recent observation (the weather above is 0 then)
 )
 WEATHER_KINDS = 17
 
-# A window (one tf.Example a forecast, out of WindowGen). Lags most recent first.
+# A window (one tf.Example per forecast, from WindowGen). Most recent lag first.
 CLOSENESS = "closeness"  # float [lc, H, W, 2]
 PERIOD = "period"  # float [lp * h, H, W, 2]
 TREND = "trend"  # float [lq * h, H, W, 2]
-# float [h + lc, H, W, 2], means of weeks: at the target's steps, then at the closeness lags
+# float [h + lc, H, W, 2], historical averages: of the target's steps, then of the closeness lags
 AVERAGE = "average"
 TARGET = "target"  # float [h, H, W, 2]
 TARGET_TIME = "target_time"  # int64, wall-clock minutes of the first target interval's start
@@ -41,36 +41,36 @@ LAGS = (CLOSENESS, PERIOD, TREND, AVERAGE)
 NAIVE_PREFIX = "naive_"
 NAIVE_FORECASTS = ("last_interval", "last_week", "historical_average")
 
-# For evaluation only.
-ACTIVE_CELLS = "active_cells"  # int64, cells with any flow before it, the test period apart
+# Used in the evaluation only.
+ACTIVE_CELLS = "active_cells"  # int64, number of cells with any flow before the window and before the test period
 HOUR = "hour"  # int64, hour of the day of the first target interval
 WEEKEND = "weekend"  # int64, 1 on Saturday and Sunday
 
-# Out of Transform: lags and target scaled to [-1, 1], one vector, and the constants of the scaling.
+# From Transform: lags and target scaled to [-1, 1], the external vector, and the scaling constants.
 EXTERNAL = "external"  # float [E]
 FLOW_MIN = "flow_min"  # float, the flow that scales to -1
 FLOW_MAX = "flow_max"  # float, the flow that scales to 1
 
-# The model, as TensorFlow Serving knows it.
+# The model's name in TensorFlow Serving.
 MODEL_NAME = "crowdflow"
 
-# Out of the signatures: float [batch, h, H, W, 2], trips per interval, never below zero.
+# Output of the signatures: float [batch, h, H, W, 2], trips per interval, never negative.
 FLOW = "flow"
 DENSE_SIGNATURE = "serving_default"
 EXAMPLES_SIGNATURE = "serving_examples"
-EXAMPLES = "examples"  # string [batch], what the second one takes
-MAX_BATCH = 1024  # windows in a request to the first one; more are refused
+EXAMPLES = "examples"  # string [batch], input of the second signature
+MAX_BATCH = 1024  # maximum number of windows per request to the first signature
 
-# The model's account of itself: a third signature, and a file beside the model. JSON, with `config` and:
+# The model's description of itself: a signature, and a file in its folder. JSON with `config` and these fields.
 ACCOUNT_SIGNATURE = "account"
-QUERY, ACCOUNT = "query", "account"  # string [batch] in, whatever it says, and string [batch] out
+QUERY, ACCOUNT = "query", "account"  # string [batch], any text, and string [batch]
 ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
-TRAINED_UNTIL = "trained_until"  # the last target interval it was trained on, wall-clock minutes
+TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-clock minutes
 
-# Statistics of the targets it was trained on: a TFDV proto, `evaluation/drift/statistics.py`.
+# Statistics of the training targets: a TFDV proto, `evaluation/drift/statistics.py`.
 TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb")
 
-# The training's account, in the model run's folder.
+# Metrics by epoch, in the folder of the model run.
 HISTORY_FILE = "history.json"
 
 # What a node, an ingest or a batch of forecasts read, kept and dropped, by reason.
@@ -78,7 +78,7 @@ COUNTERS_FILE = "counters.json"
 
 
 class Covariate(NamedTuple):
-    """A covariate's name, whether it is an integer (else float), and its shape."""
+    """A covariate: its name, whether it is an integer (otherwise float), and its shape."""
 
     name: str
     is_integer: bool
@@ -88,12 +88,12 @@ class Covariate(NamedTuple):
 def covariates(
     holidays: bool, weather: bool, weather_columns: Sequence[str] = ()
 ) -> tuple[Covariate, ...]:
-    """The covariates that a configuration's frames and windows carry, in order.
+    """The covariates of frames and windows under a configuration, in order.
 
     Args:
       holidays: `ingest.holidays`.
       weather: `ingest.weather`.
-      weather_columns: `ingest.weather_columns`, k of them.
+      weather_columns: `ingest.weather_columns`, of length k.
     """
     found = (Covariate(HOLIDAY, True),) if holidays else ()
     if weather:
@@ -108,5 +108,5 @@ def covariates(
 
 
 def naive_feature(name: str) -> str:
-    """The window feature of a naive forecast."""
+    """The name of a naive forecast's window feature."""
     return NAIVE_PREFIX + name

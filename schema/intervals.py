@@ -1,8 +1,8 @@
-"""Time as the pipeline keeps it: local wall-clock minutes, on a raster of intervals.
+"""Time in the pipeline: local wall-clock minutes, divided into intervals of equal length.
 
-An interval is keyed by its start in **wall-clock minutes**: minutes between 1970-01-01 00:00 and the
-interval's start, both read off the local clock (no zone, no daylight saving arithmetic). So a day
-always has `per_day` slots, and the period lag of 08:00 is 08:00 the day before.
+An interval is identified by its start in **wall-clock minutes**: the minutes from 1970-01-01 00:00 to its start,
+both read off the local clock, without time zones or daylight saving. So every day has `per_day` slots, and
+the period lag of 08:00 is 08:00 on the day before.
 """
 
 import datetime as dt
@@ -18,37 +18,37 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
 def per_day(minutes: int) -> int:
-    """Intervals a day, T, for an interval of `minutes`."""
+    """Number of intervals per day, T, for intervals of `minutes`."""
     return MINUTES_PER_DAY // minutes
 
 
 def date_to_minutes(date: dt.date) -> int:
-    """Wall-clock minutes of a date's midnight."""
+    """Wall-clock minutes of midnight at the start of a date."""
     return (date - _EPOCH).days * MINUTES_PER_DAY
 
 
 def minutes_to_date(start: int) -> dt.date:
-    """The local date that holds wall-clock minute `start`."""
+    """The local date of wall-clock minute `start`."""
     return _EPOCH + dt.timedelta(days=int(start) // MINUTES_PER_DAY)
 
 
 def to_datetime64(starts: np.ndarray) -> np.ndarray:
-    """Wall-clock minutes, int64 `[...]`, as naive local `datetime64[m]` `[...]`."""
+    """Converts wall-clock minutes, int64 `[...]`, to naive local `datetime64[m]` `[...]`."""
     return np.asarray(starts, np.int64).astype("datetime64[m]")
 
 
 def from_datetime64(times: np.ndarray) -> np.ndarray:
-    """Naive local `datetime64` `[...]` as wall-clock minutes, int64 `[...]` (seconds are cut off)."""
+    """Converts naive local `datetime64` `[...]` to wall-clock minutes, int64 `[...]`; drops the seconds."""
     return np.asarray(times).astype("datetime64[m]").astype(np.int64)
 
 
 def format_start(start: int) -> str:
-    """Wall-clock minutes as readable local time, such as `2014-09-21 08:00`."""
+    """Formats wall-clock minutes as local time, such as `2014-09-21 08:00`."""
     return str(to_datetime64(np.int64(start))).replace("T", " ")
 
 
 def weekday(starts: np.ndarray) -> np.ndarray:
-    """Day of the week, Monday 0 to Sunday 6, of wall-clock minutes; int64 array or tensor `[...]`."""
+    """Day of the week of wall-clock minutes, from Monday 0 to Sunday 6; int64 array or tensor `[...]`."""
     return (starts // MINUTES_PER_DAY + _EPOCH_WEEKDAY) % DAYS_PER_WEEK
 
 
@@ -56,15 +56,15 @@ def parse_slots(slots: np.ndarray, minutes: int, where: str) -> np.ndarray:
     """Reads the `YYYYMMDDSS` slots of the BikeNYC and TaxiBJ files.
 
     Args:
-      slots: bytes or str `[n]`; SS counts the day's intervals from 01.
-      minutes: length of an interval.
-      where: file (and data set) for the message.
+      slots: bytes or str `[n]`; SS is the interval of the day, from 01.
+      minutes: length of an interval, in minutes.
+      where: file (and data set), for the error message.
 
     Returns:
       Wall-clock minutes, int64 `[n]`.
 
     Raises:
-      DataError: a slot is not a date, or SS is not within 01..T; names the row, counted from 0.
+      DataError: a slot is not a valid date, or SS is not within 01..T; the message has the row, from 0.
     """
     per = per_day(minutes)
     texts = [s.decode("ascii", "replace") if isinstance(s, bytes) else str(s) for s in slots]
@@ -87,15 +87,15 @@ def parse_slots(slots: np.ndarray, minutes: int, where: str) -> np.ndarray:
 
 
 def require_whole_days(starts: np.ndarray, minutes: int, where: str) -> None:
-    """Notices slots of longer intervals: hourly ones are valid half-hourly ones, all of them in the morning.
+    """Detects slots of longer intervals: hourly slots are valid half-hourly ones, but all in the morning.
 
     Args:
-      starts: wall-clock minutes of a whole file's slots, int64 `[n]`.
-      minutes: length of an interval.
-      where: file (and data set) for the message.
+      starts: wall-clock minutes of all slots in a file, int64 `[n]`.
+      minutes: length of an interval, in minutes.
+      where: file (and data set), for the error message.
 
     Raises:
-      DataError: three days or more, and no slot in the second half of any of them.
+      DataError: there are three days or more, none with a slot in its second half.
     """
     days, per = np.unique(starts // MINUTES_PER_DAY), per_day(minutes)
     last = int((starts % MINUTES_PER_DAY).max(initial=0)) // minutes + 1

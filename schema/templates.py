@@ -1,4 +1,4 @@
-"""The schema templates in this folder: TensorFlow Metadata's `Schema` as text, with names to fill in."""
+"""The schema templates in this folder: TensorFlow Metadata `Schema` protos as text, with `$names` to fill in."""
 
 from importlib import resources
 from string import Template
@@ -11,14 +11,14 @@ _COVARIATES = "covariates"
 
 
 def read(name: str) -> str:
-    """The template of `FRAMES`, `WINDOWS` or `DRIFT`; the first two include the covariates."""
+    """Reads the template `FRAMES`, `WINDOWS` or `DRIFT`; the first two include the covariates."""
     parts = (name,) if name == DRIFT else (name, _COVARIATES)
     folder = resources.files(__package__)
     return "\n".join(folder.joinpath(f"{part}.pbtxt").read_text(encoding="utf-8") for part in parts)
 
 
 def fill(template: str, **values: float) -> schema_pb2.Schema:
-    """A template with its names filled in.
+    """Fills in the names of a template.
 
     Raises:
       KeyError: a name has no value.
@@ -27,5 +27,5 @@ def fill(template: str, **values: float) -> schema_pb2.Schema:
 
 
 def parse(text: str) -> schema_pb2.Schema:
-    """A `Schema` from its text."""
+    """Parses a `Schema` from text."""
     return text_format.Parse(text, schema_pb2.Schema())

@@ -1,1 +1,1 @@
-"""Files on this machine and in object stores, read and written alike, and the version folders of pushed models."""
+"""Local files and object stores behind one set of functions, and the version folders of pushed models."""

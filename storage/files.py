@@ -1,7 +1,7 @@
-"""Files to read, here or in an object store: one set of functions for both.
+"""Reading files, whether local or in an object store.
 
-What lies in an object store is fetched once, whole, and read from the copy: so every reader works on a local file,
-and what is fingerprinted is what is read. A local path costs nothing here.
+An object is downloaded once, as a whole, and read from the copy, so that every reader works on a local file and
+what is fingerprinted is what is read. Local paths are used as they are, at no cost.
 """
 
 import atexit
@@ -24,14 +24,14 @@ from crowdflow.storage import object_store
 from crowdflow.storage.addresses import is_address
 from crowdflow.storage.object_store import Entry
 
-# Where copies are kept; where it is not set, in a temporary folder that goes with the process that made it.
+# Names the folder of the copies. If unset, it is a temporary folder, deleted when its process ends.
 FOLDER_VARIABLE = "CROWDFLOW_FETCHED"
 _PREFIX, _LOCK = "crowdflow-fetched-", ".lock"
 _CHUNK = 8 << 20
-_AT_ONCE = 8
-_known: dict[str, Entry] = {}  # objects as they were last listed in this process
-_held: list = []  # the lock of this process's temporary folder
-_making = threading.Lock()
+_PARALLEL_DOWNLOADS = 8
+_known: dict[str, Entry] = {}  # objects as last listed in this process
+_held_locks: list = []  # keeps the lock of this process's temporary folder open
+_folder_lock = threading.Lock()
 
 
 class Match(NamedTuple):
@@ -50,15 +50,15 @@ def isdir(path: str) -> bool:
 
 
 def inside(folder: str) -> list[Match]:
-    """What lies directly in a folder."""
+    """The files and folders directly in a folder."""
     if not is_address(folder):
         paths = (os.path.join(folder, name) for name in os.listdir(folder))
         return [Match(path, os.path.isfile(path)) for path in paths]
-    return [_noted(entry) for entry in object_store.entries(folder)]
+    return [_remember(entry) for entry in object_store.entries(folder)]
 
 
 def glob(pattern: str) -> list[Match]:
-    """What a pattern of `*`, `?` and `[...]` matches; in an object store these match within a part of the key."""
+    """The matches of a pattern with `*`, `?` and `[...]`, none of which match a slash."""
     if not is_address(pattern):
         return [Match(path, os.path.isfile(path)) for path in local_glob.glob(pattern)]
     scheme, _, rest = pattern.partition("://")
@@ -71,7 +71,7 @@ def glob(pattern: str) -> list[Match]:
         else:
             inner = (object_store.info(f"{folder.address}/{part}") for folder in found)
             found = [entry for entry in inner if entry]
-    return [_noted(entry) for entry in found]
+    return [_remember(entry) for entry in found]
 
 
 def _matches(entry: Entry, part: str) -> bool:
@@ -80,12 +80,16 @@ def _matches(entry: Entry, part: str) -> bool:
 
 
 def find(path: str) -> tuple[bool, list[Match]]:
-    """What a path names: whether it is a folder, and then what lies in it, or itself, or what it matches."""
+    """Looks up a file, folder or pattern.
+
+    Returns:
+      Whether the path is a folder; and the contents of the folder, or the file itself, or the pattern's matches.
+    """
     if is_address(path):
         path = path.rstrip("/")
         entry = object_store.info(path)
         if entry and not entry.is_folder:
-            return False, [_noted(entry)]
+            return False, [_remember(entry)]
         return (True, inside(path)) if entry else (False, glob(path))
     if os.path.isdir(path):
         return True, inside(path)
@@ -93,7 +97,7 @@ def find(path: str) -> tuple[bool, list[Match]]:
 
 
 def real(path: str) -> str:
-    """The same text for two paths of one file."""
+    """A canonical path: the same for all paths of one file."""
     return path if is_address(path) else os.path.realpath(path)
 
 
@@ -103,31 +107,33 @@ def size(path: str) -> int:
 
 
 def local(path: str) -> str:
-    """The path of a local file with the same bytes: a local path itself, or the copy of an object.
+    """The path of a local file with the same bytes: the path itself, or a copy of the object.
 
-    An object is fetched when there is no copy of the same size and time. The copy's name ends as the object's.
+    An object is downloaded unless there is a copy of the same size and time. The copy's name ends like the
+    object's.
 
     Raises:
-      StoreError: there is no such object, the store does not answer or refuses, or the copy cannot be written.
+      StoreError: there is no such object, the store does not answer or refuses access, or the copy cannot be
+        written.
     """
     return str(_fetch(_entry(path))) if is_address(path) else path
 
 
 def fetch(paths: Sequence[str]) -> None:
-    """Fetches objects, several at a time, so that `local` has them; local paths are left alone.
+    """Downloads objects in parallel, so that `local` finds their copies; local paths are skipped.
 
     Raises:
       StoreError: as `local`.
     """
     remote = [path for path in paths if is_address(path)]
     if remote:
-        with ThreadPoolExecutor(min(_AT_ONCE, len(remote))) as pool:
+        with ThreadPoolExecutor(min(_PARALLEL_DOWNLOADS, len(remote))) as pool:
             list(pool.map(local, remote))
 
 
 @contextlib.contextmanager
 def fetched_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """A local folder with all that lies in a folder: a local one itself, or a copy that goes afterwards.
+    """A local folder with the contents of a folder: the folder itself, or a copy that is deleted afterwards.
 
     Raises:
       StoreError: as `local`.
@@ -145,7 +151,7 @@ def fetched_folder(path: str | os.PathLike) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _noted(entry: Entry) -> Match:
+def _remember(entry: Entry) -> Match:
     if not entry.is_folder:
         _known[entry.address] = entry
     return Match(entry.address, not entry.is_folder)
@@ -155,14 +161,14 @@ def _entry(address: str) -> Entry:
     found = _known.get(address) or object_store.info(address)
     if found is None or found.is_folder:
         raise StoreError(f"{address}: no such object in the object store.")
-    _noted(found)
+    _remember(found)
     return found
 
 
 def _fetch(entry: Entry) -> Path:
     folder = Path(_folder(), hashlib.sha256(entry.address.encode()).hexdigest()[:24])
     name = entry.address.rpartition("/")[2]
-    target = folder / f"{entry.size}-{entry.modified}-{name[-80:]}"  # readers look at how it ends
+    target = folder / f"{entry.size}-{entry.modified}-{name[-80:]}"  # readers look at the ending
     if not target.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -189,24 +195,24 @@ def _download(entry: Entry, target: Path) -> None:
 
 
 def _read(source, address: str) -> bytes:
-    with object_store.told(address):
+    with object_store.clear_errors(address):
         return source.read(_CHUNK)
 
 
 def _folder() -> str:
-    """The folder of the copies; processes that this one starts have it from the environment."""
-    with _making:
+    """The folder of the copies, which child processes inherit through the environment."""
+    with _folder_lock:
         if not os.environ.get(FOLDER_VARIABLE):
             _remove_leftovers()
             folder = tempfile.mkdtemp(prefix=_PREFIX)
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            _held.append(_lock(folder))
+            _held_locks.append(_lock(folder))
             os.environ[FOLDER_VARIABLE] = folder
     return os.environ[FOLDER_VARIABLE]
 
 
 def _remove_leftovers() -> None:
-    """Removes the temporary folders of processes that were killed: nothing holds their locks."""
+    """Removes the temporary folders of killed processes: nobody holds their locks."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             with _lock(str(folder)):
@@ -214,7 +220,7 @@ def _remove_leftovers() -> None:
 
 
 def _lock(folder: str):
-    """Holds a folder's lock until the file is closed; an OSError where another process holds it."""
+    """Locks a folder until the returned file is closed; raises OSError if another process holds the lock."""
     file = open(os.path.join(folder, _LOCK), "w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

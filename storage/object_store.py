@@ -1,7 +1,7 @@
-"""Object stores, `s3://` and `gs://`, by Arrow's own clients: what the file layers above need, and no more.
+"""Object stores, `s3://` and `gs://`, through Arrow's clients.
 
-Keys are no folders: a folder is there while an object lies below it, or an empty one stands for it. No rename is
-atomic; an object is there whole or not at all. Nothing here imports TensorFlow or TFX.
+Stores have keys, not folders: a folder exists while an object lies below it or an empty object marks it. Renaming
+is not atomic; an object exists as a whole or not at all. Nothing here imports TensorFlow or TFX.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from crowdflow.schema.errors import StoreError
 from crowdflow.storage.addresses import is_whole
 
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
-_RETRY_SECONDS = 8  # of Google's client, which would go on for minutes
-# Of the variables that say where a store is and who asks: a change of one is another connection.
+_RETRY_SECONDS = 8  # for Google's client, which would retry for minutes
+# Environment variables with a store's address and credentials: a change needs a new connection.
 _VARIABLES = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL",
@@ -47,18 +47,18 @@ _REFUSED = (
     "OAuth2",
 )
 _CREDENTIALS = {
-    "s3://": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role that stands for them",
-    "gs://": "GOOGLE_APPLICATION_CREDENTIALS, or the service account that stands for it",
+    "s3://": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role used instead",
+    "gs://": "GOOGLE_APPLICATION_CREDENTIALS, or the service account used instead",
 }
 
 
 class Entry(NamedTuple):
-    """An object, or a folder.
+    """An object or a folder.
 
     Attributes:
-      address: with its scheme, without a slash at the end.
-      is_folder: whether it is a folder; then the rest is 0.
-      size: bytes.
+      address: with its scheme, without a trailing slash.
+      is_folder: whether it is a folder; size and time are 0 then.
+      size: in bytes.
       modified: nanoseconds since 1970-01-01 UTC.
     """
 
@@ -72,12 +72,12 @@ def info(address: str) -> Entry | None:
     """The object or folder at an address, or None.
 
     Raises:
-      StoreError: the store does not answer or refuses, or has no such bucket.
+      StoreError: the store does not answer, refuses access, or has no such bucket.
     """
     store, key = connect(address)
-    with told(address):
+    with clear_errors(address):
         found = store.get_file_info(key)
-        # Google's client takes anything in a bucket that is not there for a folder.
+        # In a bucket that does not exist, Google's client reports every key as a folder.
         if found.type != fs.FileType.File:
             bucket = key.partition("/")[0]
             if store.get_file_info(bucket).type == fs.FileType.NotFound:
@@ -86,19 +86,21 @@ def info(address: str) -> Entry | None:
 
 
 def entries(folder: str, recursive: bool = False) -> list[Entry]:
-    """What lies directly in a folder, or, recursive, at any depth, sorted by address; none where it is not there.
+    """Objects and folders directly in a folder, or at any depth if recursive, sorted by address.
+
+    A folder that does not exist has none.
 
     Raises:
       StoreError: as `info`.
     """
     store, key = connect(folder)
-    # Google's client lists no folder that only its objects stand for.
+    # Google's client does not list folders without a marker object, so they are derived from the keys.
     deep = recursive or isinstance(store, fs.GcsFileSystem)
     selector = fs.FileSelector(key, allow_not_found=True, recursive=deep)
-    with told(folder):
+    with clear_errors(folder):
         listed = {_entry(folder, found) for found in store.get_file_info(selector)}
     if not listed:
-        info(folder)  # the bucket must be there
+        info(folder)  # raises if there is no bucket
     start = len(folder.rstrip("/")) + 1
     listed |= {Entry(name, True) for entry in listed for name in _folders(entry.address, start)}
     below = {entry: entry.address[start:] for entry in listed}
@@ -111,35 +113,35 @@ def read(address: str) -> bytes:
     Raises:
       StoreError: as `info`, or there is no such object.
     """
-    with open_to_read(address) as file, told(address):
+    with open_to_read(address) as file, clear_errors(address):
         return file.read()
 
 
 def open_to_read(address: str) -> pa.NativeFile:
-    """Opens an object; it can seek.
+    """Opens an object as a seekable file.
 
     Raises:
       StoreError: as `info`, or there is no such object.
     """
     store, key = connect(address)
-    with told(address):
+    with clear_errors(address):
         return store.open_input_file(key)
 
 
 def open_to_write(address: str) -> pa.NativeFile:
-    """Opens an object to be written as a whole: it is there once the file is closed.
+    """Opens an object for writing; it exists once the file is closed.
 
     Raises:
       StoreError: as `info`.
     """
     store, key = connect(address)
-    with told(address):
+    with clear_errors(address):
         return store.open_output_stream(key, compression=None)
 
 
 @contextlib.contextmanager
-def told(address: str) -> Iterator[None]:
-    """Turns what a client raises into one message: the address, what is wrong, what to do."""
+def clear_errors(address: str) -> Iterator[None]:
+    """Turns a client's errors into a StoreError with the address, the problem and what to check."""
     try:
         yield
     except FileNotFoundError:
@@ -147,11 +149,11 @@ def told(address: str) -> Iterator[None]:
             f"{address}: no such object, or no such bucket, in the object store."
         ) from None
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{address}: {_in_words(address, str(error))}") from None
+        raise StoreError(f"{address}: {_explain(address, str(error))}") from None
 
 
 def connect(address: str) -> tuple[fs.FileSystem, str]:
-    """The store's client and `bucket/key`; a client is made once a process.
+    """The store's client and `bucket/key`; each process creates a client once.
 
     Raises:
       StoreError: the address names no bucket, or has an empty part.
@@ -161,7 +163,7 @@ def connect(address: str) -> tuple[fs.FileSystem, str]:
     if not is_whole(address):
         raise StoreError(f"{address}: expected {scheme}://BUCKET/KEY without empty parts.")
     environment = tuple(os.environ.get(name) for name in _VARIABLES)
-    with told(address):
+    with clear_errors(address):
         return _client(f"{scheme}://", key.partition("/")[0], environment), key
 
 
@@ -177,12 +179,12 @@ def _client(scheme: str, bucket: str, environment: tuple[str | None, ...]) -> fs
     region = given["AWS_REGION"] or given["AWS_DEFAULT_REGION"]
     if endpoint:
         options |= _endpoint(endpoint)
-        region = region or "us-east-1"  # what stores that are not Amazon's go by
+        region = region or "us-east-1"  # accepted by stores other than Amazon's
     return fs.S3FileSystem(region=region or fs.resolve_s3_region(bucket), **options)
 
 
 def endpoint_of(scheme: str) -> str | None:
-    """The URL that the environment gives for a store, or None where it is the provider's own."""
+    """The URL that the environment sets for a store, or None for the provider's own."""
     names = ("STORAGE_EMULATOR_HOST",)
     if scheme == "s3://":
         names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -195,23 +197,23 @@ def _endpoint(url: str) -> dict[str, str]:
 
 
 def _folders(address: str, start: int) -> Iterator[str]:
-    """The folders around an address, below the one that ends before `start`."""
+    """The folders that contain an address, below the folder that ends before `start`."""
     parts = address[start:].split("/")
     return (address[:start] + "/".join(parts[:n]) for n in range(1, len(parts)))
 
 
-def _entry(beside: str, found: fs.FileInfo) -> Entry:
-    address = f"{beside.partition('://')[0]}://{found.path.rstrip('/')}"
+def _entry(sibling: str, found: fs.FileInfo) -> Entry:
+    address = f"{sibling.partition('://')[0]}://{found.path.rstrip('/')}"
     if found.type == fs.FileType.Directory:
         return Entry(address, True)
     return Entry(address, False, found.size, found.mtime_ns)
 
 
-def _in_words(address: str, error: str) -> str:
+def _explain(address: str, error: str) -> str:
     scheme = address[: address.index("://") + 3]
     where = endpoint_of(scheme) or "its provider's own address"
     if any(word in error for word in _REFUSED):
-        what = f"the object store at {where} refuses. Check {_CREDENTIALS[scheme]}, and what they may do."
+        what = f"the object store at {where} refuses access. Check {_CREDENTIALS[scheme]}, and their permissions."
     elif any(word in error for word in _NO_BUCKET):
         what = f"the object store at {where} has no such bucket."
     elif any(word in error for word in _NO_ANSWER):
@@ -219,4 +221,4 @@ def _in_words(address: str, error: str) -> str:
         what = f"the object store at {where} does not answer. Check {name} and the network."
     else:
         what = "the object store failed."
-    return f"{what} It said: {error[:400]}"
+    return f"{what} Its message: {error[:400]}"

@@ -1,4 +1,4 @@
-"""A folder of versions, here or in an object store: `pathlib.Path`, or what is needed of it for an address."""
+"""Paths that are local or in an object store: `pathlib.Path`, or the part of its interface that is needed."""
 
 import functools
 import os
@@ -11,18 +11,18 @@ from crowdflow.storage.addresses import is_address
 
 
 class StorePath:
-    """An address in an object store, with those methods of `pathlib.Path` that the serving folder needs.
+    """An address in an object store, with the methods of `pathlib.Path` that the serving folder needs.
 
-    Every method but those on the name alone raises a StoreError where the store does not answer or refuses.
+    Methods that ask the store raise a StoreError if it does not answer or refuses access.
     """
 
     def __init__(self, address: str):
-        """Takes an `s3://` or `gs://` address; a slash at its end does not matter."""
+        """Takes an `s3://` or `gs://` address, with or without a slash at the end."""
         self._address = address.rstrip("/")
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """The last part of the address."""
         return self._address.rpartition("/")[2]
 
     def __truediv__(self, name: str) -> "StorePath":
@@ -41,11 +41,11 @@ class StorePath:
         return hash(self._address)
 
     def absolute(self) -> "StorePath":
-        """Itself."""
+        """The path itself; addresses are always absolute."""
         return self
 
     def exists(self) -> bool:
-        """Whether an object or folder is there."""
+        """Whether an object or folder exists."""
         return object_store.info(self._address) is not None
 
     def is_dir(self) -> bool:
@@ -59,11 +59,11 @@ class StorePath:
         return entry is not None and not entry.is_folder
 
     def iterdir(self) -> Iterator["StorePath"]:
-        """What lies directly in the folder."""
+        """The objects and folders directly in the folder."""
         return (StorePath(entry.address) for entry in object_store.entries(self._address))
 
     def files(self) -> tuple[object_store.Entry, ...]:
-        """The objects at any depth, with size and time."""
+        """The objects at any depth, with their sizes and times."""
         found = object_store.entries(self._address, recursive=True)
         return tuple(entry for entry in found if not entry.is_folder)
 
@@ -80,15 +80,15 @@ AnyPath = Union[Path, StorePath]
 
 
 def as_path(text: str | os.PathLike) -> AnyPath:
-    """A local path, or an address in an object store."""
+    """Turns text into a local path or an address in an object store."""
     text = os.fspath(text)
     return StorePath(text) if is_address(text) else Path(text)
 
 
 def contents(folder: AnyPath) -> Iterator[tuple[str, bytes]]:
-    """Every file at any depth of a folder: its name relative to the folder, with slashes, and its bytes."""
+    """Yields every file at any depth of a folder: its relative name, with slashes, and its bytes."""
     if isinstance(folder, StorePath):
-        # In the order of paths, by their parts: a model and its copy in a store have one digest.
+        # Ordered by the parts of the path, as Path is: a model and its copy in a store have the same digest.
         for entry in sorted(folder.files(), key=lambda entry: entry.address.split("/")):
             yield entry.address[len(str(folder)) + 1 :], object_store.read(entry.address)
     else:
@@ -97,16 +97,16 @@ def contents(folder: AnyPath) -> Iterator[tuple[str, bytes]]:
 
 
 def remember(function):
-    """Calls a function of a folder once for the same objects of a store; for a local folder, every time."""
+    """Caches a function of a folder while the objects in the store stay the same; never for a local folder."""
 
     @functools.lru_cache(maxsize=4096)
-    def known(address: str, files: tuple):
+    def cached(address: str, files: tuple):
         return function(StorePath(address))
 
     @functools.wraps(function)
     def call(folder: AnyPath):
         if isinstance(folder, StorePath):
-            return known(str(folder), folder.files())
+            return cached(str(folder), folder.files())
         return function(folder)
 
     return call

@@ -1,4 +1,4 @@
-"""The serving folder: numeric version folders, of which only the complete ones count."""
+"""The serving folder: numeric version folders, of which only complete ones count."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ SAVED_MODEL = "saved_model.pb"
 
 
 def complete_versions(folder: AnyPath) -> list[AnyPath]:
-    """Version folders that hold a whole model, oldest first. A folder without `saved_model.pb` is partial."""
+    """Version folders that hold a complete model, oldest first. One without `saved_model.pb` is incomplete."""
     if not folder.is_dir():
         return []
     found = [p for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]
@@ -17,7 +17,7 @@ def complete_versions(folder: AnyPath) -> list[AnyPath]:
 
 @remember
 def model_digest(folder: AnyPath) -> str:
-    """Hash of a SavedModel's files, names and bytes: the same for a model and its pushed copy."""
+    """Hash of the names and bytes of a SavedModel's files: the same for a model and its pushed copy."""
     digest = hashlib.sha256()
     for name, content in contents(folder):
         digest.update(f"{name}\0".encode())
@@ -26,13 +26,13 @@ def model_digest(folder: AnyPath) -> str:
 
 
 def pushed_before(folder: AnyPath, candidate: str) -> list[AnyPath]:
-    """Complete versions, newest first, without copies of the candidate (by its digest)."""
+    """Complete versions, newest first, without copies of the candidate, which is given by its digest."""
     versions = reversed(complete_versions(folder))
     return [path for path in versions if model_digest(path) != candidate]
 
 
 def serving_state(folder: AnyPath, candidate: str, code: str) -> str:
-    """Hash of what a comparison with the last pushed model depends on: code, candidate, earlier versions."""
+    """Hash of what a comparison with the last pushed model depends on: code, candidate and earlier versions."""
     digest = hashlib.sha256(f"{code} {candidate}\n".encode())
     for path in pushed_before(folder, candidate):
         digest.update(f"{path.name} {model_digest(path)}\n".encode())

@@ -1,7 +1,6 @@
 """The Transform step: scaling by the train split, and calendar features derived from the target's time."""
 
 import datetime as dt
-import json
 from typing import Any
 
 import tensorflow as tf
@@ -28,8 +27,7 @@ def preprocessing_fn(
       in their shapes; `external` float32 `[batch, E]` where there are sources for it; `flow_min` and
       `flow_max` float32 `[batch]`, the scaling constants; `target_time` as it came.
     """
-    # The model's own settings do not matter here; its default would insist on a source for `external`.
-    config = Config.from_dict({**json.loads(custom_config["config"]), "model": {"external": False}})
+    config = Config.from_sections(custom_config["config"])
     maps = [name for name in (*features.LAGS, features.TARGET) if name in inputs]
     flat = tf.concat([tf.reshape(inputs[name], [-1]) for name in maps], axis=0)
     low, high = tft.min(flat), tft.max(flat)

@@ -37,7 +37,7 @@ def run_fn(fn_args: FnArgs) -> None:
         interrupted trainings are found again. The model run's folder gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
-    config = Config.from_dict(json.loads(custom["config"]))
+    config = Config.from_sections(custom["config"])
     graph = tft.TFTransformOutput(fn_args.transform_graph_path)
     train = input_fn.load_split(fn_args.train_files, graph)
     evaluation = input_fn.load_split(fn_args.eval_files, graph)

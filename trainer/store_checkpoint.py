@@ -31,7 +31,10 @@ class StoreCheckpoint(Checkpoint):
         """Writes the file here, then uploads it."""
         super().save(state, model, best)
         content = self._path.read_bytes()
-        with object_store.told(self._object), object_store.open_to_write(self._object) as file:
+        with (
+            object_store.clear_errors(self._object),
+            object_store.open_to_write(self._object) as file,
+        ):
             file.write(content)
 
     def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:

@@ -36,7 +36,7 @@ def FlowDrift(
     The statistics of the training are in the model's own folder, which LastPushedModel copies: so they are found
     by no more than the serving folder. The newest data are the last `drift.days` days of the test windows.
     """
-    settings = Config.from_dict(json.loads(config))
+    settings = Config.from_sections(config)
     starts, maps = read_targets(artifact_utils.get_split_uri([windows], TEST_SPLIT), settings)
     chosen = newest(starts, settings.drift.days)
     account = _account(

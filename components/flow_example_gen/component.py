@@ -56,7 +56,7 @@ class Driver(driver.FileBasedDriver):
           DataError: an input is not of its form.
         """
         del pipeline_info, component_info
-        config = Config.from_dict(json.loads(exec_properties["config"]))
+        config = Config.from_sections(exec_properties["config"])
         resolved = resolve(json.loads(exec_properties["paths"]), config)
         sources = inspect_sources(resolved.paths, resolved.config)
         exec_properties[utils.SPAN_PROPERTY_NAME] = resolved.span

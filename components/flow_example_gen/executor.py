@@ -41,7 +41,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
           DataNotFoundError: an input is not there.
           DataError: an input cannot be used, too many records are rejected, or no frame comes out.
         """
-        config = Config.from_dict(json.loads(exec_properties["config"]))
+        config = Config.from_sections(exec_properties["config"])
         paths = json.loads(exec_properties["paths"])
         # A driver may have found the last date; where there is none, as on Kubeflow, it is found here.
         resolved = resolve(paths, config, exec_properties.get(utils.SPAN_PROPERTY_NAME))

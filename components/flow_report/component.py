@@ -48,7 +48,7 @@ def FlowReportGen(
     code_fingerprint: Parameter[str],
 ) -> None:
     """Gathers the results of the run's nodes into one page and one JSON file."""
-    settings = Config.from_dict(json.loads(config))
+    settings = Config.from_sections(config)
     naive = baseline.get_string_custom_property(NAIVE)
     outcome = results.read_outcome(
         evaluation.uri,

@@ -40,9 +40,7 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """See the component."""
-        # The network does not matter here; its default would insist on a source for `external`.
-        settings = json.loads(exec_properties["config"]) | {"model": {"external": False}}
-        config = Config.from_dict(settings)
+        config = Config.from_sections(exec_properties["config"])
         grid, windows = config.grid, config.windows
         shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
         serving = as_path(exec_properties["serving_folder"])

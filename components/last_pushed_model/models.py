@@ -103,7 +103,7 @@ def _difference(told: dict, config: Config) -> str | None:
     """What a model's settings say of its flows, where that is not what today's windows hold."""
     if not told:
         return None
-    own, today = Config.from_dict(told).to_dict(), config.to_dict()
+    own, today = Config.from_sections(told).to_dict(), config.to_dict()
     for section, names in _SAME.items():
         for name in names or today[section]:
             if own[section][name] != today[section][name]:

@@ -43,7 +43,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           DataError: a split has no windows, or a frame does not fit the configuration.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        config = Config.from_dict(json.loads(exec_properties["config"]))
+        config = Config.from_sections(exec_properties["config"])
         frames = artifact_utils.get_split_uri(input_dict["examples"], FRAMES_SPLIT)
         windows = artifact_utils.get_single_instance(output_dict["windows"])
         windows.split_names = artifact_utils.encode_split_names(list(pure.SPLITS))

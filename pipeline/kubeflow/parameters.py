@@ -132,7 +132,7 @@ def _with_settings(text: str, inserted: Mapping[str, Any]) -> str:
         sections["evaluation"] |= _evaluation(inserted)
     if DATA in inserted and "paths" in sections:
         sections["paths"]["data"] = locations(inserted[DATA])
-    Config.from_dict(sections)
+    Config.from_sections(sections)
     return json.dumps(sections, sort_keys=True)
 
 
@@ -151,5 +151,5 @@ def _training(text: str) -> dict[str, Any]:
 
 def _evaluation(inserted: Mapping[str, Any]) -> dict[str, float]:
     values = {name: inserted[name] for name in _THRESHOLDS if name in inserted}
-    Config.from_dict({"model": {"external": False}, "evaluation": values})
+    Config.from_sections({"evaluation": values})
     return values

@@ -1,4 +1,4 @@
-"""The presets: which there are, and that they say what protocol and paper say."""
+"""The presets: their names, and that they follow the protocol and the paper."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_names_and_descriptions():
         assert text.endswith(".") and "\n" not in text
 
 
-def test_an_unknown_preset_is_refused_with_those_there_are():
+def test_an_unknown_preset_is_refused_with_the_known_ones():
     for read in (presets.load, presets.describe):
         with pytest.raises(ConfigError) as raised:
             read("bikenyk")

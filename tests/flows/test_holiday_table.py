@@ -62,7 +62,10 @@ def test_unknown_places_are_refused():
     "settings, match",
     [
         ({"transform.holiday_subdivision": "NJ"}, "null without transform.holiday_country"),
-        ({"transform.holiday_country": "US", "ingest.holidays": True}, "gives a file of them"),
+        (
+            {"transform.holiday_country": "US", "ingest.holidays": True},
+            "takes holidays from a file",
+        ),
         ({"transform.holidays_until": "soon"}, "YYYY-MM-DD"),
     ],
 )

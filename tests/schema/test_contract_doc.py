@@ -1,4 +1,4 @@
-"""schema/README.md against the code: what it says of each field, and that it leaves none out."""
+"""schema/README.md against the code: it describes every field, and correctly."""
 
 import re
 from importlib import resources
@@ -17,7 +17,7 @@ from crowdflow.schema.templates import parse
 
 README = resources.files("crowdflow.schema").joinpath("README.md").read_text(encoding="utf-8")
 MENTIONED = set(re.findall(r"`([^`]+)`", README))
-# No two of these letters have the same value, so no shape fits by chance.
+# The values differ, so that no shape matches by chance.
 LETTERS = {
     "H": 5,
     "W": 7,
@@ -53,7 +53,7 @@ def section(title: str) -> str:
 
 
 def table(title: str) -> dict[str, list[str]]:
-    """A section's rows of five cells, by field: type, shape, range, meaning."""
+    """The rows with five cells in a section, by field: type, shape, range and meaning."""
     found = {}
     for line in section(title).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -63,7 +63,7 @@ def table(title: str) -> dict[str, list[str]]:
 
 
 def number(text: str) -> float:
-    """A bound or a size: numbers and letters, multiplied, or added."""
+    """The value of a bound or size: a product or sum of numbers and letters."""
     if " + " in text:
         return sum(map(number, text.split(" + ")))
     factors = [part.strip() for part in text.split("*")]
@@ -75,7 +75,7 @@ def shape(text: str) -> list[int]:
 
 
 def fields(*titles: str) -> dict[str, tuple]:
-    """What the tables say: type, shape, least and greatest value by field."""
+    """Type, shape, minimum and maximum of each field, from the tables."""
     found = {}
     for title in titles:
         for name, (kind, dims, bounds, _) in table(title).items():
@@ -85,7 +85,7 @@ def fields(*titles: str) -> dict[str, tuple]:
 
 
 @pytest.mark.parametrize("name", ["frames", "windows"])
-def test_tables_say_what_the_schemas_say(name):
+def test_tables_agree_with_the_schemas(name):
     schema = {}
     found = [*parse(render(name, CONFIG)).feature, *parse(render(name, TABLE)).feature]
     for feature in found:
@@ -96,7 +96,7 @@ def test_tables_say_what_the_schemas_say(name):
     assert fields(name.capitalize(), "Covariates") == schema
 
 
-def test_order_of_lags_is_the_code_s():
+def test_order_of_lags_agrees_with_the_code():
     per_day = CONFIG.intervals.per_day
     offsets = window_plans.window_offsets(CONFIG.windows, per_day)
     days, weeks, steps = (LETTERS[n] for n in ("lp", "lq", "h"))
@@ -105,8 +105,8 @@ def test_order_of_lags_is_the_code_s():
     assert offsets["period"].tolist() == expected
     expected = [-week * 7 * per_day + k for week in range(1, weeks + 1) for k in range(steps)]
     assert offsets["trend"].tolist() == expected
-    usual = [*range(steps), *offsets["closeness"].tolist()]
-    expected = [[t - week * 7 * per_day for week in range(1, LETTERS["la"] + 1)] for t in usual]
+    averaged = [*range(steps), *offsets["closeness"].tolist()]
+    expected = [[t - week * 7 * per_day for week in range(1, LETTERS["la"] + 1)] for t in averaged]
     assert offsets["average"].tolist() == expected
 
 
@@ -131,7 +131,7 @@ def test_signatures_are_described_with_every_input_and_output():
     assert inputs | signatures | {features.FLOW} <= rows.keys()
 
 
-def test_every_reject_reason_has_its_row_in_the_code_s_order():
+def test_every_reject_reason_has_its_row_in_the_order_of_the_code():
     reasons = re.findall(r"^\| `(\w+)` \|", section("Rejected records"), re.MULTILINE)
     assert reasons == list(tallies.REASONS)
     assert set(tallies.Reject._fields) <= MENTIONED
@@ -146,7 +146,7 @@ def test_every_counter_is_mentioned():
     assert missing == []
 
 
-def test_reasons_and_counters_of_raw_trips_are_the_code_s():
+def test_reasons_and_counters_of_raw_trips_agree_with_the_code():
     rows = re.findall(r"^\| `(\w+)` \|.*\| x", section("Raw trips"), re.MULTILINE)
     assert rows == list(trip_rows.REASONS)
     tally = trip_tally.of_day(np.array([0]), np.zeros((1, 1, 1, 2)), 0, "UTC")

@@ -1,4 +1,4 @@
-"""Wall-clock minutes against the standard library's dates."""
+"""Wall-clock minutes compared with dates of the standard library."""
 
 import datetime as dt
 
@@ -20,7 +20,7 @@ def minutes_of(time):
 
 
 @given(moments)
-def test_minutes_mean_what_the_standard_library_means(time):
+def test_minutes_agree_with_the_standard_library(time):
     start = minutes_of(time)
     assert intervals.from_datetime64(np.datetime64(time, "us")) == start
     assert intervals.to_datetime64(np.array([start])).astype("datetime64[s]")[0] == np.datetime64(
@@ -74,7 +74,7 @@ def test_a_day_has_the_same_slots_when_the_clocks_change():
 
 
 @pytest.mark.parametrize("days, refused", [(2, False), (3, True)])
-def test_hourly_slots_are_no_half_hourly_ones(days, refused):
+def test_hourly_slots_are_not_taken_for_half_hourly_ones(days, refused):
     slots = [f"201404{day:02d}{slot:02d}" for day in range(1, days + 1) for slot in range(1, 25)]
     starts = intervals.parse_slots(slots, 30, "flows.h5")
     intervals.require_whole_days(intervals.parse_slots(slots, 60, "flows.h5"), 60, "flows.h5")

@@ -1,4 +1,4 @@
-"""Object stores and the files layer on them, over HTTP to an S3 server; paths on this machine beside them."""
+"""Object stores and the files layer, over HTTP to an S3 server, compared with local paths."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def test_folders_come_with_their_objects(bucket):
     assert [e.address for e in deep if not e.is_folder] == [f"{bucket}/a/b/c", f"{bucket}/a/d"]
 
 
-def test_the_same_paths_are_found_as_in_a_folder(bucket, tmp_path):
+def test_the_same_paths_are_found_as_in_a_local_folder(bucket, tmp_path):
     names = ["2024/04/01/a.csv", "2024/04/02/b.csv", "2024/05/01/c.csv", "x[1].csv", ".hid", "d/_e"]
     for name in names:
         put(f"{bucket}/in/{name}", name.encode())
@@ -88,7 +88,7 @@ def test_an_object_is_fetched_once_until_it_changes(bucket, s3):
         assert file.read() == b"first"
     assert files.size(address) == 5
     before = os.stat(copy).st_mtime_ns
-    files.find(address)  # listed anew
+    files.find(address)  # lists it again
     assert files.local(address) == copy and os.stat(copy).st_mtime_ns == before
     put(address, b"second")
     files.find(address)
@@ -97,7 +97,7 @@ def test_an_object_is_fetched_once_until_it_changes(bucket, s3):
     assert not os.path.exists(copy)
 
 
-def test_copies_go_with_the_process_that_made_them_and_so_do_those_of_killed_ones(
+def test_copies_are_deleted_with_their_process_and_after_a_killed_one(
     bucket, tmp_path, monkeypatch
 ):
     address = put(f"{bucket}/a")
@@ -118,7 +118,7 @@ def test_copies_go_with_the_process_that_made_them_and_so_do_those_of_killed_one
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_copied_and_goes_again(bucket):
+def test_a_folder_is_copied_and_the_copy_deleted(bucket):
     for name in ("saved_model.pb", "variables/data"):
         put(f"{bucket}/1/{name}", name.encode())
     with files.fetched_folder(f"{bucket}/1") as folder:
@@ -127,7 +127,7 @@ def test_a_folder_is_copied_and_goes_again(bucket):
     assert not folder.exists()
 
 
-def test_a_path_in_a_store_is_like_one_on_this_machine(bucket, tmp_path):
+def test_a_path_in_a_store_behaves_like_a_local_path(bucket, tmp_path):
     for name in ("assets.extra/a", "assets/b", "c"):
         put(f"{bucket}/m/{name}", name.encode())
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -143,7 +143,7 @@ def test_a_path_in_a_store_is_like_one_on_this_machine(bucket, tmp_path):
     assert as_path(str(tmp_path)) == tmp_path
 
 
-def test_what_is_wrong_is_told_in_one_message(bucket, s3, monkeypatch):
+def test_errors_are_one_message_with_the_address(bucket, s3, monkeypatch):
     for wrong in ("s3://", "s3:///a", f"{bucket}//a"):
         with pytest.raises(StoreError, match="expected s3://BUCKET/KEY"):
             object_store.info(wrong)
@@ -165,7 +165,7 @@ def test_what_is_wrong_is_told_in_one_message(bucket, s3, monkeypatch):
 
 
 @pytest.mark.timeout(60)
-def test_a_store_that_does_not_answer_is_told_soon(s3, monkeypatch):
+def test_a_store_that_does_not_answer_is_reported_soon(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     started = time.monotonic()
     message = "s3://b/flows: the object store at http://127.0.0.1:1 does not answer. Check AWS_ENDPOINT_URL"
@@ -176,7 +176,7 @@ def test_a_store_that_does_not_answer_is_told_soon(s3, monkeypatch):
 
 @pytest.fixture
 def strict(bucket, s3_server):
-    """The bucket in a server that looks at keys; nobody has one."""
+    """The bucket on a server that checks credentials; nobody has valid ones."""
 
     def allow(requests):
         url, body = f"{s3_server}/moto-api/reset-auth", str(requests).encode()
@@ -188,15 +188,17 @@ def strict(bucket, s3_server):
     allow("inf")
 
 
-def test_a_store_that_refuses_is_told_with_what_to_check(strict):
+def test_a_store_that_refuses_access_is_reported_with_what_to_check(strict):
     for ask in (object_store.info, object_store.entries, object_store.read, put):
-        with pytest.raises(StoreError, match=f"{strict}/a: .* refuses. Check AWS_ACCESS_KEY_ID"):
+        with pytest.raises(
+            StoreError, match=f"{strict}/a: .* refuses access. Check AWS_ACCESS_KEY_ID"
+        ):
             ask(f"{strict}/a")
 
 
 @pytest.mark.timeout(120)
 def test_google_cloud_storage_has_the_same_messages(monkeypatch):
-    """No emulator runs here: what is tested is the client, its time limit and the message."""
+    """No emulator runs here: this tests the client, its time limit and the message."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
     started = time.monotonic()
     message = "gs://b/flows: the object store at http://127.0.0.1:1 does not answer. Check STORAGE"

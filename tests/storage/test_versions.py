@@ -1,4 +1,4 @@
-"""Which folders count as versions, and what a change of the serving folder changes."""
+"""Which folders count as versions, and which changes of the serving folder matter."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def make_version(serving, name, content="weights"):
 
 @pytest.fixture
 def serving(tmp_path):
-    """Versions 9 and 10 complete; the rest is not to count."""
+    """Versions 9 and 10 are complete; the rest must not count."""
     folder = tmp_path / "serving"
     for name in ("10", "9"):
         make_version(folder, name, f"weights of {name}")

@@ -157,8 +157,8 @@ def test_values_of_a_table_are_written_to_frames(tmp_path, city, ingest):
     "ingest, match",
     [
         ({"weather": True, "weather_columns": ["a"]}, "one of weather and weather_columns"),
-        ({"weather_columns": ["a", "a"]}, "columns that differ"),
-        ({"weather_columns": ["DATE"]}, "columns that differ"),
+        ({"weather_columns": ["a", "a"]}, "distinct columns"),
+        ({"weather_columns": ["DATE"]}, "distinct columns"),
         ({"weather_minutes": 7}, "a divisor of 1440"),
     ],
 )

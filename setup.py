@@ -41,6 +41,7 @@ INSTALL_REQUIRES = [
     "numpy>=1.26,<2",
     "pandas>=1.5,<2",
     "pyarrow>=10,<11",
+    "pyarrow-hotfix>=0.6,<1",  # before any Parquet file is opened: CVE-2023-47248
     "h5py>=3.10,<4",
     "holidays>=0.50,<1",
     "pyproj>=3.6,<4",

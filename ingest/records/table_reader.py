@@ -8,11 +8,11 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.records.table_rows import parse_rows
 from crowdflow.ingest.trips.trip_lines import ends_in_quotes
@@ -89,13 +89,8 @@ def inspect_parquet(path: str, config: Config) -> int:
         rows.
     """
     del config
-    try:
-        with pq.ParquetFile(files.local(path)) as file:
-            schema, rows, groups = file.schema_arrow, file.metadata.num_rows, file.num_row_groups
-    except _ERRORS as error:
-        raise DataError(
-            f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
-        ) from None
+    with open_parquet(path) as file:
+        schema, rows, groups = file.schema_arrow, file.metadata.num_rows, file.num_row_groups
     _require_columns(path, schema.names)
     for name in RECORD_COLUMNS:
         _require_type(path, name, schema.field(name).type)
@@ -122,16 +117,13 @@ def read_parquet(
     Raises:
       DataError: the file cannot be read.
     """
-    try:
-        with pq.ParquetFile(files.local(path)) as file:
-            row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
-            groups = list(range(begin, end))
-            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(RECORD_COLUMNS)):
-                rows = np.arange(row, row + batch.num_rows)
-                yield parse_rows(batch, rows, False, path, index, config)
-                row += batch.num_rows
-    except _ERRORS as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
+    with open_parquet(path) as file:
+        row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
+        groups = list(range(begin, end))
+        for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(RECORD_COLUMNS)):
+            rows = np.arange(row, row + batch.num_rows)
+            yield parse_rows(batch, rows, False, path, index, config)
+            row += batch.num_rows
 
 
 def _csv_lines(path: str) -> Iterator[_Lines]:

@@ -12,9 +12,9 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from crowdflow.config import Config
+from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
 from crowdflow.ingest.trips.trip_lines import TripRows, parse_lines
 from crowdflow.schema.errors import DataError
@@ -157,19 +157,16 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
     Raises:
       DataError: the file cannot be read.
     """
-    try:
-        with pq.ParquetFile(files.local(path)) as file:
-            names = file.schema_arrow.names
-            layout = require_layout(path, names, config)
-            selected = [names[place] for place in layout.columns]
-            first, none = 0, np.zeros(0, np.int64)
-            for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(selected))):
-                columns = [batch.column(batch.schema.get_field_index(name)) for name in selected]
-                numbers = np.arange(first, first + batch.num_rows)
-                yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
-                first += batch.num_rows
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+        layout = require_layout(path, names, config)
+        wanted = [names[place] for place in layout.columns]
+        first, none = 0, np.zeros(0, np.int64)
+        for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
+            columns = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
+            numbers = np.arange(first, first + batch.num_rows)
+            yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
+            first += batch.num_rows
 
 
 def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
@@ -222,12 +219,8 @@ def _is_stray(name: str) -> bool:
 
 
 def _parquet_schema(path: str) -> tuple[pa.Schema, int, int]:
-    try:
-        with pq.ParquetFile(files.local(path)) as file:
-            return file.schema_arrow, file.metadata.num_rows, file.num_row_groups
-    except (OSError, pa.ArrowException) as error:
-        message = f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
-        raise DataError(message) from None
+    with open_parquet(path) as file:
+        return file.schema_arrow, file.metadata.num_rows, file.num_row_groups
 
 
 def _require_type(path: str, role: str, field: pa.Field) -> None:

@@ -1,0 +1,34 @@
+"""Parquet files, opened so that none of them can run code."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow_hotfix  # noqa: F401  (pyarrow before 14.0.1 unpickles what a file's schema holds, CVE-2023-47248)
+
+from crowdflow.schema.errors import DataError
+from crowdflow.storage import files
+
+
+@contextlib.contextmanager
+def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """Opens a file, here or in an object store.
+
+    Raises:
+      DataError: it cannot be read, then or while it is open, or its schema holds a pickled Python type.
+    """
+    try:
+        with pq.ParquetFile(files.local(path)) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
+        ) from None
+    except RuntimeError as error:
+        if "Disallowed deserialization" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: expected columns of plain types. Received a pickled Python type in the schema, which could "
+            "run code; it was not opened. Write the file again without extension types."
+        ) from None

@@ -273,14 +273,23 @@ def _glob_of(pattern: str) -> str:
 @functools.cache
 def _regex_of(pattern: str) -> re.Pattern:
     """Matches the path of a file, or of a file directly in a folder, with a name of the pattern."""
-    text, seen = "", set()
-    for part in _SPLIT.split(pattern):
+    text, seen, before = "", set(), ""
+    parts = [part for part in _SPLIT.split(pattern) if part]
+    for part, after in zip(parts, [*parts[1:], ""]):
         if part in _FORMS:
             form, name = _FORMS[part]
+            text += "(?<![0-9])" if before == "*" else ""  # never out of the middle of a number
             text += f"(?P={name})" if name in seen else f"(?P<{name}>{form})"
+            if after == "*":  # a month's pattern takes a name that goes on with the day
+                text += (
+                    f"(?={_FORMS['{DD}'][0]}(?![0-9])|(?![0-9]))"
+                    if name == "month"
+                    else "(?![0-9])"
+                )
             seen.add(name)
         else:
             text += {"*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+        before = part
     return re.compile(f"(?:^|/){text}(?:/[^/]+)?$")
 
 

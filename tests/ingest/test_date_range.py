@@ -138,6 +138,34 @@ def test_a_path_says_its_days(path, pattern, days):
     assert date_range.partition_days(path, pattern) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "pattern", "expected"),
+    [
+        ("flows-20240401.parquet", "*{YYYY}{MM}*", ("2024-04-01", "2024-04-30")),
+        ("flows-20240401.parquet", "*{YYYY}{MM}{DD}*", ("2024-04-01", "2024-04-01")),
+        ("flows-202404.parquet", "*{YYYY}{MM}*", ("2024-04-01", "2024-04-30")),
+        ("id1202404.csv", "*{YYYY}{MM}*", None),
+        ("flows-2024041.csv", "*{YYYY}{MM}*", None),
+        ("flows-202404011530.csv", "*{YYYY}{MM}{DD}*", None),
+        ("a-20240401-1530.csv", "*{YYYY}{MM}{DD}*", ("2024-04-01", "2024-04-01")),
+        ("x20240401.csv", "x{YYYY}{MM}{DD}.csv", ("2024-04-01", "2024-04-01")),
+    ],
+)
+def test_a_date_is_never_read_out_of_the_middle_of_a_number(path, pattern, expected):
+    found = date_range.partition_days(path, pattern)
+    assert found == (expected and tuple(map(day, expected)))
+
+
+@given(
+    date=st.dates(dt.date(2000, 1, 1), dt.date(2099, 12, 31)),
+    before=st.text("0123456789", max_size=4),
+)
+def test_every_day_of_a_daily_feed_is_its_own(date, before):
+    path = f"flows-{before}{date:%Y%m%d}.parquet"
+    expected = ((date - EPOCH).days,) * 2 if not before else None
+    assert date_range.partition_days(path, "*{YYYY}{MM}{DD}*") == expected
+
+
 def test_days_without_a_file_are_said(tmp_path):
     daily(tmp_path, "2024-04-01", 30)
     for n in (20, 21):

@@ -1,78 +1,95 @@
 """Detects files of trips with the same content: if both were read, their trips would count twice."""
 
 import collections
-import os
-import struct
+import contextlib
+import gzip
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from crowdflow.ingest.trips import trip_files
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 _CHUNK = 1 << 20
+_HEAD = 1 << 16  # files that differ at all nearly always differ in here
 
 
 class _Content(NamedTuple):
-    """Uncompressed content: its name, its file, its size in bytes, and its CRC-32 if known without reading."""
+    """An uncompressed file: its name for messages, its path, and its member if the path is a zip."""
 
     name: str
     path: str
-    size: int
-    crc: int | None
+    member: str | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The uncompressed bytes; a gzip file may have any number of members.
+
+        Raises:
+          DataError: it cannot be decompressed.
+        """
+        local, is_gzip = files.local(self.path), self.path.lower().endswith(".gz")
+        try:
+            if self.member is not None:
+                with zipfile.ZipFile(local) as archive, archive.open(self.member) as file:
+                    yield file
+            else:
+                with gzip.open(local, "rb") if is_gzip else open(local, "rb") as file:
+                    yield file
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise DataError(f"{self.name}: cannot be decompressed ({error}).") from None
 
 
 def refuse_twice(paths: Sequence[str]) -> None:
-    """Compares the uncompressed content of files by size and CRC-32, so a zip equals the file inside it.
+    """Compares the uncompressed content of files, so a zip equals the file inside it.
+
+    Only files whose first 64 KiB are equal are read whole.
 
     Args:
-      paths: readable files; uncompressed files with a unique size are not read.
+      paths: readable files.
 
     Raises:
-      DataError: two files have the same content, or a zip has a name twice.
+      DataError: two files have the same content, a zip has a name twice, or a file cannot be decompressed.
     """
-    by_size = collections.defaultdict(list)
+    by_head = collections.defaultdict(list)
     for path in paths:
         for content in _contents(path):
-            by_size[content.size].append(content)
-    for same_size in by_size.values():
-        seen: dict[int, str] = {}
-        for content in same_size if len(same_size) > 1 else ():
-            crc = _read_crc(content.path) if content.crc is None else content.crc
-            if crc in seen:
+            by_head[_head(content)].append(content)
+    for same_head in by_head.values():
+        seen: dict[tuple[int, int], str] = {}
+        for content in same_head if len(same_head) > 1 else ():
+            key = _size_and_crc(content)
+            if key in seen:
                 raise DataError(
                     f"{content.name}: expected trips that no other file holds. Received the same content as "
-                    f"{seen[crc]}: its trips would count twice. Leave one out."
+                    f"{seen[key]}: its trips would count twice. Leave one out."
                 )
-            seen[crc] = content.name
+            seen[key] = content.name
 
 
 def _contents(path: str) -> Iterator[_Content]:
-    name = path.lower()
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(files.local(path)) as archive:
-            found = set(trip_files.csv_members(path)[0])
-            members = [info for info in archive.infolist() if info.filename in found]
-        twice = [n for n, k in collections.Counter(i.filename for i in members).items() if k > 1]
-        if twice:
-            raise DataError(f"{path}: expected each name once. Received {twice[0]} more than once.")
-        for info in members:
-            yield _Content(f"{path}/{info.filename}", path, info.file_size, info.CRC)
-    elif name.endswith(".gz"):
-        with open(files.local(path), "rb") as file:
-            file.seek(-8, os.SEEK_END)
-            # Of the last gzip member, usually the only one.
-            crc, size = struct.unpack("<II", file.read(8))
-        yield _Content(path, path, size, crc)
-    else:
-        yield _Content(path, path, files.size(path), None)
+    if not path.lower().endswith(".zip"):
+        yield _Content(path, path)
+        return
+    found = trip_files.csv_members(path)[0]
+    twice = [name for name, count in collections.Counter(found).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: expected each name once. Received {twice[0]} more than once.")
+    for name in found:
+        yield _Content(f"{path}/{name}", path, name)
 
 
-def _read_crc(path: str) -> int:
-    crc = 0
-    with open(files.local(path), "rb") as file:
+def _head(content: _Content) -> bytes:
+    with content.opened() as file:
+        return hashlib.sha256(file.read(_HEAD)).digest()
+
+
+def _size_and_crc(content: _Content) -> tuple[int, int]:
+    size = crc = 0
+    with content.opened() as file:
         while chunk := file.read(_CHUNK):
-            crc = zlib.crc32(chunk, crc)
-    return crc
+            size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+    return size, crc

@@ -32,6 +32,11 @@ def packed(path, kind):
         other = path.with_name("copy.csv.gz")
         other.write_bytes(gzip.compress(path.read_bytes()))
         return other
+    if kind == "members":  # as bgzip and cat write it: members in a row, the last one empty
+        content, other = path.read_bytes(), path.with_name("copy.csv.gz")
+        parts = (content[:100], content[100:], b"")
+        other.write_bytes(b"".join(map(gzip.compress, parts)))
+        return other
     other = path.with_name("copy.zip")
     with zipfile.ZipFile(other, "w") as archive:
         archive.write(path, "2024-04.csv")
@@ -39,7 +44,7 @@ def packed(path, kind):
     return other
 
 
-@pytest.mark.parametrize("kind", ["csv", "gz", "zip"])
+@pytest.mark.parametrize("kind", ["csv", "gz", "members", "zip"])
 def test_a_file_and_the_same_packed(trips, kind):
     other = packed(trips, kind)
     config = Config.from_dict({"grid": BOX})
@@ -54,6 +59,23 @@ def test_files_of_one_size_and_different_trips_are_fine(trips):
     other.write_text(trips.read_text().replace("2024-04-01", "2024-04-21"))
     assert other.stat().st_size == trips.stat().st_size
     refuse_twice([str(trips), str(other)])
+
+
+def test_different_gzip_files_with_the_same_last_member_are_fine(trips):
+    first = packed(trips, "members").rename(trips.with_name("first.csv.gz"))
+    trips.write_text(trips.read_text().replace("2024-04-01", "2024-04-21"))
+    refuse_twice([str(first), str(packed(trips, "members"))])
+
+
+def test_files_that_begin_alike_are_read_whole(trips):
+    long = trips.read_text() + "\n" * 100_000
+    first, second = (trips.with_name(f"{name}.csv.gz") for name in "ab")
+    first.write_bytes(gzip.compress((long + ROW.format(day=20)).encode()))
+    second.write_bytes(gzip.compress((long + ROW.format(day=21)).encode()))
+    refuse_twice([str(first), str(second)])
+    shutil.copy(first, second)
+    with pytest.raises(DataError, match="b.csv.gz: expected trips that no other file holds"):
+        refuse_twice([str(first), str(second)])
 
 
 def test_strays_of_two_zips_may_be_the_same(trips):

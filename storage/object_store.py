@@ -104,6 +104,9 @@ def entries(folder: str, recursive: bool = False) -> list[Entry]:
     start = len(folder.rstrip("/")) + 1
     listed |= {Entry(name, True) for entry in listed for name in _folders(entry.address, start)}
     below = {entry: entry.address[start:] for entry in listed}
+    for name in below.values():
+        if ".." in name.split("/"):  # such a key, downloaded, would be written outside its folder
+            raise StoreError(f"{folder}: expected keys without '..'. Received: {name!r}.")
     return sorted(e for e, name in below.items() if name and (recursive or "/" not in name))
 
 

@@ -5,6 +5,8 @@ import hashlib
 from crowdflow.storage.store_path import AnyPath, contents, remember
 
 SAVED_MODEL = "saved_model.pb"
+# How the names begin of what a push leaves while it is under way.
+PUSH_MARK = ".push-"
 
 
 def complete_versions(folder: AnyPath) -> list[AnyPath]:

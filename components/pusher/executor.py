@@ -1,8 +1,11 @@
 """A Pusher that a kill cannot leave half done, and that does not push the same model twice."""
 
 import contextlib
+import fcntl
+import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,7 @@ import crowdflow.components.object_store_plugin  # noqa: F401  (fileio then take
 from crowdflow.components.stable_output import STATE, StableOutputDriver
 from crowdflow.schema.errors import StoreError
 from crowdflow.storage.store_path import AnyPath, StorePath, as_path
-from crowdflow.storage.versions import SAVED_MODEL, complete_versions, model_digest
-
-_MARK = ".push-"
+from crowdflow.storage.versions import PUSH_MARK, SAVED_MODEL, complete_versions, model_digest
 
 
 def push(model: Path, serving: AnyPath) -> AnyPath:
@@ -37,44 +38,60 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
     Raises:
       StoreError: an object store does not answer or refuses, or something else wrote into the version meanwhile.
     """
-    digest = model_digest(model)
-    remote = isinstance(serving, StorePath)
-    if remote:
+    if isinstance(serving, StorePath):
         _remove_half_versions(serving)
-    else:
-        serving.mkdir(parents=True, exist_ok=True)
-        for leftover in serving.glob(f"{_MARK}*"):
+        version = find_version(serving, model_digest(model))
+        return version or _upload(model, serving, _next_number(serving))
+    serving.mkdir(parents=True, exist_ok=True)
+    with _lock(serving):
+        for leftover in serving.glob(f"{PUSH_MARK}*"):
             shutil.rmtree(leftover)
-    version = find_version(serving, digest)
-    if version:
-        return version
+        version = find_version(serving, model_digest(model))
+        if version:
+            return version
+        number = _next_number(serving)
+        partial = serving / f"{PUSH_MARK}{number}"
+        shutil.copytree(model, partial)
+        return partial.rename(serving / number)
+
+
+@contextlib.contextmanager
+def _lock(serving: Path) -> Iterator[None]:
+    """Waits until no other process pushes into a local folder; the lock goes with the process, however it ends."""
+    folder = os.open(serving, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _next_number(serving: AnyPath) -> str:
+    """The time in seconds, or the number after the newest version, whichever is larger."""
     taken = [int(path.name) for path in serving.iterdir() if path.name.isdigit()]
-    number = str(max([int(time.time()), *(n + 1 for n in taken)]))
-    if remote:
-        return _upload(model, serving, number)
-    partial = serving / f"{_MARK}{number}"
-    shutil.copytree(model, partial)
-    return partial.rename(serving / number)
+    return str(max([int(time.time()), *(n + 1 for n in taken)]))
 
 
 def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
     """Uploads a version; a mark beside it says, until it is whole, that it is ours to remove."""
-    version, mark = serving / number, str(serving / f"{_MARK}{number}")
+    version, mark = serving / number, str(serving / f"{PUSH_MARK}{number}")
     with fileio.open(mark, "wb"):
         pass
     sizes = {
         p.relative_to(model).as_posix(): p.stat().st_size for p in model.rglob("*") if p.is_file()
     }
-    first = sorted(sizes.keys() - {SAVED_MODEL})
-    for name in first:
-        fileio.copy(str(model / name), f"{version}/{name}")
-    found = {e.address.removeprefix(f"{version}/"): e.size for e in version.files()}
-    if found != {name: sizes[name] for name in first}:
-        raise StoreError(
-            f"{version}: expected {len(first)} uploaded files, found {len(found)}, or of other sizes. Does "
-            "another run push into the same folder?"
-        )
-    fileio.copy(str(model / SAVED_MODEL), f"{version}/{SAVED_MODEL}")
+    for names in (sorted(sizes.keys() - {SAVED_MODEL}), [SAVED_MODEL]):
+        for name in names:
+            fileio.copy(str(model / name), f"{version}/{name}")
+        expected = {
+            name: sizes[name] for name in sizes if name != SAVED_MODEL or SAVED_MODEL in names
+        }
+        found = {e.address.removeprefix(f"{version}/"): e.size for e in version.files()}
+        if found != expected:
+            raise StoreError(
+                f"{version}: expected {len(expected)} uploaded files, found {len(found)}, or of other sizes. Does "
+                "another run push into the same folder?"
+            )
     with contextlib.suppress(fileio.NotFoundError):  # another push found the version whole
         fileio.remove(mark)
     return version
@@ -83,8 +100,8 @@ def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
 def _remove_half_versions(serving: StorePath) -> None:
     """Removes what a killed `_upload` left, and its marks."""
     for mark in serving.iterdir():
-        if mark.name.startswith(_MARK):
-            version = serving / mark.name.removeprefix(_MARK)
+        if mark.name.startswith(PUSH_MARK):
+            version = serving / mark.name.removeprefix(PUSH_MARK)
             if version.exists() and not (version / SAVED_MODEL).is_file():
                 fileio.rmtree(str(version))
             fileio.remove(str(mark))

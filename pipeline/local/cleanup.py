@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crowdflow.pipeline.local.root import Root
-from crowdflow.storage.versions import complete_versions
+from crowdflow.storage.versions import PUSH_MARK, complete_versions
 
 _TRASH = ".trash-"
 
@@ -15,7 +15,7 @@ def clean(root_folder: Path, keep: int, dry_run: bool = False) -> Iterator[tuple
 
     Artifacts that one of the last `keep` completed or failed runs used or made are kept, so their results stay in
     the cache; TFX notices that the others are gone. The newest `keep` complete versions are kept; partial ones are
-    removed. Of the checkpoints and the logs the newest `keep` are kept.
+    removed, and nothing else in the serving folder is. Of the checkpoints and the logs the newest `keep` are kept.
 
     Args:
       root_folder: a run's root.
@@ -45,8 +45,8 @@ def _remove(path: Path) -> None:
 
 
 def _old(root: Root, keep: int) -> list[Path]:
-    versions = complete_versions(root.serving)[-keep:]
-    old = [p for p in _entries(root.serving) if p not in versions]
+    kept = complete_versions(root.serving)[-keep:]
+    old = [p for p in _entries(root.serving) if _is_ours(p.name) and p not in kept]
     for folder in (root.checkpoints, root.logs):
         old += sorted(_entries(folder), key=lambda p: p.stat().st_mtime)[:-keep]
     if root.metadata.exists():
@@ -55,6 +55,11 @@ def _old(root: Root, keep: int) -> list[Path]:
         old += [p for p in sorted(root.artifacts.glob("[!.]*/[!.]*/[0-9]*")) if p not in kept]
         old += sorted(root.artifacts.glob(f"*/*/{_TRASH}*"))
     return old
+
+
+def _is_ours(name: str) -> bool:
+    """Whether something in the serving folder was made by a run: a version, a push, or what is being removed."""
+    return name.isdigit() or name.startswith((PUSH_MARK, _TRASH))
 
 
 def _entries(folder: Path) -> list[Path]:

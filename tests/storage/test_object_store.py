@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from pathlib import Path
 
+import boto3
 import pytest
 
 from crowdflow.schema.errors import StoreError
@@ -205,3 +208,19 @@ def test_google_cloud_storage_has_the_same_messages(monkeypatch):
     with pytest.raises(StoreError, match=message):
         files.find("gs://b/flows")
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("key", ["model/../../escaped", "model/variables/../../../escaped"])
+def test_a_key_with_two_dots_is_refused_before_anything_is_written(key, bucket, s3, tmp_path):
+    put(f"{bucket}/model/saved_model.pb")
+    client = boto3.client("s3", endpoint_url=s3["AWS_ENDPOINT_URL"])
+    client.put_object(Bucket=bucket.removeprefix("s3://"), Key=key, Body=b"x")
+    tempfile.tempdir = str(tmp_path / "in")
+    Path(tempfile.tempdir).mkdir()
+    try:
+        with pytest.raises(StoreError, match="expected keys without '..'"):
+            with files.fetched_folder(f"{bucket}/model"):
+                pass
+    finally:
+        tempfile.tempdir = None
+    assert [path.name for path in tmp_path.rglob("*")] == ["in"]

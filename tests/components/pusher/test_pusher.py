@@ -4,10 +4,12 @@ import itertools
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tfx.types import standard_artifacts
 
+from crowdflow.components.pusher import executor
 from crowdflow.components.pusher.executor import Executor, push
 from crowdflow.components.stable_output import STATE
 from crowdflow.storage.versions import complete_versions, model_digest
@@ -71,6 +73,23 @@ def test_what_a_killed_push_left_is_removed_and_made_whole(tmp_path, serving):
     version = push(model, serving)
     assert names(serving) == [version.name]
     assert model_digest(version) == model_digest(model)
+
+
+def test_pushers_of_one_folder_wait_for_each_other(tmp_path, serving, monkeypatch):
+    copy = shutil.copytree
+
+    def slow(*arguments):
+        copied = copy(*arguments)
+        time.sleep(0.05)  # another pusher could take this for a leftover
+        return copied
+
+    monkeypatch.setattr(executor.shutil, "copytree", slow)
+    models = [make_model(tmp_path / f"model-{n}", str(n)) for n in range(6)]
+    with ThreadPoolExecutor(len(models)) as pool:
+        versions = list(pool.map(lambda model: push(model, serving), models))
+    assert names(serving) == sorted(version.name for version in versions)
+    assert len(set(versions)) == len(models)
+    assert [model_digest(v) for v in versions] == [model_digest(m) for m in models]
 
 
 def test_a_push_that_fails_leaves_no_version(tmp_path, serving):

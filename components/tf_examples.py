@@ -13,6 +13,9 @@ from crowdflow.flows.frames import FrameBlock
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 
+# Values of a feature that are encoded at once: Arrow's offsets have 31 bits, and a copy of them should be small.
+_MOST_VALUES = 1 << 26
+
 
 def encode_frames(block: FrameBlock) -> list[bytes]:
     """Serializes frames as tf.Examples with the names of `schema.features`.
@@ -37,11 +40,15 @@ def encode_columns(columns: Mapping[str, np.ndarray]) -> list[bytes]:
       `n` serialized tf.Examples, each feature flattened in row-major order; equal columns give
       equal bytes.
     """
-    lists = []
-    for values in columns.values():
-        integer = np.issubdtype(values.dtype, np.integer)
-        lists.append(_lists(values, np.int64 if integer else np.float32))
-    encoded = _encoder().encode(pa.RecordBatch.from_arrays(lists, list(columns)))
+    rows = len(next(iter(columns.values())))
+    widest = max(values.size // max(rows, 1) for values in columns.values())
+    encoded = []
+    for first in range(0, rows, step := max(_MOST_VALUES // max(widest, 1), 1)):
+        lists = []
+        for values in columns.values():
+            integer = np.issubdtype(values.dtype, np.integer)
+            lists.append(_lists(values[first : first + step], np.int64 if integer else np.float32))
+        encoded += _encoder().encode(pa.RecordBatch.from_arrays(lists, list(columns)))
     # The encoder writes features in an order that changes from call to call.
     parsed = map(example_pb2.Example.FromString, encoded)
     return [example.SerializeToString(deterministic=True) for example in parsed]

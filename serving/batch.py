@@ -126,7 +126,11 @@ class _Model(ModelHandler[tuple, tuple, ModelFolder]):
         self, batch: Sequence[tuple], model: ModelFolder, inference_args: Any = None
     ) -> Iterable[tuple]:
         for targets, inputs in batch:
-            yield targets, model.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+            flows = []
+            for first in range(0, len(targets), features.MAX_BATCH):  # a day at 1 minute has 1,440
+                part = {name: v[first : first + features.MAX_BATCH] for name, v in inputs.items()}
+                flows.append(model.predict(part, features.DENSE_SIGNATURE, features.FLOW))
+            yield targets, np.concatenate(flows)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         return {"min_batch_size": 1, "max_batch_size": 1}

@@ -204,9 +204,11 @@ def _folder() -> str:
     with _folder_lock:
         if not os.environ.get(FOLDER_VARIABLE):
             _remove_leftovers()
-            folder = tempfile.mkdtemp(prefix=_PREFIX)
+            made = tempfile.mkdtemp(prefix=".crowdflow-")
+            _held_locks.append(_lock(made))
+            folder = os.path.join(os.path.dirname(made), _PREFIX + os.path.basename(made)[11:])
+            os.rename(made, folder)  # under that name it is always locked
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            _held_locks.append(_lock(folder))
             os.environ[FOLDER_VARIABLE] = folder
     return os.environ[FOLDER_VARIABLE]
 

@@ -10,6 +10,8 @@ import logging
 import math
 import os
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -75,11 +77,19 @@ class Checkpoint:
         """State and the groups `weight`, `optimizer` and `best`, or None where there is no checkpoint."""
         if not self._path.exists():
             return None
-        with np.load(self._path) as saved:
-            groups: dict[str, list[np.ndarray]] = {"weight": [], "optimizer": [], "best": []}
-            for name in sorted(set(saved.files) - {"state"}):
-                groups[name.rsplit("_", 1)[0]].append(saved[name])
-            return TrainingState(**json.loads(str(saved["state"]))), groups
+        groups: dict[str, list[np.ndarray]] = {"weight": [], "optimizer": [], "best": []}
+        try:
+            with np.load(self._path) as saved:
+                for name in sorted(set(saved.files) - {"state"}):
+                    groups[name.rsplit("_", 1)[0]].append(saved[name])
+                return TrainingState(**json.loads(str(saved["state"]))), groups
+        except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            log.warning(
+                "%s: not a whole checkpoint (%s); training starts from the first epoch",
+                self._path.name,
+                error,
+            )
+            return None
 
 
 class _EpochEnd(keras.callbacks.Callback):

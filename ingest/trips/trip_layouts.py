@@ -63,7 +63,7 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
     """Like `find_layout`, but raises; `also` is a line for the message with another accepted form.
 
     Raises:
-      DataError: the header has no such layout; lists the columns found and the known layouts.
+      DataError: the header has no such layout, listing the columns found and the known layouts, or has a column twice.
     """
     layout = find_layout(header, config)
     if layout is None:
@@ -74,6 +74,12 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
             f"Found: {', '.join(header)[:300] or 'no columns'}. Known:\n{known}\n"
             "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on."
         )
+    for place in layout.columns:
+        same = [name for name in header if _plain(name) == _plain(header[place])]
+        if len(same) > 1:
+            raise DataError(
+                f"{path}: expected one column {same[0]}. Received {len(same)}: {', '.join(same)}."
+            )
     return layout
 
 

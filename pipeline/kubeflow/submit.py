@@ -107,23 +107,31 @@ def _upload(
 def _schedule(
     client: Any, name: str, cron: str, common: Mapping[str, Any], report: Callable[[str], None]
 ) -> None:
-    """Creates a recurring run and disables earlier ones of the same name, so that no day runs twice."""
+    """Disables the recurring runs of the same name, then creates a new one, so that no day runs twice."""
     same = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     listed = client.list_recurring_runs(
         experiment_id=common["experiment_id"],
         page_size=100,
         filter=json.dumps({"predicates": [same]}),
     )
-    made = client.create_recurring_run(
-        job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **common
-    )
+    earlier = [r.recurring_run_id for r in listed.recurring_runs or () if r.status == "ENABLED"]
+    disabled = []
+    try:
+        for run_id in earlier:
+            client.disable_recurring_run(run_id)
+            disabled.append(run_id)
+            report(f"disabled the earlier recurring run {run_id}")
+        made = client.create_recurring_run(
+            job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **common
+        )
+    except Exception:
+        for run_id in disabled:  # keep the earlier schedule running
+            client.enable_recurring_run(run_id)
+            report(f"enabled the earlier recurring run {run_id} again")
+        raise
     report(
         f"recurring run {made.recurring_run_id}, at '{cron}' (second minute hour day month weekday)"
     )
-    for earlier in listed.recurring_runs or ():
-        if earlier.status == "ENABLED":
-            client.disable_recurring_run(earlier.recurring_run_id)
-            report(f"disabled the earlier recurring run {earlier.recurring_run_id}")
 
 
 def read_spec(path: Path) -> dict[str, Any]:

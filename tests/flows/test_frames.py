@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from crowdflow.components import tf_examples
 from crowdflow.components.tf_examples import decode_frames, encode_frames
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.schema.errors import DataError
@@ -76,3 +77,12 @@ def test_decode_says_what_does_not_fit():
     bare = FrameBlock(np.array([0]), np.zeros((1, 4, 5, 2), np.float32))
     with pytest.raises(DataError, match="'holiday'.*1 frames without it"):
         decode_frames(serialized + encode_frames(bare), 4, 5, COVARIATES[:1])
+
+
+def test_many_values_are_encoded_in_parts(monkeypatch):
+    block = some_frames()
+    whole = encode_frames(block)
+    monkeypatch.setattr(tf_examples, "_MOST_VALUES", 45)  # two maps of 4 x 5
+    assert encode_frames(block) == whole
+    monkeypatch.setattr(tf_examples, "_MOST_VALUES", 1)
+    assert encode_frames(block) == whole

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from crowdflow.storage import object_store
 from crowdflow.storage.store_path import as_path
@@ -33,3 +34,20 @@ def test_it_is_found_again_as_it_was_saved(bucket):
 def test_a_folder_here_has_the_checkpoint_of_ever(tmp_path):
     found = checkpoint_in(as_path(str(tmp_path)))
     assert isinstance(found, Checkpoint) and not isinstance(found, StoreCheckpoint)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
+def test_a_short_checkpoint_is_passed_over_with_a_warning(kept, bucket, tmp_path, caplog):
+    model = make_model()
+    for folder in (as_path(f"{bucket}/checkpoints/key/1"), tmp_path):
+        checkpoint_in(folder).save(TrainingState(epoch=3), model, model.get_weights())
+        whole = (folder / "checkpoint.npz").read_bytes()
+        size = int(kept * len(whole)) if isinstance(kept, float) else kept
+        if folder == tmp_path:
+            (folder / "checkpoint.npz").write_bytes(whole[:size])
+        else:
+            with object_store.open_to_write(f"{folder}/checkpoint.npz") as file:
+                file.write(whole[:size])
+        caplog.clear()
+        assert checkpoint_in(folder).load() is None
+        assert "not a whole checkpoint" in caplog.text

@@ -11,6 +11,22 @@ from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 
+def valid_text(column: pa.Array) -> pa.Array:
+    """A column as it is, but that bytes of a text column that are no UTF-8 become replacement characters."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    try:
+        column.validate(full=True)
+        return column
+    except pa.ArrowInvalid:
+        values = column.cast(pa.large_binary()).to_pylist()
+        return pa.array(
+            [None if v is None else v.decode("utf-8", "replace") for v in values], pa.string()
+        )
+
+
 @contextlib.contextmanager
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Opens a file, here or in an object store.

@@ -11,7 +11,7 @@ from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.records.records import Block, FrameRecords, by_day, positions
 from crowdflow.schema import intervals
-from crowdflow.schema.errors import DataError
+from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.storage import files
 
@@ -26,7 +26,13 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(files.local(path), "r") as file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except CrowdFlowError:  # a store that does not answer, say
+        raise
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+    ) as error:  # KeyError: an object whose header is damaged
         raise DataError(
             f"{path}: expected a whole HDF5 file, but it cannot be read ({error})."
         ) from None

@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.parquet import open_parquet
+from crowdflow.ingest.parquet import open_parquet, valid_text
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.records.table_rows import parse_rows
 from crowdflow.ingest.trips.trip_lines import ends_in_quotes
@@ -122,6 +122,8 @@ def read_parquet(
         groups = list(range(begin, end))
         for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(RECORD_COLUMNS)):
             rows = np.arange(row, row + batch.num_rows)
+            columns = [valid_text(column) for column in batch.columns]
+            batch = pa.RecordBatch.from_arrays(columns, batch.schema.names)
             yield parse_rows(batch, rows, False, path, index, config)
             row += batch.num_rows
 
@@ -233,7 +235,8 @@ def _line_numbers(first: int, count: int, malformed: set[int]) -> np.ndarray:
 
 def _malformed_lines(rows: list[pa_csv.InvalidRow], header: list[str]) -> _Lines:
     """Lines with too many or too few fields, with their fields by position as far as there are any."""
-    fields = [next(csv.reader([row.text]), []) for row in rows]
+    # Python's csv takes no NUL before 3.11.
+    fields = [next(csv.reader([row.text.replace("\0", "\ufffd")]), []) for row in rows]
     columns = []
     for name in RECORD_COLUMNS:
         place = header.index(name)

@@ -99,6 +99,10 @@ def _micros(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def decode(column: pa.Array) -> pa.Array:
     """Decodes bytes as strings; invalid UTF-8 becomes replacement characters."""
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowInvalid:
+        pass
     values = [None if v is None else v.decode("utf-8", "replace") for v in column.to_pylist()]
     return pa.array(values, pa.string())
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from crowdflow.config import Config
-from crowdflow.ingest.parquet import open_parquet
+from crowdflow.ingest.parquet import open_parquet, valid_text
 from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
 from crowdflow.ingest.trips.trip_lines import TripRows, parse_lines
 from crowdflow.schema.errors import DataError
@@ -163,7 +163,8 @@ def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
         wanted = [names[place] for place in layout.columns]
         first, none = 0, np.zeros(0, np.int64)
         for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
-            columns = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
+            places = map(batch.schema.get_field_index, wanted)
+            columns = [valid_text(batch.column(place)) for place in places]
             numbers = np.arange(first, first + batch.num_rows)
             yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
             first += batch.num_rows

@@ -252,7 +252,7 @@ def _require_columns(path: str, found: list[str]) -> None:
             f"{path}: expected the columns {', '.join(RECORD_COLUMNS)}; {', '.join(missing)} missing. "
             f"Found: {', '.join(found)[:200]}."
         )
-    twice = [name for name in COLUMNS if found.count(name) > 1]
+    twice = [name for name in RECORD_COLUMNS if found.count(name) > 1]
     if twice:
         raise DataError(
             f"{path}: expected one column {twice[0]}. Received {found.count(twice[0])}."

@@ -12,7 +12,7 @@ import yaml
 from crowdflow.config import Config, GridConfig
 from crowdflow.flows import grids
 from crowdflow.ingest import sources
-from crowdflow.ingest.trips import trip_files, trip_layouts
+from crowdflow.ingest.trips import clock, trip_files, trip_layouts
 from crowdflow.schema.errors import DataError
 
 ROUNDED_DEGREES = 1e-4  # positions are counted in steps of about 10 m, so that memory stays bounded
@@ -156,5 +156,5 @@ def _degrees(column: pa.Array) -> np.ndarray:
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     if pa.types.is_binary(column.type):
-        column = column.cast(pa.string(), safe=False)
+        column = clock.decode(column)
     return pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)

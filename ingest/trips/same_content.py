@@ -39,7 +39,7 @@ class _Content(NamedTuple):
             else:
                 with gzip.open(local, "rb") if is_gzip else open(local, "rb") as file:
                     yield file
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except trip_files.UNREADABLE as error:
             raise DataError(f"{self.name}: cannot be decompressed ({error}).") from None
 
 

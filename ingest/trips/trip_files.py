@@ -24,7 +24,16 @@ SLICE_BYTES = 32 << 20  # of a plain CSV file, read by one worker
 _BLOCK_BYTES = 8 << 20  # of CSV, parsed at once
 _BATCH_ROWS = 131_072
 _HEADER_BYTES = 1 << 16
-_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+# What Python raises for files that cannot be decompressed; UnicodeDecodeError is for names inside a zip.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 
 
 def csv_header(path: str) -> list[str]:
@@ -45,7 +54,7 @@ def csv_members(path: str) -> tuple[list[str], list[str]]:
     try:
         with zipfile.ZipFile(files.local(path)) as archive:
             names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-    except _ERRORS as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path}: expected a whole zip file, but it cannot be read ({error})."
         ) from None
@@ -84,7 +93,7 @@ def inspect_csv(path: str, config: Config) -> int:
                 _read_line(stream)
                 if not stream.read(_HEADER_BYTES).strip():
                     raise DataError(f"{where}: expected rows below the header, received none.")
-        except _ERRORS as error:
+        except UNREADABLE as error:
             raise DataError(f"{where}: cannot be read ({error}).") from None
     return units
 
@@ -119,7 +128,7 @@ def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
                 rows = parse_lines(block, len(header), layout, first)
                 first += rows.lines
                 yield rows
-    except (*_ERRORS, pa.ArrowException) as error:
+    except (*UNREADABLE, pa.ArrowException) as error:
         place = f"{unit_name(path, unit)}, {first:,} lines into its part {unit + 1}"
         raise DataError(f"{place}: cannot be read ({error}).") from None
 
@@ -195,7 +204,7 @@ def _read_header(path: str, unit: int) -> list[str]:
         with _open(path, unit) as stream:
             line = _read_line(stream).decode("utf-8-sig", "replace")
         return [name.strip() for name in next(csv.reader([line.strip()]), [])]
-    except (*_ERRORS, csv.Error) as error:
+    except (*UNREADABLE, csv.Error) as error:
         raise DataError(f"{unit_name(path, unit)}: cannot be read as CSV ({error}).") from None
 
 

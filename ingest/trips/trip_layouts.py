@@ -63,7 +63,7 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
     """Like `find_layout`, but raises; `also` is a line for the message with another accepted form.
 
     Raises:
-      DataError: the header has no such layout; lists the columns found and the known layouts. Or it has a column twice.
+      DataError: no layout fits, with the columns found and the known layouts, or a column is there twice.
     """
     layout = find_layout(header, config)
     if layout is None:

@@ -29,6 +29,9 @@ _FORMS = {
     "{MM}": ("[01][0-9]", "month"),
     "{DD}": ("[0-3][0-9]", "day"),
 }
+# A number that a date ends; a month may be followed by its day.
+_END = "(?![0-9])"
+_DAY_OR_END = f"(?=[0-3][0-9]{_END}|{_END})"
 _SPLIT = re.compile(r"(\{YYYY\}|\{MM\}|\{DD\}|\*|\?)")
 
 
@@ -280,12 +283,8 @@ def _regex_of(pattern: str) -> re.Pattern:
             form, name = _FORMS[part]
             text += "(?<![0-9])" if before == "*" else ""  # never out of the middle of a number
             text += f"(?P={name})" if name in seen else f"(?P<{name}>{form})"
-            if after == "*":  # a month's pattern takes a name that goes on with the day
-                text += (
-                    f"(?={_FORMS['{DD}'][0]}(?![0-9])|(?![0-9]))"
-                    if name == "month"
-                    else "(?![0-9])"
-                )
+            if after == "*":
+                text += _DAY_OR_END if name == "month" else _END
             seen.add(name)
         else:
             text += {"*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))

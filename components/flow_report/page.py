@@ -12,11 +12,11 @@ from crowdflow.components.flow_report.report_data import (
     LABELS,
     METRICS,
     ReportData,
-    best_naive,
     busiest_cell,
     chosen_windows,
 )
 from crowdflow.components.flow_report.theme import STYLE_SHEET, inline_svg
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
 
 __all__ = ["ReportData", "render_page"]
@@ -77,7 +77,7 @@ def _header(data: ReportData) -> str:
 
 def _headline(data: ReportData) -> str:
     """The three numbers to remember."""
-    best = best_naive(data)
+    best = best_naive(data.metrics)
     model, naive = (data.metrics[name][_LEADING_METRIC] for name in ("model", best))
     gain = _improvement(model, naive)
     cards = (
@@ -191,7 +191,7 @@ def _caption(data: ReportData, name: str) -> tuple[str, str]:
         "cells": (
             "Error by cell",
             "Over both directions and all test windows. Right: how far the model's RMSE is below "
-            f"that of the best naive forecast, {LABELS[best_naive(data)].lower()}; green cells are "
+            f"that of the best naive forecast, {LABELS[best_naive(data.metrics)].lower()}; green cells are "
             "forecast better by the model, purple ones worse. The busiest cell (row "
             f"{row}, column {col}) is outlined.",
         ),

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums, add_forecasts, names
 from crowdflow.schema import features
 
@@ -124,7 +125,7 @@ class _Combiner(beam.CombineFn):
     def extract_output(self, accumulator):
         own = accumulator[""].metrics()
         naive = {source: accumulator[source].metrics() for source in features.NAIVE_FORECASTS}
-        best = min(metrics[RMSE_ACTIVE] for metrics in naive.values())
+        best = naive[best_naive(naive)][RMSE_ACTIVE]
         found = {RATIO_TO_NAIVE: own[RMSE_ACTIVE] / best if best else float("inf"), **own}
         for source, metrics in naive.items():
             found |= {source_metric(source, name): value for name, value in metrics.items()}

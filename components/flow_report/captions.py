@@ -3,10 +3,10 @@
 from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
-    best_naive,
     busiest_cell,
     chosen_windows,
 )
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
 
 
@@ -33,7 +33,7 @@ def caption(data: ReportData, name: str) -> tuple[str, str]:
         "cells": (
             "Error by cell",
             "Over both directions and all test windows. Right: how far the model's RMSE is below "
-            f"that of the best naive forecast, {LABELS[best_naive(data)].lower()}; the model is "
+            f"that of the best naive forecast, {LABELS[best_naive(data.metrics)].lower()}; the model is "
             f"better in green cells and worse in purple ones. The busiest cell (row {row}, column "
             f"{col}) is outlined.",
         ),

@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
-    best_naive,
     busiest_cell,
     chosen_windows,
 )
 from crowdflow.components.flow_report.theme import LIGHT
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.features import CHANNELS
 from crowdflow.schema.intervals import to_datetime64
 
@@ -61,7 +61,7 @@ def flow_maps(data: ReportData, channel: int) -> Figure:
 def cell_maps(data: ReportData) -> Figure:
     """By cell, over both directions: RMSE, mean error, and RMSE below that of the best naive forecast."""
     errors = data.prediction[:, 0] - data.truth[:, 0]
-    naive = best_naive(data)
+    naive = best_naive(data.metrics)
     rmse, naive_rmse = (
         np.sqrt(np.square(e, dtype=np.float64).mean(axis=(0, 3)))
         for e in (errors, data.naive[naive][:, 0] - data.truth[:, 0])

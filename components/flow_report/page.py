@@ -10,7 +10,8 @@ from crowdflow.components.flow_report.captions import caption
 from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_report.facts import data_cards, training_cards
 from crowdflow.components.flow_report.plots import figures
-from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData, best_naive
+from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
 
 __all__ = ["ReportData", "render_page"]
@@ -74,7 +75,7 @@ def _outcome(data: ReportData) -> dict[str, Any]:
 
 def _headline(data: ReportData) -> list[dict[str, str]]:
     """The three numbers to remember."""
-    best = best_naive(data)
+    best = best_naive(data.metrics)
     model, naive = (data.metrics[name][_LEADING_METRIC] for name in ("model", best))
     cards = (
         ("Model, RMSE over active cells", f"{model:.2f}", data.unit),

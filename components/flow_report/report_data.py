@@ -121,11 +121,6 @@ def _refuse(name: str, expected: Any, received: tuple[int, ...]) -> None:
     raise DataError(f"The report's {name}: expected {expected}. Received: {list(received)}.")
 
 
-def best_naive(data: ReportData) -> str:
-    """Name of the naive forecast with the smallest RMSE over active cells."""
-    return min(NAIVE_FORECASTS, key=lambda name: data.metrics[name]["rmse_active_cells"])
-
-
 def busiest_cell(data: ReportData) -> tuple[int, int]:
     """Row and column of the cell with the largest true flow, both directions, over all windows."""
     total = data.truth[:, 0].sum(axis=(0, 3), dtype=np.float64)  # [H, W]

@@ -12,7 +12,9 @@ from tfx.utils import path_utils
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
 from crowdflow.evaluation.flow_errors import RATIO_TO_NAIVE, source_metric
+from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
+from crowdflow.evaluation.window_files import parse_windows, read_windows
 from crowdflow.flows import metrics
 from crowdflow.schema import features
 
@@ -80,7 +82,7 @@ def _own(values: dict[str, float], config: Config) -> dict[str, float]:
 def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: bool) -> list[str]:
     """Why the model was blessed or not, by the Evaluator's validation: one comparison per line."""
     own = overall["model"][metrics.RMSE_ACTIVE]
-    best = min(features.NAIVE_FORECASTS, key=lambda s: overall[s][metrics.RMSE_ACTIVE])
+    best = best_naive(overall)
     naive, margin = overall[best][metrics.RMSE_ACTIVE], config.evaluation.naive_margin
     failed = set()
     result = tfma.load_validation_result(evaluation)
@@ -119,14 +121,12 @@ def report_data(
       model: folder of the Trainer's output.
       active: 1 for each cell that was active before the test period, `[H][W]`.
     """
-    pattern = os.path.join(windows, _TEST, "*")
-    files = sorted(tf.io.gfile.glob(pattern))
-    records = [r.numpy() for r in tf.data.TFRecordDataset(files, compression_type="GZIP")]
+    records = read_windows(os.path.join(windows, _TEST))
     shape = (config.windows.horizon, config.grid.rows, config.grid.cols, 2)
     names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
     spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
-    parsed = {k: v.numpy() for k, v in tf.io.parse_example(records, spec).items()}
+    parsed = parse_windows(records, spec)
     order = np.argsort(parsed[features.TARGET_TIME])
     parsed = {name: values[order] for name, values in parsed.items()}
     served = tf.saved_model.load(path_utils.serving_model_path(model))

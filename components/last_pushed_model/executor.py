@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies 
 from crowdflow.components.last_pushed_model import models
 from crowdflow.components.stable_output import STATE, StableOutputDriver
 from crowdflow.config import Config
+from crowdflow.evaluation.window_files import read_windows
 from crowdflow.schema import features
 from crowdflow.storage import versions
 from crowdflow.storage.files import fetched_folder
@@ -47,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
         candidate = candidate_digest(input_dict)
         code = exec_properties["code_fingerprint"]
         state = versions.serving_state(serving, candidate, code)
-        examples = _read(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
+        examples = read_windows(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
         test_start = min(map(models.target_time, examples))
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
@@ -63,7 +63,7 @@ class Executor(base_executor.BaseExecutor):
                 break
             passed_over.append(f"version {version.name}: {reason}")
             log.warning("passed over: version %s: %s", version.name, reason)
-        naive = "" if found else models.best_naive(examples, shape)
+        naive = "" if found else models.best_naive_forecast(examples, shape)
         if found:
             io_utils.copy_dir(str(found), folder)
         else:
@@ -89,8 +89,3 @@ def candidate_digest(input_dict: dict[str, list[types.Artifact]]) -> str:
     """Hash of the model that the Trainer gave."""
     model = artifact_utils.get_single_instance(input_dict["model"])
     return versions.model_digest(Path(path_utils.serving_model_path(model.uri)))
-
-
-def _read(folder: str) -> list[bytes]:
-    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*")))
-    return [r.numpy() for r in tf.data.TFRecordDataset(files, compression_type="GZIP")]

@@ -8,7 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from crowdflow.config import Config
-from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums
+from crowdflow.evaluation.naive import best_naive
+from crowdflow.evaluation.window_files import parse_windows
+from crowdflow.flows.metrics import ErrorSums
 from crowdflow.schema import features
 from crowdflow.schema.intervals import format_start
 
@@ -21,7 +23,7 @@ _SAME = {
 }
 
 
-def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
+def best_naive_forecast(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
     """The naive forecast with the smallest RMSE on some windows.
 
     Args:
@@ -30,15 +32,15 @@ def best_naive(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
     """
     names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
-    parsed = tf.io.parse_example(list(serialized), spec)
-    truth = parsed[features.TARGET].numpy()
+    parsed = parse_windows(serialized, spec)
+    truth = parsed[features.TARGET]
     cells = shape[1] * shape[2]
 
-    def rmse(source: str) -> float:
-        forecast = parsed[features.naive_feature(source)].numpy()
-        return ErrorSums.zero(shape[0]).add(truth, forecast, cells).metrics()[RMSE_ACTIVE]
+    def metrics(source: str) -> dict[str, float]:
+        forecast = parsed[features.naive_feature(source)]
+        return ErrorSums.zero(shape[0]).add(truth, forecast, cells).metrics()
 
-    return min(features.NAIVE_FORECASTS, key=rmse)
+    return best_naive({source: metrics(source) for source in features.NAIVE_FORECASTS})
 
 
 def target_time(serialized: bytes) -> int:

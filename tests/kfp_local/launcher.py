@@ -70,14 +70,20 @@ def launch(
             if process.poll() is None:
                 os.killpg(process.pid, 9)
                 process.wait()
+    _apply_changes(made, output_file)
+    for name, artifact in made.items():
+        if code == 0 or name == LOGS:
+            store.upload(artifact["uri"], root)
+    return code, made
+
+
+def _apply_changes(made: dict[str, dict[str, Any]], output_file: Path) -> None:
+    """Updates each output with the address and the properties that the step wrote, if it wrote any."""
     output = json.loads(output_file.read_text()) if output_file.exists() else {}
     for name, artifact in made.items():
         for changed in output.get("artifacts", {}).get(name, {}).get("artifacts", [])[:1]:
             artifact["uri"] = changed.get("uri") or artifact["uri"]
             artifact["metadata"] = {**artifact["metadata"], **changed.get("metadata", {})}
-        if code == 0 or name == LOGS:
-            store.upload(artifact["uri"], root)
-    return code, made
 
 
 def resolve(text: str, given: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ def test_the_naive_forecast_with_the_smallest_rmse_is_chosen(test_windows, best)
     columns = dict(test_windows)
     better = features.naive_feature(best)
     columns[better] = columns[features.TARGET] + np.float32(0.25)
-    assert models.best_naive(encode_columns(columns), SHAPE) == best
+    assert models.best_naive_forecast(encode_columns(columns), SHAPE) == best
 
 
 def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, tmp_path):

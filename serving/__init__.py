@@ -1,4 +1,4 @@
-"""Forecasts from a pushed model: windows of recent flows, asked of a folder or of TensorFlow Serving.
+"""Forecasts from a pushed model, in a folder or on TensorFlow Serving, for windows of recent flows.
 
 Neither TFX nor Beam is imported, and no TensorFlow with `RestServer`:
 

@@ -1,4 +1,4 @@
-"""Forecasts of many windows with Beam and a pushed model, to Parquet."""
+"""Batch forecasts with Beam and a pushed model, written as Parquet."""
 
 import collections
 import dataclasses
@@ -47,12 +47,12 @@ _SCHEMA = pa.schema(
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The forecasts of a range, and where each day of frames has to go.
+    """The forecasts of a range of dates, and which days need each day of frames.
 
     Attributes:
-      targets: those with every lag, wall-clock minutes, int64 `[m]`.
-      left_out: the others, by the first interval that they miss.
-      routes: source day (since 1970-01-01) -> the days whose forecasts look at it.
+      targets: forecasts with every lag, wall-clock minutes, int64 `[m]`.
+      left_out: counts of the other forecasts by the first missing interval.
+      routes: source day (since 1970-01-01) -> the days whose forecasts use it.
     """
 
     targets: np.ndarray
@@ -113,7 +113,7 @@ class _BuildRequests(beam.DoFn):
 
 
 class _Model(ModelHandler[tuple, tuple, ModelFolder]):
-    """The pushed model, loaded once a process; an element is a day's windows."""
+    """The pushed model, loaded once per process; an element holds one day's windows."""
 
     def __init__(self, folder: str):
         super().__init__()
@@ -127,7 +127,9 @@ class _Model(ModelHandler[tuple, tuple, ModelFolder]):
     ) -> Iterable[tuple]:
         for targets, inputs in batch:
             flows = []
-            for first in range(0, len(targets), features.MAX_BATCH):  # a day at 1 minute has 1,440
+            for first in range(
+                0, len(targets), features.MAX_BATCH
+            ):  # one day of 1-minute intervals has 1,440
                 part = {name: v[first : first + features.MAX_BATCH] for name, v in inputs.items()}
                 flows.append(model.predict(part, features.DENSE_SIGNATURE, features.FLOW))
             yield targets, np.concatenate(flows)
@@ -144,7 +146,7 @@ def _as_table(answer: tuple[np.ndarray, np.ndarray], minutes: int) -> pa.Table:
 
 
 class FramesToForecasts(beam.PTransform):
-    """Frames, a block a day, to Parquet files of forecasts, and the plan's counts beside them."""
+    """Turns frames, one block per day, into Parquet files of forecasts, and writes the plan's counts."""
 
     def __init__(
         self,
@@ -204,7 +206,7 @@ def run(
       data: files, folders and patterns.
       first: as in `ranges.between`.
       last: likewise.
-      out: the folder; forecasts that an earlier call left in it are replaced at the end.
+      out: the folder; forecasts of an earlier call in it are replaced at the end.
       beam_args: Beam options.
       say: prints a line.
 

@@ -1,4 +1,4 @@
-"""From an address to what answers there."""
+"""Connects to a model by its address."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from crowdflow.storage.store_path import as_path
 
 
 def connect(address: str, **options: Any) -> Transport:
-    """The model at an address.
+    """Returns a transport to the model at an address.
 
     Args:
       address: a folder, local or `s3://` or `gs://` (a SavedModel, or version folders of which the newest whole

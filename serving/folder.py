@@ -1,4 +1,4 @@
-"""A pushed model in a folder, answered in this process."""
+"""A pushed model in a folder, run in this process."""
 
 from collections.abc import Mapping
 
@@ -36,7 +36,7 @@ class ModelFolder:
             ) from None
         self._signatures = model.signatures
         self._tf = tf
-        self._model = model  # its variables go with it
+        self._model = model  # keeps its variables alive
 
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
         """See `Transport`."""
@@ -69,7 +69,7 @@ def find_model(folder: AnyPath, version: int | None) -> AnyPath:
 
 
 def _message(error: Exception) -> str:
-    """What an assertion in the graph says, without the graph's account of itself."""
+    """The message of an assertion in the graph, without the graph's own context."""
     text = getattr(error, "message", None) or str(error)
     lines = [line for line in text.splitlines() if "assertion failed" in line]
     return (lines or text.splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Forecasts of a model from recent flows."""
+"""Forecasts from recent flows."""
 
 import dataclasses
 import json
@@ -15,12 +15,12 @@ from crowdflow.schema.intervals import to_datetime64
 from crowdflow.serving import request
 from crowdflow.serving.transport import Transport
 
-BATCH = 64  # windows a request
+BATCH = 64  # windows per request
 
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """Forecasts, one a target.
+    """Forecasts, one per target.
 
     Attributes:
       starts: wall-clock minutes of each step's interval, int64 `[m, h]`.
@@ -31,9 +31,9 @@ class Forecast:
     flows: np.ndarray
 
     def table(self) -> pd.DataFrame:
-        """One row a step and cell: forecast_start, step, interval_start, row, col, inflow, outflow.
+        """One row per step and cell: forecast_start, step, interval_start, row, col, inflow, outflow.
 
-        Times are local and without a zone; `step` counts from 1.
+        Times are local, without a zone; `step` counts from 1.
         """
         index = np.indices(self.flows.shape[:-1]).reshape(4, -1)
         forecast, step, row, col = index
@@ -53,21 +53,21 @@ class Forecast:
 
 
 class Forecaster:
-    """Asks a model for forecasts. The settings that make its windows are the model's own.
+    """Gets forecasts from a model. Windows are built with the model's own settings.
 
     Attributes:
       config: of the model.
     """
 
     def __init__(self, transport: Transport, config: Config | None = None):
-        """Asks the model for its settings.
+        """Gets the settings from the model.
 
         Args:
           transport: see `serving.connect`.
           config: settings to use instead.
 
         Raises:
-          ServingError: the model does not answer, or tells no settings.
+          ServingError: the model does not answer, or returns no settings.
         """
         self._transport = transport
         if config is None:
@@ -90,7 +90,7 @@ class Forecaster:
         return int(history.frames.starts[-1]) + self.config.intervals.minutes
 
     def forecast(self, history: History, targets: np.ndarray | None = None) -> Forecast:
-        """Forecasts of some targets.
+        """Forecasts for the given targets.
 
         Args:
           history: frames up to then.
@@ -112,7 +112,7 @@ class Forecaster:
     def in_batches(
         self, history: History, targets: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same, request by request: targets int64 `[b]`, and their flows `[b, h, H, W, 2]`."""
+        """Like `forecast`, one request at a time: targets int64 `[b]`, and their flows `[b, h, H, W, 2]`."""
         for first in range(0, len(targets), BATCH):
             batch = targets[first : first + BATCH]
             inputs = request.build(history, batch, self.config)
@@ -120,7 +120,7 @@ class Forecaster:
 
 
 def settings_of(account: str | bytes) -> Config:
-    """The settings that a model tells of itself.
+    """The settings in a model's account of itself.
 
     Raises:
       ServingError: it is no such text, or they are those of another version of this project.

@@ -17,7 +17,7 @@ _FIRST_WAIT = 0.2  # seconds; doubled with every retry
 _CHANNEL = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.enable_retries", 0),  # gRPC's own do not outlast a server's start
+    ("grpc.enable_retries", 0),  # gRPC's own retries end before a server has started
     ("grpc.initial_reconnect_backoff_ms", int(_FIRST_WAIT * 1000)),
 ]
 
@@ -26,7 +26,7 @@ class GrpcServer:
     """A transport over gRPC; see `serving.transport`."""
 
     def __init__(self, address: str, **options: Any):
-        """Asks nothing yet.
+        """Sends no request yet.
 
         Args:
           address: `host:port`.
@@ -51,12 +51,12 @@ class GrpcServer:
         return tf.make_ndarray(self._ask(request).outputs[output])
 
     def _ask(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        """Asks again where no server answers, or it is not ready: a forecast changes nothing."""
+        """Retries while no server answers or it is not ready; a forecast has no side effects."""
         for attempt in itertools.count():
             try:
                 return self._stub.Predict(request, timeout=self._options.timeout)
             except grpc.RpcError as error:
                 if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == self._options.retries:
-                    said = f"{error.code().name} {error.details()}"
-                    raise ServingError(f"grpc://{self._address}: {said}") from None
+                    message = f"{error.code().name} {error.details()}"
+                    raise ServingError(f"grpc://{self._address}: {message}") from None
             time.sleep(_FIRST_WAIT * 2**attempt)

@@ -17,14 +17,14 @@ _MOST_STEPS = 6
 
 
 def require_formats(out: Path | None, picture: Path | None) -> None:
-    """Raises ConfigError where a file's name has another ending than it can be written as."""
+    """Raises ConfigError if a file name has an ending that cannot be written."""
     for path, endings in ((out, (".csv", ".parquet")), (picture, (".png", ".svg", ".pdf"))):
         if path and path.suffix.lower() not in endings:
             raise ConfigError(f"{path}: expected a name that ends in {' or '.join(endings)}.")
 
 
 def describe(forecast: Forecast) -> Iterator[str]:
-    """A line an interval: sums over the city, and the busiest cell."""
+    """One line per interval: sums over the city, and the busiest cell."""
     cells = forecast.flows.shape[3]
     flat = [
         (start, maps)
@@ -41,7 +41,7 @@ def describe(forecast: Forecast) -> Iterator[str]:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Writes CSV or Parquet, by the name's ending; whole or not at all."""
+    """Writes CSV or Parquet, by the name's ending, atomically."""
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".csv":
@@ -52,7 +52,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def draw(forecast: Forecast, path: Path) -> None:
-    """Draws the maps of the first forecast: inflow and outflow, a column a step; row 0 is north."""
+    """Draws the maps of the first forecast: inflow and outflow, one column per step; row 0 is north."""
     import matplotlib
 
     matplotlib.use("Agg")

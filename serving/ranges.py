@@ -16,7 +16,7 @@ _SHOWN = 5
 
 
 def parse(text: str) -> int:
-    """Wall-clock minutes of a local time, `2014-09-21 08:00`, or of a date's midnight.
+    """Wall-clock minutes of a local time such as `2014-09-21 08:00`, or of midnight on a date.
 
     Raises:
       ConfigError: it is no such text, or has seconds or a zone.
@@ -59,7 +59,7 @@ def between(first: str | None, last: str | None, starts: np.ndarray, minutes: in
 def keep_possible(
     forecaster: Forecaster, history: History, wanted: np.ndarray, say: Callable[[str], None]
 ) -> np.ndarray:
-    """Those of the wanted intervals that have every lag; the others are told.
+    """Keeps the intervals that have every lag, and reports the others.
 
     Raises:
       DataError: none has.
@@ -70,12 +70,12 @@ def keep_possible(
         f"{format_start(target)} needs {format_start(time)} ({label})"
         for target, label, time in lost[:_SHOWN]
     ]
-    told = (
+    summary = (
         f"left out {len(lost):,} of {len(wanted):,} forecasts for a missing interval: "
         + "; ".join([*lines, "..."] if len(lost) > _SHOWN else lines)
     )
     if len(lost) == len(wanted):
-        raise DataError(f"No forecast can be made: {told}.")
+        raise DataError(f"No forecast can be made: {summary}.")
     if lost:
-        say(told)
+        say(summary)
     return np.setdiff1d(wanted, [target for target, _, _ in lost])

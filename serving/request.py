@@ -1,4 +1,4 @@
-"""Windows of recent flows as a request, by the definition that training has."""
+"""Builds requests from recent flows, by the same definition of a window as training."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def build(history: History, targets: np.ndarray, config: Config) -> dict[str, np
     """The inputs of `serving_default`.
 
     Args:
-      history: frames up to the forecasts' times; later ones are not looked at.
+      history: frames up to the times of the forecasts; later ones are not used.
       targets: starts of the first target intervals, wall-clock minutes, int64 `[m]`.
       config: of the model: intervals, ingest and windows are used.
 

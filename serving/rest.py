@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API. No TensorFlow is needed to ask.
+"""TensorFlow Serving's REST API. The client needs no TensorFlow.
 
 https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -23,7 +23,7 @@ class RestServer:
     """A transport over HTTP; see `serving.transport`."""
 
     def __init__(self, address: str, **options: Any):
-        """Asks nothing yet.
+        """Sends no request yet.
 
         Args:
           address: `http://host:port`.
@@ -40,7 +40,7 @@ class RestServer:
             total=asked.retries,
             backoff_factor=_FIRST_WAIT,
             status_forcelist=_NOT_READY,
-            allowed_methods=["POST"],  # a forecast changes nothing, so asking twice does no harm
+            allowed_methods=["POST"],  # a forecast has no side effects, so it can be retried
             raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
@@ -60,14 +60,14 @@ class RestServer:
         except requests.RequestException as error:
             raise ServingError(f"{self._url}: no answer. {error}") from None
         if answer.status_code != requests.codes.ok:
-            raise ServingError(f"{self._url}: {answer.status_code} {_said(answer)}")
+            raise ServingError(f"{self._url}: {answer.status_code} {_error_text(answer)}")
         try:
             found = orjson.loads(answer.content)["outputs"]
         except (ValueError, KeyError, TypeError):
             raise ServingError(
                 f"{self._url}: expected JSON with `outputs`. Received: {answer.text[:200]!r}."
             ) from None
-        if isinstance(found, dict):  # a signature with several outputs names them
+        if isinstance(found, dict):  # a signature with several outputs returns them by name
             found = found[output]
         texts = bool(found) and isinstance(found[0], str)
         return np.array(found, object if texts else np.float32)
@@ -83,7 +83,7 @@ def _plain(name: str, values: np.ndarray) -> np.ndarray | list:
     return np.ascontiguousarray(values)
 
 
-def _said(answer: requests.Response) -> str:
+def _error_text(answer: requests.Response) -> str:
     try:
         return str(orjson.loads(answer.content)["error"])
     except (ValueError, KeyError, TypeError):

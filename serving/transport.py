@@ -1,4 +1,4 @@
-"""What a model that answers is, whether a folder or a server."""
+"""The interface to a model, in a folder or on a server."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,34 +11,34 @@ from crowdflow.schema.features import MODEL_NAME
 
 
 class Transport(Protocol):
-    """Takes a request to a model."""
+    """Sends requests to a model."""
 
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
-        """Asks once.
+        """Sends one request.
 
         Args:
           inputs: int64, float32 or object (texts) arrays `[batch, ...]` by name.
           signature: its name.
-          output: the name of the answer wanted.
+          output: name of the output to return.
 
         Returns:
           float32 `[batch, ...]`, or object (texts) `[batch]`.
 
         Raises:
-          ServingError: the model refused, or does not answer; says what it said.
+          ServingError: the model refused, with its message, or does not answer.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a server is asked.
+    """How to reach a model on a server.
 
     Attributes:
       name: of the model.
-      version: of the model, or None for the one that the server prefers.
+      version: of the model, or None for the server's default.
       label: of a version, such as `canary`, instead.
-      timeout: seconds a request may take.
-      retries: how often a request that finds no server, or one that is not ready, is repeated.
+      timeout: seconds until a request times out.
+      retries: how often a request is retried when no server answers or it is not ready.
 
     Raises:
       ServingError: both version and label are given.

@@ -4,12 +4,12 @@ from tfx.types import artifact
 
 
 class FlowCounters(artifact.Artifact):
-    """A folder with `counters.json`: what a node read, kept and dropped, and why."""
+    """A folder with `counters.json`: what a node read, kept and dropped, with the reasons."""
 
     TYPE_NAME = "crowdflow.FlowCounters"
 
 
 class FlowReport(artifact.Artifact):
-    """A folder with the report of a run."""
+    """A folder with a run's report."""
 
     TYPE_NAME = "crowdflow.FlowReport"

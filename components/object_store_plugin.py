@@ -21,11 +21,11 @@ _BUFFER_BYTES = 8 << 20
 
 
 class Stat(NamedTuple):
-    """What is known of an object or folder, by the names of TensorFlow's FileStatistics.
+    """Facts about an object or folder, named as in TensorFlow's FileStatistics.
 
     Attributes:
       length: bytes.
-      mtime_nsec: when it was written, nanoseconds since 1970-01-01 UTC.
+      mtime_nsec: time of writing, nanoseconds since 1970-01-01 UTC.
       is_directory: whether it is a folder.
     """
 
@@ -35,7 +35,7 @@ class Stat(NamedTuple):
 
 
 class _Raw(io.RawIOBase):
-    """A client's file whose errors are told in one message, also those of the upload's end."""
+    """A client's file whose errors, at the end of an upload too, become one clear message."""
 
     def __init__(self, address: str, file: pa.NativeFile):
         self._address, self._file = address, file
@@ -72,7 +72,7 @@ class _Raw(io.RawIOBase):
 
 
 class ObjectStore(filesystem.Filesystem):
-    """TFX's interface on `storage.object_store`; see `tfx.dsl.io.fileio` for what each method is to do.
+    """TFX's interface on `storage.object_store`; `tfx.dsl.io.fileio` documents each method.
 
     What is not there raises `fileio.NotFoundError`; a store that does not answer, refuses or has no such bucket,
     `StoreError`. Folders come with their first object; an empty one that is asked for is an empty object. A rename
@@ -83,7 +83,7 @@ class ObjectStore(filesystem.Filesystem):
 
     @staticmethod
     def open(name: PathType, mode: str = "r") -> Any:
-        """Opens an object to read, or to write as a whole.
+        """Opens an object for reading, or for writing it whole.
 
         Raises:
           ValueError: another mode: an object cannot be appended to or changed.
@@ -132,7 +132,7 @@ class ObjectStore(filesystem.Filesystem):
 
     @staticmethod
     def makedirs(path: PathType) -> None:
-        """Puts an empty object where nothing is, so that the folder is there before its first object."""
+        """Writes an empty object, so that the folder exists before its first object."""
         path = _text(path)
         if object_store.info(path) is None:
             store, key = object_store.connect(path)
@@ -141,12 +141,12 @@ class ObjectStore(filesystem.Filesystem):
 
     @staticmethod
     def mkdir(path: PathType) -> None:
-        """The same; the folder around it comes with it."""
+        """Like `makedirs`: parent folders need not exist."""
         ObjectStore.makedirs(path)
 
     @staticmethod
     def remove(path: PathType) -> None:
-        """Removes an object; its folder stays."""
+        """Removes an object, but not its folder."""
         path = _text(path)
         _require(path, is_folder=False)
         store, key = object_store.connect(path)
@@ -155,7 +155,7 @@ class ObjectStore(filesystem.Filesystem):
 
     @staticmethod
     def rename(src: PathType, dst: PathType, overwrite: bool = False) -> None:
-        """Copies an object, or each of a folder, and then removes what was copied."""
+        """Copies an object, or every object in a folder, then removes the originals."""
         src, dst = _text(src), _text(dst)
         entry = _require(src)
         _require_free(dst, overwrite)
@@ -170,7 +170,7 @@ class ObjectStore(filesystem.Filesystem):
 
     @staticmethod
     def rmtree(path: PathType) -> None:
-        """Removes a folder with all that is in it."""
+        """Removes a folder and everything in it."""
         path = _text(path)
         _require(path, is_folder=True)
         store, key = object_store.connect(path)
@@ -189,7 +189,7 @@ class ObjectStore(filesystem.Filesystem):
     def walk(
         top: PathType, topdown: bool = True, onerror: Optional[Callable[..., None]] = None
     ) -> Iterator[tuple[PathType, list[PathType], list[PathType]]]:
-        """Folder, names of its folders, names of its objects, as `os.walk`: where `top` is not there, nothing."""
+        """Folder, names of its folders, names of its objects, as `os.walk`; nothing if `top` does not exist."""
         top = _text(top)
         found = object_store.entries(top)
         folders = [entry.address for entry in found if entry.is_folder]
@@ -224,7 +224,7 @@ def _require_free(path: str, overwrite: bool) -> None:
 
 
 def _copy(src: str, dst: str) -> None:
-    """Within one store, by the store itself; from one to another, through this process."""
+    """Copies inside the store if both addresses are in it, otherwise through this process."""
     store, key = object_store.connect(src)
     other, target = object_store.connect(dst)
     if type(store) is type(other):

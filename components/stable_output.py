@@ -1,4 +1,4 @@
-"""For nodes that look at something outside every time, yet often find what they found before.
+"""For nodes that look at something outside on every run, and often find what they found before.
 
 Such a node is never cached: it always runs. But the nodes after it are keyed by its artifact, and a new one
 would make them run again for nothing. So its driver gives the earlier artifact where its state is the same.
@@ -20,7 +20,7 @@ STATE = "state"
 
 
 class StableOutputDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
-    """Driver of a node with one output, where the orchestrator runs drivers (the local runner does).
+    """Driver of a node with one output, for orchestrators that run drivers, as the local runner does.
 
     A component insists on the older of the two interfaces, the launcher calls the newer.
     """
@@ -31,10 +31,10 @@ class StableOutputDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
 
     @abc.abstractmethod
     def state(self, execution_info: data_types.ExecutionInfo) -> str:
-        """What the node would find now; the same text that its executor writes as `STATE`."""
+        """What the node would find now, as the text that its executor writes as `STATE`."""
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Names the output artifact: an earlier one of the same state, inputs and code, or a new one."""
+        """Chooses the output artifact: an earlier one with the same state, inputs and code, or a new one."""
         [(key, [output])] = execution_info.output_dict.items()
         earlier = self._find(execution_info)
         result = driver_output_pb2.DriverOutput()

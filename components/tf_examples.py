@@ -31,7 +31,7 @@ def encode_frames(block: FrameBlock) -> list[bytes]:
 
 
 def encode_columns(columns: Mapping[str, np.ndarray]) -> list[bytes]:
-    """Serializes arrays as tf.Examples, one a row.
+    """Serializes arrays as tf.Examples, one per row.
 
     Args:
       columns: feature name -> array `[n, ...]`; integers become int64 features, the rest float32.
@@ -49,7 +49,7 @@ def encode_columns(columns: Mapping[str, np.ndarray]) -> list[bytes]:
             integer = np.issubdtype(values.dtype, np.integer)
             lists.append(_lists(values[first : first + step], np.int64 if integer else np.float32))
         encoded += _encoder().encode(pa.RecordBatch.from_arrays(lists, list(columns)))
-    # The encoder writes features in an order that changes from call to call.
+    # The encoder's order of features changes from call to call.
     parsed = map(example_pb2.Example.FromString, encoded)
     return [example.SerializeToString(deterministic=True) for example in parsed]
 
@@ -63,13 +63,13 @@ def decode_frames(
       serialized: `n` serialized tf.Examples.
       rows: H.
       cols: W.
-      covariates: those that every frame must carry.
+      covariates: the covariates that every frame must have.
 
     Returns:
-      The frames; a covariate keeps its kind, int64 or float32, and its shape.
+      The frames; a covariate keeps its type, int64 or float32, and its shape.
 
     Raises:
-      DataError: a feature is absent from a frame, or holds another number of values.
+      DataError: a frame lacks a feature, or has a wrong number of values.
     """
     batch = _decoder().DecodeBatch(list(serialized))
 

@@ -1,4 +1,4 @@
-"""The metrics inside the Evaluator: one array operation a window, where stock metrics take every cell apart."""
+"""The metrics inside the Evaluator: one array operation per window, not one per cell as in stock metrics."""
 
 from collections.abc import Iterable
 from typing import Any, Optional
@@ -28,7 +28,7 @@ class FlowErrors(tfma.metrics.Metric):
 
     Args:
       horizon: steps h.
-      code_fingerprint: unused here; it puts our code into the Evaluator's cache key.
+      code_fingerprint: not used; it puts our code into the Evaluator's cache key.
       name: of the metric.
     """
 
@@ -56,7 +56,7 @@ def _computations(
                     name=metric,
                     model_name=model,
                     output_name=output,
-                    example_weighted=None,  # as thresholds by name have it
+                    example_weighted=None,  # as in thresholds by name
                 )
                 for metric in _metric_names(horizon)
             }

@@ -70,10 +70,10 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
 
 
 def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> str:
-    """An Evaluator's configuration, as JSON, with other thresholds; see `EvaluationConfig`.
+    """Changes the thresholds in an Evaluator's configuration, as JSON; see `EvaluationConfig`.
 
     Raises:
-      ValueError: it has no such thresholds: it is none that `eval_config` gave.
+      ValueError: it lacks the thresholds that `eval_config` writes.
     """
     found = proto_utils.json_to_proto(text, tfma.EvalConfig())
     changed = 0

@@ -127,9 +127,8 @@ class _Model(ModelHandler[tuple, tuple, ModelFolder]):
     ) -> Iterable[tuple]:
         for targets, inputs in batch:
             flows = []
-            for first in range(
-                0, len(targets), features.MAX_BATCH
-            ):  # one day of 1-minute intervals has 1,440
+            # A day of 1-minute intervals has 1,440 windows.
+            for first in range(0, len(targets), features.MAX_BATCH):
                 part = {name: v[first : first + features.MAX_BATCH] for name, v in inputs.items()}
                 flows.append(model.predict(part, features.DENSE_SIGNATURE, features.FLOW))
             yield targets, np.concatenate(flows)

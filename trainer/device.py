@@ -1,4 +1,4 @@
-"""What the machine offers: devices, and the precision and the batches that pay on them."""
+"""The machine's devices, and the precision and batch size that suit them."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from crowdflow.config import TrainingConfig
 
 
 def strategy() -> tf.distribute.Strategy:
-    """All GPUs mirrored where there are several, else the default device."""
+    """Mirrors the model over all GPUs if there are several, else uses the default device."""
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
@@ -36,14 +36,14 @@ def choose_precision(setting: str) -> str:
 
 
 def choose_batches(config: TrainingConfig, gpu: bool | None = None) -> TrainingConfig:
-    """The settings for this machine: on a GPU with larger batches, and with learning rates to match.
+    """The settings for this machine: on a GPU, larger batches with learning rates to match.
 
     Adam's step hardly depends on the gradient's size, but its noise falls with the root of the batch: so does what
     the rate has to make up for.
 
     Args:
       config: as configured.
-      gpu: whether there is one; None looks.
+      gpu: whether there is a GPU; None detects it.
 
     Returns:
       `batch_size` times `gpu_batch_factor`, both rates times its square root, and so many times fewer steps where

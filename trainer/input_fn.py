@@ -1,4 +1,4 @@
-"""Windows into memory once, and the batches of an epoch by index: no decoding and no copy inside the loop."""
+"""Loads windows into memory once and batches them by index: nothing is decoded inside the training loop."""
 
 import itertools
 import re
@@ -47,7 +47,7 @@ def load_split(patterns: Sequence[str], graph: tft.TFTransformOutput) -> dict[st
 def load_some(
     patterns: Sequence[str], graph: tft.TFTransformOutput, count: int
 ) -> dict[str, np.ndarray]:
-    """The first windows of a split as they are, raw: `[n, ...]` by name, at most `count`, by target time."""
+    """The first `count` raw windows of a split by target time: `[n, ...]` by name."""
     found: dict[str, np.ndarray] = {}
     for batch in _raw_windows(patterns, graph):
         raw = {name: values.numpy() for name, values in batch.items()}
@@ -58,7 +58,7 @@ def load_some(
 
 
 def _raw_windows(patterns: Sequence[str], graph: tft.TFTransformOutput) -> tf.data.Dataset:
-    """Batches of windows as they are on disk, in the files' order."""
+    """Batches of raw windows, in the order of the files."""
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     spec = graph.raw_feature_spec()
     return (
@@ -69,14 +69,14 @@ def _raw_windows(patterns: Sequence[str], graph: tft.TFTransformOutput) -> tf.da
 
 
 def join(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Two splits as one, in their order."""
+    """Concatenates two splits."""
     return {name: np.concatenate([first[name], second[name]]) for name in first}
 
 
 def epoch_order(size: int, seed: int, phase: int, epoch: int) -> np.ndarray:
     """The order of an epoch's windows, int64 `[size]`.
 
-    A function of seed, phase and epoch alone: a resumed training sees what an undisturbed one would.
+    It depends on seed, phase and epoch alone, so a resumed training sees the same order.
     """
     return np.random.default_rng([seed, phase, epoch]).permutation(size)
 
@@ -91,17 +91,17 @@ def batches(
     phase: int,
     first_epoch: int,
 ) -> tf.data.Dataset:
-    """Endless training batches, epoch after epoch, each window at most once an epoch.
+    """Endless training batches, with each window at most once per epoch.
 
     Args:
       arrays: transformed features, `[n, ...]` each.
       inputs: names of the model's inputs.
-      size: the first `size` windows are trained on.
-      batch_size: windows a batch; the last one of a whole epoch may be smaller.
-      steps: batches an epoch, the first ones of its order; enough of them take every window.
-      seed: of the order.
+      size: train on the first `size` windows.
+      batch_size: windows per batch; the last batch of an epoch may be smaller.
+      steps: batches per epoch, from the start of its order.
+      seed: seed of the order.
       phase: 1 or 2, part of the order's seed.
-      first_epoch: where a resumed training starts.
+      first_epoch: the epoch at which a resumed training starts.
 
     Returns:
       Dataset of `(inputs, target)`.
@@ -118,7 +118,7 @@ def batches(
         found = {name: tf.gather(values, rows) for name, values in tensors.items()}
         return found, found.pop(features.TARGET)
 
-    # Python is asked once an epoch, never for a batch.
+    # Python runs once per epoch, never per batch.
     order = tf.TensorSpec([None], tf.int64)
     rows = tf.data.Dataset.from_generator(orders, output_signature=order).flat_map(
         lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size)

@@ -1,4 +1,4 @@
-"""ST-ResNet (Zhang, Zheng, Qi, AAAI 2017) in pure Keras 3: no TensorFlow in it, any backend runs it.
+"""ST-ResNet (Zhang, Zheng, Qi, AAAI 2017) in pure Keras 3, for any backend.
 
 `h` is the horizon; `C = 2h`, inflow and outflow of each step. The paper's network is h = 1.
 """
@@ -15,11 +15,11 @@ from crowdflow.schema import features
 
 @keras.saving.register_keras_serializable("crowdflow")
 class HadamardFusion(layers.Layer):
-    """Sum of the branches, each times a learnt weight a cell and channel (paper, eq. 5).
+    """Sum of the branches, each times a learnt weight per cell and channel (paper, eq. 5).
 
     Args:
       init: `uniform` draws the weights from [0, 1), as the authors do; `mean` starts as the branches' mean.
-      seed: of the draw.
+      seed: seed of the draw.
     """
 
     def __init__(self, init: str = "uniform", seed: int = 0, **kwargs):
@@ -45,17 +45,17 @@ class HadamardFusion(layers.Layer):
 
 @keras.saving.register_keras_serializable("crowdflow")
 class UsualTimesLevel(layers.Layer):
-    """What is usual for the targets, times how far the flows are above or below what is usual now.
+    """The average at the targets, times the present level: the flow in each closeness lag over its average.
 
     From closeness `[batch, lc, H, W, 2]` and average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], to
     `[batch, lc * h, H, W, 2]`: for each closeness lag the average of the targets, from zero flow on, times
     (the flow then) / (the usual flow then) - 1.
 
     Args:
-      whole_city: one level for all, of the city's totals; else each cell and channel has its own.
+      whole_city: one level for all cells, from the city's totals; else one per cell and channel.
     """
 
-    # Added to both flows, as a share of the range of flows: a quiet night's ratio says little.
+    # Added to both flows, as a share of the range of flows, because ratios of small flows are noise.
     CITY_SMOOTHING, CELL_SMOOTHING = 0.25, 0.02
 
     def __init__(self, whole_city: bool, **kwargs):
@@ -80,7 +80,7 @@ class UsualTimesLevel(layers.Layer):
 
 @keras.saving.register_keras_serializable("crowdflow")
 class LocalLinear(layers.Layer):
-    """A linear map that every cell has of its own: `[batch, H, W, I]` to `[batch, H, W, C]`.
+    """A linear map per cell: `[batch, H, W, I]` to `[batch, H, W, C]`.
 
     Args:
       channels: C.
@@ -110,7 +110,7 @@ class LocalLinear(layers.Layer):
 
 
 class _Builder:
-    """Makes layers of one dtype policy, each with a seed of its own."""
+    """Makes layers of one dtype policy, each with its own seed."""
 
     def __init__(self, dtype: str, seed: int):
         self.dtype = dtype
@@ -136,7 +136,7 @@ class _Builder:
         return layers.Dense(units, kernel_initializer=kernel, dtype=self.dtype, name=name)(x)
 
     def batch_norm(self, x, name: str):
-        # Keras' own 0.99 lags behind for hundreds of steps, many epochs of a small city.
+        # Keras' default of 0.99 lags behind for hundreds of steps, which are many epochs of a small city.
         return layers.BatchNormalization(momentum=0.9, dtype=self.dtype, name=name)(x)
 
 
@@ -153,12 +153,12 @@ def build_model(
 
     Args:
       model: the architecture.
-      windows: lengths of the branches (one of length 0 is left out), the average and the horizon h.
+      windows: lengths of the branches (length 0 leaves one out), the average and the horizon h.
       rows: H.
       cols: W.
-      external_size: E, length of the external vector; 0 where there is none.
-      seed: of all initial weights.
-      dtype: Keras dtype policy of the hidden layers; the head is always float32.
+      external_size: E, length of the external vector; 0 if there is none.
+      seed: seed of all initial weights.
+      dtype: Keras dtype policy of the hidden layers; the output layers are always float32.
 
     Returns:
       A model from a dict, closeness `[batch, lc, H, W, 2]`, period `[batch, lp * h, H, W, 2]`, trend
@@ -177,7 +177,7 @@ def build_model(
         if name == features.AVERAGE:
             continue
         if features.AVERAGE in inputs:
-            # Beside the lags, what is usual; for closeness, at its lags too.
+            # The average next to the lags; for closeness also the average at its lags.
             usual = inputs[features.AVERAGE]
             usual = usual if name == features.CLOSENESS else usual[:, :horizon]
             maps = layers.Concatenate(axis=1, name=f"{name}_and_usual")([maps, usual])
@@ -198,14 +198,14 @@ def build_model(
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Gives a network the weights of one that differs in precision alone: their order may differ, names do not."""
+    """Copies weights, by name, to a network that differs in precision only."""
     values = {weight.path: weight for weight in source.weights}
     for weight in target.weights:
         weight.assign(values[weight.path])
 
 
 def average(members: Sequence[keras.Model]) -> keras.Model:
-    """A model that answers the mean of its members' answers; a single one as it is."""
+    """The mean of the ensemble's members as one model; a single member as it is."""
     if len(members) == 1:
         return members[0]
     inputs = {name: keras.Input(x.shape[1:], name=name) for name, x in members[0].input.items()}
@@ -216,7 +216,7 @@ def average(members: Sequence[keras.Model]) -> keras.Model:
 
 
 def _branch(build: _Builder, x, model: ModelConfig, channels: int, name: str):
-    """One branch with weights of its own: `[batch, lags, H, W, 2]` to `[batch, H, W, C]`."""
+    """One branch, with its own weights: `[batch, lags, H, W, 2]` to `[batch, H, W, C]`."""
     x = _as_channels(x, name, build.dtype)
     x = build.conv(x, model.filters, f"{name}_conv_in")  # [batch, H, W, filters]
     for unit in range(1, model.residual_units + 1):
@@ -235,7 +235,7 @@ def _branch(build: _Builder, x, model: ModelConfig, channels: int, name: str):
 def _as_channels(x, name: str, dtype: str):
     """`[batch, n, H, W, 2]` to `[batch, H, W, 2 n]`."""
     _, maps, rows, cols, flows = x.shape
-    # A transpose, then a merge of the two last axes: a plain reshape would mix cells with maps.
+    # A plain reshape would mix cells with maps, so transpose first.
     x = layers.Permute((2, 3, 1, 4), dtype=dtype, name=f"{name}_transpose")(x)
     return layers.Reshape((rows, cols, maps * flows), dtype=dtype, name=f"{name}_channels")(x)
 
@@ -254,7 +254,7 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
     rows, cols, channels = shape
     x = build.dense(x, model.external_units, "external_hidden")
     x = build.relu(x, "external_relu")
-    # Behind a ReLU, zeros would never learn.
+    # Behind a ReLU, zero weights would never learn.
     zero = model.local and not model.external_relu
     x = build.dense(x, rows * cols * channels, "external_maps", zero)
     if model.external_relu:
@@ -263,9 +263,9 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
 
 
 def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
-    """The local component: `[batch, H, W, C]` each, linear in a cell's own maps and in the external vector.
+    """The per-cell linear component: `[batch, H, W, C]` each, linear in a cell's maps and the external vector.
 
-    It starts as the average, or as no flow where there is none.
+    It starts as the average, or as zero flow without one.
     """
     rows, cols, channels = shape
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last

@@ -1,4 +1,4 @@
-"""The Transform step: scaling by the train split, and calendar features derived from the target's time."""
+"""The Transform step: scales by the train split, and derives calendar features from the target time."""
 
 import datetime as dt
 from typing import Any
@@ -15,7 +15,7 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_m
 def preprocessing_fn(
     inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """Raw window features to the model's inputs. Analyzers see the train split only.
+    """Turns raw window features into the model's inputs. Analyzers see the train split only.
 
     Args:
       inputs: a batch of windows, as `schema/windows.pbtxt` has them.
@@ -48,7 +48,7 @@ def _external(inputs: dict[str, tf.Tensor], config: Config, holidays: list[str])
     times = inputs[features.TARGET_TIME]
     parts = []
     if config.transform.day_of_week:
-        day = weekday(times)  # integer arithmetic: the same function serves tensors
+        day = weekday(times)  # integer arithmetic, so the same function works on tensors
         parts.append(tf.one_hot(day, DAYS_PER_WEEK))
         parts.append(tf.cast(day < 5, tf.float32)[:, None])
     if config.transform.time_of_day:
@@ -78,7 +78,7 @@ def _external(inputs: dict[str, tf.Tensor], config: Config, holidays: list[str])
 
 
 def _holiday(times: tf.Tensor, holidays: list[str], config: Config) -> tf.Tensor:
-    """1 on a holiday, float32 `[batch]`; a time past the table's end fails, in every graph that has it."""
+    """1 on a holiday, float32 `[batch]`; a time past the table's end fails, in training and serving."""
     last = dt.date.fromisoformat(config.transform.holidays_until)
     message = f"{PAST_TABLE.format(last)}. Received wall-clock minutes:"
     end = date_to_minutes(last + dt.timedelta(days=1))

@@ -1,4 +1,4 @@
-"""What the Trainer node runs: load, train both phases, export."""
+"""What the Trainer node runs: load, train, export."""
 
 import dataclasses
 import hashlib
@@ -44,7 +44,7 @@ def run_fn(fn_args: FnArgs) -> None:
     training = device.choose_batches(config.training)
     precision = device.choose_precision(training.precision)
     log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
-    # Another precision's checkpoint, or one of other batches, is not gone on with.
+    # A checkpoint of another precision or batch size is not resumed.
     settings = custom["config"], custom["code_fingerprint"], precision, str(training.batch_size)
     key = training_key("".join(settings), train, evaluation)
     checkpoints = as_path(custom["checkpoints"]) / key
@@ -89,15 +89,15 @@ def train_members(
     checkpoints: AnyPath,
     log_dir: str,
 ) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
-    """Trains the members one after the other, or what is left of them.
+    """Trains the ensemble's members one after the other, resuming where it stopped.
 
     Args:
       config: of the run.
       precision: Keras dtype policy to train in.
       train: transformed windows of `train`, in order of time.
-      evaluation: those of `eval`.
-      checkpoints: a folder for this training alone.
-      log_dir: for TensorBoard.
+      evaluation: transformed windows of `eval`.
+      checkpoints: this training's own folder.
+      log_dir: folder for TensorBoard.
 
     Returns:
       The networks as trained; the same in float32; and every epoch's account, with its `member`.
@@ -130,7 +130,7 @@ def train_members(
 
 
 def member_seed(seed: int, member: int) -> int:
-    """The seed of a member, counted from 1: the first one's is the configuration's own."""
+    """The seed of a member, counted from 1; the first member has the configuration's seed."""
     if member == 1:
         return seed
     return int(np.random.default_rng([seed, member]).integers(2**31))
@@ -140,7 +140,7 @@ def eval_rmse(members: Sequence[keras.Model], windows: dict[str, np.ndarray], sp
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
     Args:
-      members: networks, in whatever precision.
+      members: networks, in any precision.
       windows: transformed, `[n, ...]` by name.
       span: trips from -1 to 1.
     """
@@ -151,7 +151,7 @@ def eval_rmse(members: Sequence[keras.Model], windows: dict[str, np.ndarray], sp
 
 
 def training_key(settings: str, *splits: dict[str, np.ndarray]) -> str:
-    """Hash of settings, code and data: the name under which a restart finds this training's checkpoint."""
+    """Hash of settings, code and data, by which a restart finds this training's checkpoint."""
     digest = hashlib.sha256(settings.encode())
     for arrays in splits:
         for name in sorted(arrays):

@@ -1,4 +1,4 @@
-"""The SavedModel that is pushed: raw flows in, real units out, float32, and no code of ours needed."""
+"""The pushed SavedModel: raw flows in, trips out, in float32, without any code of this project."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from crowdflow.trainer.warmup import write_warmup
 
 
 class _Served(tf.Module):
-    """Transform graph, model and the way back to trips."""
+    """The Transform graph, the model, and the scaling back to trips."""
 
     def __init__(
         self,
@@ -30,7 +30,9 @@ class _Served(tf.Module):
     ):
         super().__init__()
         self._model = model
-        self._variables = [v.value for v in model.variables]  # a tf.Module tracks no Keras layer
+        self._variables = [
+            v.value for v in model.variables
+        ]  # a tf.Module does not track Keras layers
         self._transform = graph.transform_features_layer()
         self._low, self._high = low, high
         self._minutes = config.intervals.minutes
@@ -49,10 +51,10 @@ class _Served(tf.Module):
 
 
 def _in_range(contract: schema_pb2.Feature, values: tf.Tensor) -> tf.Operation:
-    """Fails where a value is not finite or outside the data contract's bounds."""
+    """Fails if a value is not finite or outside the bounds of the data contract."""
     domain = getattr(contract, contract.WhichOneof("domain_info"))
     low, high = (tf.constant(bound, values.dtype) for bound in (domain.min, domain.max))
-    good = (values >= low) & (values <= high)  # NaN is neither
+    good = (values >= low) & (values <= high)  # false for NaN
     first = tf.boolean_mask(values, ~good)[:1]
     message = (
         f"{contract.name}: expected finite values within {domain.min:g}..{domain.max:g}. Received"
@@ -61,14 +63,14 @@ def _in_range(contract: schema_pb2.Feature, values: tf.Tensor) -> tf.Operation:
 
 
 def _on_raster(times: tf.Tensor, minutes: int) -> tf.Operation:
-    """Fails where a time starts no interval."""
+    """Fails if a time is not an interval boundary."""
     beside = tf.reduce_max(times % minutes)
     message = f"{features.TARGET_TIME}: expected starts of {minutes}-minute intervals. Received one off by"
     return tf.debugging.Assert(beside == 0, [message, beside, "minutes"])
 
 
 def _few_enough(values: tf.Tensor) -> tf.Operation:
-    """Fails where a request has more windows than a server should hold at once."""
+    """Fails if a request has more windows than a server should hold at once."""
     count = tf.shape(values)[0]
     message = f"expected at most {features.MAX_BATCH} windows in a request. Received"
     return tf.debugging.Assert(count <= features.MAX_BATCH, [message, count])
@@ -97,9 +99,9 @@ def export(
       low: the flow that scales to -1.
       high: the flow that scales to 1.
       config: for the inputs' names.
-      account: saved in and beside the model as JSON: what it was trained with and on.
-      folder: where to.
-      warmup: raw windows, `[n, ...]` by name: a server answers them before it takes requests.
+      account: the settings and data of the training, saved in the model and next to it as JSON.
+      folder: folder to write.
+      warmup: raw windows, `[n, ...]` by name, which a server runs before it takes requests.
     """
     served = _Served(model, graph, low, high, config)
     raw = graph.raw_feature_spec()

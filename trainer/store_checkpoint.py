@@ -1,4 +1,4 @@
-"""Checkpoints in an object store: a training's one file, uploaded after every epoch."""
+"""Checkpoints in an object store: one file per training, uploaded after every epoch."""
 
 import tempfile
 from pathlib import Path
@@ -12,14 +12,14 @@ from crowdflow.trainer.training import Checkpoint, TrainingState
 
 
 def checkpoint_in(folder: AnyPath) -> Checkpoint:
-    """The checkpoint of a training in a folder of its own, local or in an object store."""
+    """The checkpoint in a training's own folder, local or in an object store."""
     return StoreCheckpoint(folder) if isinstance(folder, StorePath) else Checkpoint(folder)
 
 
 class StoreCheckpoint(Checkpoint):
-    """A checkpoint that is copied to an object store, whole or not at all, and found there again.
+    """A checkpoint that is uploaded to an object store atomically and downloaded from there.
 
-    Both methods raise a StoreError where the store does not answer or refuses.
+    Both methods raise a StoreError if the store does not answer or refuses.
     """
 
     def __init__(self, folder: StorePath):
@@ -28,7 +28,7 @@ class StoreCheckpoint(Checkpoint):
         self._object = str(folder / self._path.name)
 
     def save(self, state: TrainingState, model: keras.Model, best: list[np.ndarray]) -> None:
-        """Writes the file here, then uploads it."""
+        """Writes the file locally, then uploads it."""
         super().save(state, model, best)
         content = self._path.read_bytes()
         with (

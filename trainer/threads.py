@@ -1,4 +1,4 @@
-"""How many threads TensorFlow gives one operation."""
+"""The number of threads that TensorFlow uses for one operation."""
 
 import os
 
@@ -7,7 +7,7 @@ VARIABLE = "TF_NUM_INTRAOP_THREADS"
 
 
 def share_among_branches() -> None:
-    """Lets the branches of the network run beside each other, each on its share of the processors.
+    """Lets the network's branches run in parallel, each on its share of the processors.
 
     A convolution over a city's map is too small to be worth splitting. Measured on two processors: half as many
     samples again per second. Takes effect where TensorFlow has not started yet; what the environment says stays.

@@ -30,14 +30,14 @@ MOST_AT_ONCE = 32
 
 @dataclasses.dataclass
 class TrainingState:
-    """Where a training stands, saved with the weights after every epoch.
+    """The state of a training, saved with the weights after every epoch.
 
     Attributes:
       phase: 1, 2, or 3 when it is done.
-      epoch: epochs of this phase that are finished.
+      epoch: finished epochs of this phase.
       best_rmse: best eval RMSE so far, trips per interval, over all cells.
-      waited: epochs since then.
-      history: a dict an epoch: phase, epoch, loss (scaled), eval_rmse (trips, phase 1), seconds, learning_rate.
+      waited: epochs since the best.
+      history: one dict per epoch: phase, epoch, loss (scaled), eval_rmse (trips, phase 1), seconds, learning_rate.
     """
 
     phase: int = 1
@@ -48,17 +48,17 @@ class TrainingState:
 
 
 class Checkpoint:
-    """One file: state, weights, optimizer and best weights; replaced as a whole, never half written.
+    """One file with state, weights, optimizer and best weights, replaced atomically.
 
     Args:
-      folder: named by a hash of configuration, data and code, so that a restart finds its own.
+      folder: named by a hash of configuration, data and code, so that a restart finds it.
     """
 
     def __init__(self, folder: Path):
         self._path = folder / "checkpoint.npz"
 
     def save(self, state: TrainingState, model: keras.Model, best: list[np.ndarray]) -> None:
-        """Writes the file beside, then renames it."""
+        """Writes the file under another name, then renames it."""
         groups = {
             "weight": model.get_weights(),
             "optimizer": [np.asarray(v) for v in model.optimizer.variables],
@@ -74,7 +74,7 @@ class Checkpoint:
         partial.replace(self._path)
 
     def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:
-        """State and the groups `weight`, `optimizer` and `best`, or None where there is no checkpoint."""
+        """State and the groups `weight`, `optimizer` and `best`, or None if there is no checkpoint."""
         if not self._path.exists():
             return None
         groups: dict[str, list[np.ndarray]] = {"weight": [], "optimizer": [], "best": []}
@@ -85,7 +85,7 @@ class Checkpoint:
                 return TrainingState(**json.loads(str(saved["state"]))), groups
         except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             log.warning(
-                "%s: not a whole checkpoint (%s); training starts from the first epoch",
+                "%s: not a whole checkpoint (%s); training starts at the first epoch",
                 self._path.name,
                 error,
             )
@@ -93,7 +93,7 @@ class Checkpoint:
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """Keeps the account of a phase: history, best weights, early stopping, checkpoint, a line of progress."""
+    """Runs after every epoch: history, best weights, early stopping, checkpoint, a line of progress."""
 
     def __init__(self, trainer: "Trainer", epochs: int):
         super().__init__()
@@ -140,7 +140,7 @@ def _require_finite(entry: dict, config: TrainingConfig) -> None:
 
 
 def describe_epoch(entry: dict, epochs: int) -> str:
-    """An epoch's line of progress."""
+    """The line of progress for an epoch."""
     scored = "" if entry["eval_rmse"] is None else f"  eval rmse {entry['eval_rmse']:.4f}"
     return (
         f"phase {entry['phase']}  epoch {entry['epoch']}/{epochs}  loss {entry['loss']:.3e}{scored}"
@@ -149,7 +149,7 @@ def describe_epoch(entry: dict, epochs: int) -> str:
 
 
 def steps_at_once(steps: int) -> int:
-    """How many of an epoch's steps one call of the graph takes: what divides them, so that none is left over."""
+    """The number of steps in one call of the graph: a divisor of the epoch's steps, so that none is left over."""
     return max(n for n in range(1, MOST_AT_ONCE + 1) if steps % n == 0)
 
 
@@ -158,12 +158,12 @@ class Trainer:
 
     Args:
       model: built, not compiled; in `[-1, 1]` units.
-      config: the phases.
+      config: settings of both phases.
       train: transformed windows of `train`, in order of time.
-      evaluation: those of `eval`.
-      seed: of the order of windows.
-      checkpoint: where to resume from and save to.
-      log_dir: for TensorBoard.
+      evaluation: transformed windows of `eval`.
+      seed: seed of the order of windows.
+      checkpoint: checkpoint to resume from and save to.
+      log_dir: folder for TensorBoard.
     """
 
     def __init__(
@@ -182,14 +182,14 @@ class Trainer:
         self._eval = evaluation
         self._arrays = input_fn.join(train, evaluation)
         self._sizes = {1: len(train[features.TARGET]), 2: len(self._arrays[features.TARGET])}
-        # A difference of 2 in scaled units is the whole range of flows.
+        # The range of flows is 2 in scaled units.
         span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]
         self.trips_per_unit = float(span) / 2
         self.state = TrainingState()
         self.best = model.get_weights()
 
     def run(self) -> TrainingState:
-        """Trains both phases, or what is left of them. The model then has its final weights.
+        """Trains both phases, resuming where they stopped. The model then has its final weights.
 
         Raises:
           ConfigError: the loss is no longer a number; names the rate that did it.
@@ -218,7 +218,7 @@ class Trainer:
         if config.schedule == "cosine":
             steps = max(1, self._steps(phase) * epochs)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        # XLA is slower on a processor.
+        # XLA is slower on a CPU.
         self.model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse", jit_compile=False)
         self.model.optimizer.build(self.model.trainable_variables)
 

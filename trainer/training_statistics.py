@@ -1,4 +1,4 @@
-"""Statistics of what a model was trained on, in its own folder: a later run compares new data with them."""
+"""Statistics of a model's training data, stored with the model for later drift checks."""
 
 from collections.abc import Mapping
 

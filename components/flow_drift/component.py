@@ -1,4 +1,4 @@
-"""FlowDrift: how far the newest flows are from those that the last pushed model was trained on."""
+"""FlowDrift: how far the newest flows have drifted from the last pushed model's training data."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def FlowDrift(
     config: Parameter[str],
     code_fingerprint: Parameter[str],
 ) -> None:
-    """Compares, and writes `drift.json`; it never stops a run.
+    """Compares the newest flows with the training data and writes `drift.json`; never stops a run.
 
     The statistics of the training are in the model's own folder, which LastPushedModel copies: so they are found
     by no more than the serving folder. The newest data are the last `drift.days` days of the test windows.
@@ -52,7 +52,7 @@ def FlowDrift(
 def _account(
     starts: np.ndarray, maps: np.ndarray, model: str, version: str, schema_text: str
 ) -> dict[str, Any]:
-    """What `drift.json` holds; `not_compared` says why nothing was, and is null otherwise."""
+    """The content of `drift.json`; `not_compared` is the reason if nothing was compared, else null."""
     new = to_statistics(profile(starts, maps))
     training = read_training_statistics(model) if version else None
     account = {

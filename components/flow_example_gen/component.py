@@ -39,7 +39,7 @@ class FlowExampleGenSpec(ComponentSpec):
 
 
 class Driver(driver.FileBasedDriver):
-    """Puts the content of every input, side files too, into the fingerprint that caching uses."""
+    """Puts the content of every input, side files included, into the fingerprint used for caching."""
 
     def resolve_exec_properties(
         self,
@@ -47,9 +47,9 @@ class Driver(driver.FileBasedDriver):
         pipeline_info: data_types.PipelineInfo,
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
-        """Adds the span, no version, and the fingerprint, which no file's time or order enters.
+        """Adds the span, no version, and the fingerprint, which does not depend on file times or order.
 
-        The span is the last date of the range, as days since 1970-01-01; 0 where there is no range.
+        The span is the last date of the range, as days since 1970-01-01; 0 without a range.
 
         Raises:
           DataNotFoundError: an input is not there.
@@ -118,5 +118,5 @@ class FlowExampleGen(component.FileBasedExampleGen):
             examples=types.Channel(type=standard_artifacts.Examples),
             counters=types.Channel(type=FlowCounters),
         )
-        # FileBasedExampleGen's own constructor builds a spec without our parameters and outputs.
+        # The constructor of FileBasedExampleGen builds a spec without these parameters and outputs.
         super(component.FileBasedExampleGen, self).__init__(spec=spec)

@@ -1,4 +1,4 @@
-"""FlowExampleGen's executor: frames into the split `all`, counters and rejects beside them."""
+"""FlowExampleGen's executor: writes frames to the split `all`, and counters and rejects."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         """
         config = Config.from_sections(exec_properties["config"])
         paths = json.loads(exec_properties["paths"])
-        # A driver may have found the last date; where there is none, as on Kubeflow, it is found here.
+        # A driver may have resolved the last date; without one, as on Kubeflow, it is resolved here.
         resolved = resolve(paths, config, exec_properties.get(utils.SPAN_PROPERTY_NAME))
         config = resolved.config
         sources = inspect_sources(resolved.paths, config)
@@ -69,5 +69,5 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             io_utils.write_string_file(os.path.join(folder, name), text)
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        """The data flow of this execution; `paths`, not the split's pattern, says what is read."""
+        """The data flow of this execution; `paths`, not the split's pattern, names the input."""
         return lambda exec_properties, split_pattern: self._flows_to_examples

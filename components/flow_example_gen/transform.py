@@ -1,4 +1,4 @@
-"""FlowExampleGen's data flow: the frames of the ingest, with their covariates, as tf.Examples."""
+"""FlowExampleGen's data flow: ingested frames with their covariates, as tf.Examples."""
 
 import collections
 import dataclasses
@@ -24,14 +24,14 @@ _TALLY = "tally"
 @beam.typehints.with_input_types(FrameBlock)
 @beam.typehints.with_output_types(bytes)
 class EncodeFrames(beam.DoFn):
-    """Adds their covariates to frames and serializes them."""
+    """Adds covariates to frames and serializes them."""
 
     def __init__(self, sources: Sequence[Source], config: Config):
         self._ingest = config.ingest
         self._side = read_side_files(sources, config)
 
     def process(self, frames):
-        """Yields serialized frames, and a tally beside."""
+        """Yields serialized frames, and a tally as a tagged output."""
         known = side_files.covariates(
             frames.starts, **self._side, max_age_hours=self._ingest.weather_max_age_hours
         )
@@ -52,7 +52,7 @@ class FlowsToExamples(beam.PTransform):
         self._tally_path = tally_path
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[bytes]:
-        """The frames, serialized."""
+        """Returns the serialized frames."""
         found = pipeline | "Frames" >> FlowsToFrames(self._sources, self._config)
         encode = beam.ParDo(EncodeFrames(self._sources, self._config))
         examples = found["frames"] | encode.with_outputs(_TALLY, main="examples")

@@ -1,4 +1,4 @@
-"""The schema templates filled in from a configuration."""
+"""Fills in the schema templates from a configuration."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""LastPushedModel: the model that a new one must not be worse than."""
+"""LastPushedModel: finds the model that a new one must not be worse than."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -24,10 +24,10 @@ class LastPushedModelSpec(ComponentSpec):
 
 
 class LastPushedModel(base_component.BaseComponent):
-    """Finds the newest complete version in the serving folder that answers today's windows.
+    """Finds the newest complete version in the serving folder that can forecast today's windows.
 
-    Copies of the candidate itself do not count. Where there is none, or only partial or incompatible ones, the
-    baseline is the best naive forecast as a SavedModel, so that the Evaluator always has one. No TFX
+    Copies of the candidate do not count. If there is no such version, the baseline is the best naive forecast as a
+    SavedModel, so the Evaluator always has one. No TFX
     `Resolver`: open-source Kubeflow cannot run one.
 
     Example:

@@ -51,18 +51,18 @@ class Executor(base_executor.BaseExecutor):
         test_start = min(map(models.target_time, examples))
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
-        if tf.io.gfile.exists(folder):  # an earlier artifact of this very state
+        if tf.io.gfile.exists(folder):  # an earlier artifact with this state
             tf.io.gfile.rmtree(folder)
 
         passed_over, found = [], None
         for version in versions.pushed_before(serving, candidate):
             with fetched_folder(version) as copy:
-                reason = models.misfit(copy, examples, shape, test_start, config)
+                reason = models.incompatibility(copy, examples, shape, test_start, config)
             if reason is None:
                 found = version
                 break
             passed_over.append(f"version {version.name}: {reason}")
-            log.warning("passed over: version %s: %s", version.name, reason)
+            log.warning("version %s is not compared: %s", version.name, reason)
         naive = "" if found else models.best_naive_forecast(examples, shape)
         if found:
             io_utils.copy_dir(str(found), folder)
@@ -86,6 +86,6 @@ class Driver(StableOutputDriver):
 
 
 def candidate_digest(input_dict: dict[str, list[types.Artifact]]) -> str:
-    """Hash of the model that the Trainer gave."""
+    """Hash of the Trainer's model."""
     model = artifact_utils.get_single_instance(input_dict["model"])
     return versions.model_digest(Path(path_utils.serving_model_path(model.uri)))

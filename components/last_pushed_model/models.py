@@ -16,7 +16,7 @@ from crowdflow.schema.intervals import format_start
 
 _BATCH = 256
 # Settings in which two models must agree to forecast the same flows from the same windows; () is all of a section.
-_SAME = {
+_MUST_AGREE = {
     "grid": (),
     "intervals": (),
     "ingest": ("holidays", "weather", "weather_columns"),
@@ -24,7 +24,7 @@ _SAME = {
 
 
 def best_naive_forecast(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
-    """The naive forecast with the smallest RMSE on some windows.
+    """The naive forecast with the smallest RMSE on the given windows.
 
     Args:
       serialized: windows as tf.Examples.
@@ -44,13 +44,13 @@ def best_naive_forecast(serialized: Sequence[bytes], shape: Sequence[int]) -> st
 
 
 def target_time(serialized: bytes) -> int:
-    """When a window's first target interval starts, wall-clock minutes."""
+    """Start of a window's first target interval, wall-clock minutes."""
     feature = tf.train.Example.FromString(serialized).features.feature[features.TARGET_TIME]
     return feature.int64_list.value[0]
 
 
 def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
-    """Writes a SavedModel that answers a naive forecast that its windows carry."""
+    """Writes a SavedModel that returns a naive forecast from its windows."""
     name = features.naive_feature(source)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -62,10 +62,10 @@ def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
     tf.saved_model.save(tf.Module(), folder, signatures=signatures)
 
 
-def misfit(
+def incompatibility(
     folder: Path, serialized: Sequence[bytes], shape: Sequence[int], test_start: int, config: Config
 ) -> str | None:
-    """Why a pushed model cannot be compared on today's windows, or None where it can.
+    """Why a pushed model cannot be compared on today's windows, or None if it can.
 
     Args:
       folder: the version.
@@ -75,15 +75,15 @@ def misfit(
         test period knows the answers.
       config: of today's windows: grid, intervals and ingest.
 
-    Whatever stands in a serving folder must not stop a run: any failure to load or answer is a misfit.
+    Whatever is in a serving folder must not stop a run: any failure to load or answer counts as a reason.
     """
     try:
-        account = folder / features.ACCOUNT_FILE
-        told = json.loads(account.read_text()) if account.exists() else {}
-        until = told.get(features.TRAINED_UNTIL, -1)
+        path = folder / features.ACCOUNT_FILE
+        account = json.loads(path.read_text()) if path.exists() else {}
+        until = account.get(features.TRAINED_UNTIL, -1)
         if until >= test_start:
             return f"it was trained on targets up to {format_start(until)}, in the test period"
-        difference = _difference(told.get("config", {}), config)
+        difference = _difference(account.get("config", {}), config)
         if difference:
             return difference
         answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
@@ -96,17 +96,17 @@ def misfit(
                 return "its answer is not finite"
     except Exception as error:
         lines = str(error).splitlines() or [""]
-        said = next((line for line in lines if "assertion failed" in line), lines[0])
-        return f"{type(error).__name__}: {said}"[:300]
+        message = next((line for line in lines if "assertion failed" in line), lines[0])
+        return f"{type(error).__name__}: {message}"[:300]
     return None
 
 
-def _difference(told: dict, config: Config) -> str | None:
-    """What a model's settings say of its flows, where that is not what today's windows hold."""
-    if not told:
+def _difference(settings: dict, config: Config) -> str | None:
+    """The first setting in which a model's flows differ from today's windows, or None."""
+    if not settings:
         return None
-    own, today = Config.from_sections(told).to_dict(), config.to_dict()
-    for section, names in _SAME.items():
+    own, today = Config.from_sections(settings).to_dict(), config.to_dict()
+    for section, names in _MUST_AGREE.items():
         for name in names or today[section]:
             if own[section][name] != today[section][name]:
                 return f"its {section}.{name} is {own[section][name]}, here it is {today[section][name]}"

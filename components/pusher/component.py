@@ -7,7 +7,7 @@ from crowdflow.components.pusher.executor import Driver, Executor
 
 
 class Pusher(components.Pusher):
-    """TFX's Pusher; see the executor for what differs. Its interface is TFX's."""
+    """TFX's Pusher; only the executor and driver differ."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
     DRIVER_CLASS = Driver

@@ -1,4 +1,4 @@
-"""A Pusher that a kill cannot leave half done, and that does not push the same model twice."""
+"""A Pusher whose pushes are atomic, and that does not push the same model twice."""
 
 import contextlib
 import fcntl
@@ -25,7 +25,7 @@ from crowdflow.storage.versions import PUSH_MARK, SAVED_MODEL, complete_versions
 
 
 def push(model: Path, serving: AnyPath) -> AnyPath:
-    """Copies a SavedModel into a new numeric version folder: whole, or not at all.
+    """Copies a SavedModel into a new numeric version folder, atomically.
 
     In a local folder the copy is made in a folder that no model server reads and then renamed. In an object store,
     which has no such rename, `saved_model.pb` comes last: a version without it is not whole. Where the newest
@@ -36,7 +36,7 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
       The version folder.
 
     Raises:
-      StoreError: an object store does not answer or refuses, or something else wrote into the version meanwhile.
+      StoreError: an object store does not answer or refuses, or something else wrote to the version too.
     """
     if isinstance(serving, StorePath):
         _remove_half_versions(serving)
@@ -57,7 +57,7 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
 
 @contextlib.contextmanager
 def _lock(serving: Path) -> Iterator[None]:
-    """Waits until no other process pushes into a local folder; the lock goes with the process, however it ends."""
+    """Waits until no other process pushes to a local folder; the lock ends with the process."""
     folder = os.open(serving, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -67,13 +67,13 @@ def _lock(serving: Path) -> Iterator[None]:
 
 
 def _next_number(serving: AnyPath) -> str:
-    """The time in seconds, or the number after the newest version, whichever is larger."""
+    """The time in seconds or the number after the newest version, whichever is larger."""
     taken = [int(path.name) for path in serving.iterdir() if path.name.isdigit()]
     return str(max([int(time.time()), *(n + 1 for n in taken)]))
 
 
 def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
-    """Uploads a version; a mark beside it says, until it is whole, that it is ours to remove."""
+    """Uploads a version; until it is complete, a mark next to it says that a later push may remove it."""
     version, mark = serving / number, str(serving / f"{PUSH_MARK}{number}")
     with fileio.open(mark, "wb"):
         pass
@@ -92,13 +92,15 @@ def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
                 f"{version}: expected {len(expected)} uploaded files, found {len(found)}, or of other sizes. Does "
                 "another run push into the same folder?"
             )
-    with contextlib.suppress(fileio.NotFoundError):  # another push found the version whole
+    with contextlib.suppress(
+        fileio.NotFoundError
+    ):  # another push found the version complete and removed the mark
         fileio.remove(mark)
     return version
 
 
 def _remove_half_versions(serving: StorePath) -> None:
-    """Removes what a killed `_upload` left, and its marks."""
+    """Removes partial versions and marks of an `_upload` that was killed."""
     for mark in serving.iterdir():
         if mark.name.startswith(PUSH_MARK):
             version = serving / mark.name.removeprefix(PUSH_MARK)
@@ -108,13 +110,13 @@ def _remove_half_versions(serving: StorePath) -> None:
 
 
 def find_version(serving: AnyPath, digest: str) -> AnyPath | None:
-    """The newest complete version where it has a model's bytes, or None."""
+    """The newest complete version if it has the same bytes as the model, else None."""
     newest = complete_versions(serving)[-1:]
     return next((path for path in newest if model_digest(path) == digest), None)
 
 
 class Executor(tfx_pusher.Executor):
-    """TFX's Pusher executor with `push` in the place of its copying."""
+    """TFX's Pusher executor, with `push` instead of its copy."""
 
     def Do(
         self,
@@ -142,7 +144,7 @@ class Driver(StableOutputDriver):
     """Driver of Pusher."""
 
     def state(self, execution_info: data_types.ExecutionInfo) -> str:
-        """Where the candidate stands in the serving folder."""
+        """The candidate's state in the serving folder."""
         model = Path(Executor().GetModelPath(execution_info.input_dict))
         return pushed_state(model, serving_folder(execution_info.exec_properties))
 

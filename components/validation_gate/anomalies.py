@@ -1,4 +1,4 @@
-"""Anomalies in words: field, value and bound."""
+"""Describes anomalies by field, value and bound."""
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
@@ -10,7 +10,7 @@ def spell_out(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     schema: schema_pb2.Schema,
 ) -> list[str]:
-    """One line an anomaly, with field, value and bound.
+    """One line per anomaly, with field, value and bound.
 
     Such as `inflow: Out-of-range values: Unexpectedly high value: 5000>2000. Allowed 0 to 2000; found 0 to 5000.`
 
@@ -20,7 +20,7 @@ def spell_out(
       schema: the schema they broke.
 
     Returns:
-      Sorted lines; empty where nothing is wrong.
+      Sorted lines; empty if there is no anomaly.
     """
     contract = {feature.name: feature for feature in schema.feature}
     ranges = {}

@@ -1,4 +1,4 @@
-"""ValidationGate: stops the run where the frames break the data contract."""
+"""ValidationGate: stops the run if the frames break the data contract."""
 
 import os
 
@@ -26,7 +26,7 @@ def ValidationGate(
     verdict: OutputArtifact[FlowCounters],
     code_fingerprint: Parameter[str],
 ) -> None:
-    """Stops the run with the anomalies spelled out; ExampleValidator alone only writes them down.
+    """Stops the run and lists the anomalies, which ExampleValidator only records.
 
     Raises:
       ValidationError: a split has an anomaly; the message has field, value and bound of each.

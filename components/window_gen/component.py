@@ -1,4 +1,4 @@
-"""WindowGen: flow frames to the windows that a model trains on, split by target time."""
+"""WindowGen: turns flow frames into windows, split by target time."""
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec

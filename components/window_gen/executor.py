@@ -1,4 +1,4 @@
-"""Reads frames, writes windows by split and the counters of what was dropped."""
+"""Reads frames, and writes windows by split and counters of dropped windows."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Frames to windows in Beam: blocks of a day, each sent to the days whose windows need it."""
+"""Frames to windows in Beam: one block per day, sent to every day whose windows need it."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -23,13 +23,13 @@ def _days(starts: np.ndarray) -> np.ndarray:
 
 
 def take(block: FrameBlock, rows: np.ndarray) -> FrameBlock:
-    """Some rows of a block; `rows` is bool `[n]` or int64 `[m]`."""
+    """Selects rows of a block; `rows` is bool `[n]` or int64 `[m]`."""
     covariates = {name: values[rows] for name, values in block.covariates.items()}
     return FrameBlock(block.starts[rows], block.maps[rows], covariates)
 
 
 def split_days(block: FrameBlock) -> Iterator[tuple[int, FrameBlock]]:
-    """A block's days, each keyed by its number since 1970-01-01."""
+    """Splits a block by day; the key is the number of days since 1970-01-01."""
     days = block.starts // MINUTES_PER_DAY
     for day in np.unique(days):
         yield int(day), take(block, days == day)
@@ -37,7 +37,7 @@ def split_days(block: FrameBlock) -> Iterator[tuple[int, FrameBlock]]:
 
 @dataclasses.dataclass(frozen=True)
 class Routes:
-    """Where each day's frames and averages are needed, and the plan they come from.
+    """The plan of windows, and which days need each day's frames and averages.
 
     Attributes:
       plan: the windows.
@@ -53,7 +53,7 @@ class Routes:
 
 
 def make_routes(starts: np.ndarray, config: Config) -> Routes:
-    """Plans the windows of all frames and where each day of frames has to go."""
+    """Plans the windows of all frames, and which days need each day of frames."""
     minutes = config.intervals.minutes
     starts = np.sort(starts)
     plan = pure.plan_windows(starts, minutes, config.windows, config.split)
@@ -94,7 +94,7 @@ def day_windows(
 
     Args:
       day: days since 1970-01-01.
-      blocks: `frames` and `averages`, the blocks that were routed to this day.
+      blocks: `frames` and `averages`, the blocks sent to this day.
       routes: the plan.
       first: when each cell first has any flow, int64 `[H, W]`.
       config: grid, intervals, windows and covariates.
@@ -133,7 +133,7 @@ def first_flows(block: FrameBlock) -> np.ndarray:
 
 
 def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.ndarray:
-    """Cells that are active for each window: with any flow before it is made, the test period apart.
+    """Cells that are active for each window: with any flow before the window, not counting the test period.
 
     Args:
       first: as `first_flows`, of all frames, int64 `[H, W]`.
@@ -148,7 +148,7 @@ def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.
 
 
 class _Windows(beam.DoFn):
-    """`(day, {frames, averages})` to serialized windows, one tagged output a split."""
+    """`(day, {frames, averages})` to serialized windows, one tagged output per split."""
 
     def __init__(self, config: Config):
         self._config = config
@@ -228,7 +228,7 @@ class FramesToWindows(beam.PTransform):
 
 
 class Concatenate(beam.CombineFn):
-    """All int64 arrays as one."""
+    """Concatenates int64 arrays."""
 
     def create_accumulator(self):
         return []

@@ -1,1 +1,1 @@
-"""How far the newest flows are from those that a model was trained on."""
+"""How far the newest flows have drifted from a model's training data."""

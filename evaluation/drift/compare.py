@@ -1,4 +1,4 @@
-"""The newest flows against those that a model was trained on, by TFDV's drift comparators."""
+"""Compares the newest flows with a model's training data, by TFDV's drift comparators."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY
 
 
 def newest(starts: np.ndarray, days: int) -> np.ndarray:
-    """Which intervals are of the last days, bool `[n]`.
+    """Which intervals lie in the last days, bool `[n]`.
 
     Args:
       starts: wall-clock minutes, int64 `[n]`.
-      days: how many, counted back from the last interval's day.
+      days: number of days, counted back from the last interval's day.
     """
     day = starts // MINUTES_PER_DAY
     return day > day.max() - days

@@ -28,7 +28,7 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures[features.EXAMPLES_SIGNATURE]
     expected = test_windows[features.naive_feature("last_week")]
     np.testing.assert_array_equal(answer(tf.constant(serialized))[features.FLOW], expected)
-    assert models.misfit(tmp_path / "model", serialized, SHAPE, 10**9, CONFIG) is None
+    assert models.incompatibility(tmp_path / "model", serialized, SHAPE, 10**9, CONFIG) is None
 
 
 @pytest.mark.filterwarnings("ignore:Unexpected end-group tag")  # the garbage model's
@@ -48,7 +48,9 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
 def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
     save_model, serialized, tmp_path, kind, reason
 ):
-    found = models.misfit(save_model(tmp_path / "model", kind), serialized, SHAPE, 10**9, CONFIG)
+    found = models.incompatibility(
+        save_model(tmp_path / "model", kind), serialized, SHAPE, 10**9, CONFIG
+    )
     if reason is None:
         assert found is None
     else:
@@ -56,7 +58,7 @@ def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
 
 
 def test_a_folder_that_is_not_there_is_a_reason(serialized, tmp_path):
-    assert "none" in models.misfit(tmp_path / "none", serialized, SHAPE, 10**9, CONFIG)
+    assert "none" in models.incompatibility(tmp_path / "none", serialized, SHAPE, 10**9, CONFIG)
 
 
 @pytest.mark.parametrize("until, fits", [(99, True), (100, False)])
@@ -67,7 +69,7 @@ def test_a_model_that_was_trained_on_the_test_period_is_no_baseline(
     account = tmp_path / "model" / "assets.extra" / "crowdflow.json"
     account.parent.mkdir()
     account.write_text(f'{{"trained_until": {until}}}')
-    reason = models.misfit(tmp_path / "model", serialized, SHAPE, 100, CONFIG)
+    reason = models.incompatibility(tmp_path / "model", serialized, SHAPE, 100, CONFIG)
     assert reason is None if fits else "trained on targets up to 1970-01-01 01:40" in reason
 
 
@@ -86,8 +88,10 @@ def test_a_model_that_fails_on_one_window_of_all_is_no_baseline(tmp_path, test_w
     signatures = {features.EXAMPLES_SIGNATURE: early_ones_only}
     tf.saved_model.save(tf.Module(), str(tmp_path / "model"), signatures=signatures)
     records = encode_columns(test_windows)  # at 0, 60 .. 480 minutes
-    assert models.misfit(tmp_path / "model", records[:8], SHAPE, 10**9, CONFIG) is None
-    assert "past its table" in models.misfit(tmp_path / "model", records, SHAPE, 10**9, CONFIG)
+    assert models.incompatibility(tmp_path / "model", records[:8], SHAPE, 10**9, CONFIG) is None
+    assert "past its table" in models.incompatibility(
+        tmp_path / "model", records, SHAPE, 10**9, CONFIG
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,4 +115,4 @@ def test_a_model_of_other_flows_is_no_baseline(tmp_path, serialized, settings, r
     account = tmp_path / "model" / "assets.extra" / "crowdflow.json"
     account.parent.mkdir()
     account.write_text(json.dumps({"config": CONFIG.replace(settings).to_dict()}))
-    assert models.misfit(tmp_path / "model", serialized, SHAPE, 100, CONFIG) == reason
+    assert models.incompatibility(tmp_path / "model", serialized, SHAPE, 100, CONFIG) == reason

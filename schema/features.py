@@ -75,6 +75,7 @@ HISTORY_FILE = "history.json"
 
 # What a node, an ingest or a batch of forecasts read, kept and dropped, by reason.
 COUNTERS_FILE = "counters.json"
+ACTIVE_FILE = "active_cells.json"  # [H][W], 1 for a cell with any flow before the test period
 
 
 class Covariate(NamedTuple):

@@ -100,7 +100,7 @@ def train_members(
       log_dir: folder for TensorBoard.
 
     Returns:
-      The networks as trained; the same in float32; and every epoch's account, with its `member`.
+      The networks as trained; the same in float32; and the history: one dict per epoch, with its `member`.
     """
     keras.utils.set_random_seed(config.seed)
     if config.training.deterministic:

@@ -39,23 +39,23 @@ def FlowDrift(
     settings = Config.from_sections(config)
     starts, maps = read_targets(artifact_utils.get_split_uri([windows], TEST_SPLIT), settings)
     chosen = newest(starts, settings.drift.days)
-    account = _account(
+    content = _comparison(
         starts[chosen],
         maps[chosen],
         path_utils.serving_model_path(baseline.uri),
         baseline.get_string_custom_property(VERSION),
         schema_text,
     )
-    io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), json.dumps(account, indent=2))
+    io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), json.dumps(content, indent=2))
 
 
-def _account(
+def _comparison(
     starts: np.ndarray, maps: np.ndarray, model: str, version: str, schema_text: str
 ) -> dict[str, Any]:
     """The content of `drift.json`; `not_compared` is the reason if nothing was compared, else null."""
     new = to_statistics(profile(starts, maps))
     training = read_training_statistics(model) if version else None
-    account = {
+    content = {
         "version": version or None,
         "newest": new.datasets[0].name,
         "training": training.datasets[0].name if training else None,
@@ -64,10 +64,10 @@ def _account(
         "anomalies": [],
     }
     if not version:
-        account["not_compared"] = "no pushed model to compare with"
+        content["not_compared"] = "no pushed model to compare with"
     elif training is None:
-        account["not_compared"] = f"version {version} has no statistics of its training data"
+        content["not_compared"] = f"version {version} has no statistics of its training data"
     else:
         measurements, lines = compare(new, training, parse(schema_text))
-        account |= {"measurements": measurements, "anomalies": lines}
-    return account
+        content |= {"measurements": measurements, "anomalies": lines}
+    return content

@@ -56,7 +56,7 @@ def FlowReportGen(
         fallback=bool(naive),
         blessed=blessing.get_int_custom_property("blessed") == 1,
     )
-    account = {
+    content = {
         **outcome,
         "versions": versions(),
         "counters": {
@@ -73,10 +73,10 @@ def FlowReportGen(
         "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,
     }
     io_utils.write_string_file(
-        os.path.join(report.uri, METRICS_FILE), json.dumps(account, indent=2)
+        os.path.join(report.uri, METRICS_FILE), json.dumps(content, indent=2)
     )
-    active = results.read_json(window_counters.uri, results.ACTIVE_FILE)
-    data = results.report_data(account, settings, windows.uri, model.uri, active)
+    active = results.read_json(window_counters.uri, features.ACTIVE_FILE)
+    data = results.report_data(content, settings, windows.uri, model.uri, active)
     io_utils.write_string_file(os.path.join(report.uri, PAGE_FILE), render_page(data))
 
 

@@ -18,7 +18,6 @@ from crowdflow.evaluation.window_files import parse_windows, read_windows
 from crowdflow.flows import metrics
 from crowdflow.schema import features
 
-ACTIVE_FILE = "active_cells.json"
 _TEST = "Split-test"
 
 
@@ -110,12 +109,12 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
 
 
 def report_data(
-    account: dict[str, Any], config: Config, windows: str, model: str, active: list[list[int]]
+    content: dict[str, Any], config: Config, windows: str, model: str, active: list[list[int]]
 ) -> ReportData:
     """Gathers a report's content: the test windows, their naive forecasts and the model's predictions.
 
     Args:
-      account: the content of `metrics.json`.
+      content: the content of `metrics.json`.
       config: the run's configuration.
       windows: folder of WindowGen's output.
       model: folder of the Trainer's output.
@@ -135,13 +134,13 @@ def report_data(
         answer(tf.constant([records[i] for i in rows]))[features.FLOW].numpy()
         for rows in np.array_split(order, -(-len(order) // 256))
     ]
-    counters = account["counters"]
+    counters = content["counters"]
     return ReportData(
         title=config.preset,
         config=config.to_dict(),
         seed=config.seed,
-        device=f"{account['training']['device']}, {account['training']['precision']}",
-        versions=account["versions"],
+        device=f"{content['training']['device']}, {content['training']['precision']}",
+        versions=content["versions"],
         windows=counters["windows"]["windows"],
         counters=counters,
         interval_minutes=config.intervals.minutes,
@@ -150,12 +149,12 @@ def report_data(
         prediction=np.concatenate(flows),
         naive={s: parsed[features.naive_feature(s)] for s in features.NAIVE_FORECASTS},
         active=np.array(active, bool),
-        metrics=account["metrics"],
-        by_hour=account["by_hour"],
-        by_day=account["by_day"],
-        history=account["training"]["history"],
-        blessed=account["blessed"],
-        reasons=account["reasons"],
-        pushed_model=account["pushed_version"],
-        drift=account["drift"],
+        metrics=content["metrics"],
+        by_hour=content["by_hour"],
+        by_day=content["by_day"],
+        history=content["training"]["history"],
+        blessed=content["blessed"],
+        reasons=content["reasons"],
+        pushed_model=content["pushed_version"],
+        drift=content["drift"],
     )

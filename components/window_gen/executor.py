@@ -17,10 +17,9 @@ from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.ingest.beam_errors import clear_errors
-from crowdflow.schema.features import COUNTERS_FILE
+from crowdflow.schema.features import ACTIVE_FILE, COUNTERS_FILE
 
 FRAMES_SPLIT = "all"
-ACTIVE_FILE = "active_cells.json"
 
 
 def _write_json(values, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Artifact types of ours. Their names are how a container imports them: `crowdflow.<class>`."""
+"""CrowdFlow's artifact types. A container imports them by their names: `crowdflow.<class>`."""
 
 from tfx.types import artifact
 

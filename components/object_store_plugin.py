@@ -220,7 +220,7 @@ def _require(path: str, is_folder: Optional[bool] = None) -> object_store.Entry:
 
 def _require_free(path: str, overwrite: bool) -> None:
     if not overwrite and object_store.info(path) is not None:
-        raise OSError(f"{path}: it is there already, and `overwrite` is false.")
+        raise OSError(f"{path}: the object exists, and `overwrite` is false.")
 
 
 def _copy(src: str, dst: str) -> None:

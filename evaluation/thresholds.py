@@ -1,4 +1,4 @@
-"""What the Evaluator measures, and when a model is approved."""
+"""What the Evaluator measures, and when a model is blessed."""
 
 import json
 

@@ -19,12 +19,12 @@ EDGES = 2.0 ** np.arange(_OCTAVES) - 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """Flows of some intervals, by feature name.
+    """Distributions of the flows of several intervals, by feature name.
 
     Attributes:
-      intervals: how many there are.
-      first: wall-clock minutes of the first one's start.
-      last: of the last one's.
+      intervals: number of intervals.
+      first: start of the first interval, wall-clock minutes.
+      last: start of the last interval, wall-clock minutes.
       sizes: `inflow_workday` and so on: how many flows (of a cell in an interval) lie between two of `EDGES`,
         int64 `[len(EDGES) - 1]`. Empty cells are most of a sparse city and say little, so they are left out.
       trips: `inflow_workday_by_hour` and so on: trips by hour of the day, float64 `[24]`; `inflow_by_cell` and

@@ -1,4 +1,4 @@
-"""Profiles as TFDV's statistics, for its drift comparators; and those of a model's training, in its folder."""
+"""Profiles as TFDV statistics for its drift comparators, and a model's training statistics in its folder."""
 
 import os
 from typing import Optional
@@ -56,7 +56,7 @@ def write_training_statistics(starts: np.ndarray, maps: np.ndarray, folder: str)
 
 
 def read_training_statistics(folder: str) -> Optional[Statistics]:
-    """What `write_training_statistics` left in a model's folder, or None where there is no such file."""
+    """Reads the statistics that `write_training_statistics` wrote, or None if there are none."""
     from tfx.dsl.io import fileio
 
     path = os.path.join(folder, TRAINING_STATISTICS_FILE)

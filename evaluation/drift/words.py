@@ -13,7 +13,7 @@ def in_words(feature: str) -> str:
 
 
 def verdict(drift: dict[str, Any]) -> str:
-    """A line on what FlowDrift's `drift.json` says."""
+    """FlowDrift's `drift.json` in one line."""
     if drift["not_compared"]:
         return f"drift: not compared, {drift['not_compared']}"
     against = f"{drift['newest']} against the training data of version {drift['version']}"

@@ -60,11 +60,11 @@ def run_fn(fn_args: FnArgs) -> None:
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
     last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
     last += (config.windows.horizon - 1) * config.intervals.minutes
-    beside = {"config": json.loads(custom["config"]), features.TRAINED_UNTIL: last}
+    account = {"config": json.loads(custom["config"]), features.TRAINED_UNTIL: last}
     warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
-    export(final, graph, low, high, config, beside, fn_args.serving_model_dir, warmup)
+    export(final, graph, low, high, config, account, fn_args.serving_model_dir, warmup)
     write_statistics([train, evaluation], low, high, fn_args.serving_model_dir)
-    account = {
+    content = {
         "device": device.describe(),
         "precision": precision,
         "batch_size": training.batch_size,
@@ -78,7 +78,7 @@ def run_fn(fn_args: FnArgs) -> None:
     }
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, features.HISTORY_FILE), "w") as file:
-        file.write(json.dumps(account, indent=2))
+        file.write(json.dumps(content, indent=2))
 
 
 def train_members(

@@ -64,9 +64,9 @@ def _in_range(contract: schema_pb2.Feature, values: tf.Tensor) -> tf.Operation:
 
 def _on_raster(times: tf.Tensor, minutes: int) -> tf.Operation:
     """Fails if a time is not an interval boundary."""
-    beside = tf.reduce_max(times % minutes)
+    off = tf.reduce_max(times % minutes)
     message = f"{features.TARGET_TIME}: expected starts of {minutes}-minute intervals. Received one off by"
-    return tf.debugging.Assert(beside == 0, [message, beside, "minutes"])
+    return tf.debugging.Assert(off == 0, [message, off, "minutes"])
 
 
 def _few_enough(values: tf.Tensor) -> tf.Operation:

@@ -14,11 +14,11 @@ from crowdflow.schema import features
 from crowdflow.schema.features import MODEL_NAME
 
 WARMUP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
-BATCH_SIZES = (1, 16)  # a forecast, and a day's or so at once
+BATCH_SIZES = (1, 16)  # one forecast, and about a day of them
 
 
 def write_warmup(windows: Mapping[str, np.ndarray], folder: str) -> None:
-    """Writes requests of each of `BATCH_SIZES` beside a SavedModel, the same bytes for the same windows.
+    """Writes one request per batch size next to a SavedModel; the same windows give the same bytes.
 
     Args:
       windows: the inputs of `serving_default`, `[n, ...]` by name, n at least 1; repeated where n is less than a

@@ -10,6 +10,7 @@ import yaml
 
 from crowdflow.config import Config
 from crowdflow.config.checks import require
+from crowdflow.pipeline.beam_args import check_beam_args
 from crowdflow.pipeline.kubeflow import checks
 from crowdflow.pipeline.kubeflow.parameters import parameters
 from crowdflow.pipeline.kubeflow.spec import Spec, complete_spec, platform_spec, tasks
@@ -119,7 +120,6 @@ def _compile(
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
     from tfx.utils import name_utils
 
-    from crowdflow.pipeline.beam_args import check_beam_args
     from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline
 
     check_beam_args(config, beam_args)

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow_hotfix  # noqa: F401  (pyarrow before 14.0.1 unpickles what a file's schema holds, CVE-2023-47248)
 
+from crowdflow.ingest.trips.clock import decode
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 
 def valid_text(column: pa.Array) -> pa.Array:
-    """A column as it is, but that bytes of a text column that are no UTF-8 become replacement characters."""
+    """The column, without a dictionary, and with invalid UTF-8 replaced in columns of text."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
@@ -21,10 +22,7 @@ def valid_text(column: pa.Array) -> pa.Array:
         column.validate(full=True)
         return column
     except pa.ArrowInvalid:
-        values = column.cast(pa.large_binary()).to_pylist()
-        return pa.array(
-            [None if v is None else v.decode("utf-8", "replace") for v in values], pa.string()
-        )
+        return decode(column.cast(pa.large_binary()))
 
 
 @contextlib.contextmanager

@@ -80,21 +80,19 @@ def _upload(model: Path, serving: StorePath, number: str) -> StorePath:
     sizes = {
         p.relative_to(model).as_posix(): p.stat().st_size for p in model.rglob("*") if p.is_file()
     }
+    expected = {}
     for names in (sorted(sizes.keys() - {SAVED_MODEL}), [SAVED_MODEL]):
         for name in names:
             fileio.copy(str(model / name), f"{version}/{name}")
-        expected = {
-            name: sizes[name] for name in sizes if name != SAVED_MODEL or SAVED_MODEL in names
-        }
+            expected[name] = sizes[name]
         found = {e.address.removeprefix(f"{version}/"): e.size for e in version.files()}
         if found != expected:
             raise StoreError(
                 f"{version}: expected {len(expected)} uploaded files, found {len(found)}, or of other sizes. Does "
                 "another run push into the same folder?"
             )
-    with contextlib.suppress(
-        fileio.NotFoundError
-    ):  # another push found the version complete and removed the mark
+    # Another push that found the version complete has removed the mark.
+    with contextlib.suppress(fileio.NotFoundError):
         fileio.remove(mark)
     return version
 

@@ -2,27 +2,24 @@
 
 import collections
 import contextlib
-import gzip
 import hashlib
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from crowdflow.ingest.trips import trip_files
 from crowdflow.schema.errors import DataError
-from crowdflow.storage import files
 
 _CHUNK = 1 << 20
 _HEAD = 1 << 16  # files that differ at all nearly always differ in here
 
 
 class _Content(NamedTuple):
-    """An uncompressed file: its name for messages, its path, and its member if the path is a zip."""
+    """An uncompressed file: its name for messages, and its place as `trip_files.open_unit` takes it."""
 
     name: str
     path: str
-    member: str | None = None
+    unit: int = 0
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -31,14 +28,9 @@ class _Content(NamedTuple):
         Raises:
           DataError: it cannot be decompressed.
         """
-        local, is_gzip = files.local(self.path), self.path.lower().endswith(".gz")
         try:
-            if self.member is not None:
-                with zipfile.ZipFile(local) as archive, archive.open(self.member) as file:
-                    yield file
-            else:
-                with gzip.open(local, "rb") if is_gzip else open(local, "rb") as file:
-                    yield file
+            with trip_files.open_unit(self.path, self.unit) as file:
+                yield file
         except trip_files.UNREADABLE as error:
             raise DataError(f"{self.name}: cannot be decompressed ({error}).") from None
 
@@ -78,8 +70,8 @@ def _contents(path: str) -> Iterator[_Content]:
     twice = [name for name, count in collections.Counter(found).items() if count > 1]
     if twice:
         raise DataError(f"{path}: expected each name once. Received {twice[0]} more than once.")
-    for name in found:
-        yield _Content(f"{path}/{name}", path, name)
+    for unit, name in enumerate(found):
+        yield _Content(f"{path}/{name}", path, unit)
 
 
 def _head(content: _Content) -> bytes:

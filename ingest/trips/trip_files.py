@@ -89,7 +89,7 @@ def inspect_csv(path: str, config: Config) -> int:
         where = unit_name(path, unit)
         require_layout(where, _read_header(path, unit), config)
         try:
-            with _open(path, unit) as stream:
+            with open_unit(path, unit) as stream:
                 _read_line(stream)
                 if not stream.read(_HEADER_BYTES).strip():
                     raise DataError(f"{where}: expected rows below the header, received none.")
@@ -118,7 +118,7 @@ def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
     begin, end = (unit * SLICE_BYTES, (unit + 1) * SLICE_BYTES) if sliced else (0, None)
     first = 0
     try:
-        with _open(path, unit) as stream:
+        with open_unit(path, unit) as stream:
             if begin:
                 stream.seek(begin - 1)
                 stream.readline()
@@ -191,7 +191,8 @@ def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
         yield block
 
 
-def _open(path: str, unit: int) -> IO[bytes]:
+def open_unit(path: str, unit: int) -> IO[bytes]:
+    """Opens a unit of a file, uncompressed: a CSV file in a zip, as `csv_members` orders them, or the file."""
     if _is_zip(path):
         member = csv_members(path)[0][unit]
         return io.BufferedReader(zipfile.ZipFile(files.local(path)).open(member), _HEADER_BYTES)
@@ -201,7 +202,7 @@ def _open(path: str, unit: int) -> IO[bytes]:
 
 def _read_header(path: str, unit: int) -> list[str]:
     try:
-        with _open(path, unit) as stream:
+        with open_unit(path, unit) as stream:
             line = _read_line(stream).decode("utf-8-sig", "replace")
         return [name.strip() for name in next(csv.reader([line.strip()]), [])]
     except (*UNREADABLE, csv.Error) as error:

@@ -90,8 +90,6 @@ def check_points(rows: TripRows, config: Config) -> Points:
     columns = dict(zip(rows.layout.roles, rows.columns))
     times = clock.read_times(columns[trip_layouts.POINT_TIME], config.intervals.timezone)
     ids = columns[trip_layouts.POINT_ID]
-    if pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_decode()
     if pa.types.is_binary(ids.type) or pa.types.is_large_binary(ids.type):
         ids = clock.decode(ids)
     times = times._replace(bad=times.bad | ids.is_null().to_numpy(zero_copy_only=False))

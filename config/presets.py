@@ -2,8 +2,7 @@
 
 from importlib import resources
 
-import yaml
-
+from crowdflow.config import reading
 from crowdflow.config.config import Config
 from crowdflow.schema.errors import ConfigError
 
@@ -21,8 +20,9 @@ def names() -> list[str]:
 def _read(name: str) -> dict:
     if name not in names():
         raise ConfigError(f"preset: expected one of {', '.join(names())}. Received: {name!r}.")
-    path = resources.files("crowdflow.config").joinpath("presets", f"{name}.yaml")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    file = resources.files("crowdflow.config").joinpath("presets", f"{name}.yaml")
+    with resources.as_file(file) as path:
+        return reading.read_file(path)
 
 
 def describe(name: str) -> str:

@@ -1,5 +1,10 @@
-"""Reading settings into dataclasses: known names, the right types, and plain values to write back."""
+"""Reading settings into dataclasses: known names, the right types, and plain values to write back.
 
+The type of a field says what a text means, not the look of the text: `007` is 7 where a number is expected, and
+`007` where a text is; `on` and `2014-09-21` are texts.
+"""
+
+import contextlib
 import dataclasses
 import datetime as dt
 import difflib
@@ -15,6 +20,28 @@ from crowdflow.config.checks import require
 from crowdflow.schema.errors import ConfigError
 
 _Settings = TypeVar("_Settings")
+_NULL = ("null", "~", "")
+_BOOLEANS = {"true": True, "false": False}
+
+
+class Text(str):
+    """A value as written, without quotes, in YAML or on the command line; its field's type gives its meaning."""
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads YAML with every scalar as a text, and refuses a key that comes twice."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        text = super().construct_scalar(node)
+        return Text(text) if node.style is None else text
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        return _mapping(
+            [tuple(self.construct_object(n, deep=True) for n in pair) for pair in node.value]
+        )
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
 def field_names(cls: type, prefix: str = "") -> list[str]:
@@ -68,10 +95,17 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
       ConfigError: the file cannot be parsed, or is not a mapping.
     """
-    read = json.loads if path.suffix == ".json" else yaml.safe_load
     try:
-        values = read(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bad JSON, or not UTF-8
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            values = json.loads(text, object_pairs_hook=_mapping)
+        else:
+            values = yaml.load(text, _Loader)
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+    ) as error:  # bad JSON, not UTF-8; a key that is a list
         raise ConfigError(f"{path}: expected YAML or JSON. {error}") from None
     require(isinstance(values, dict), str(path), "a mapping of sections", values)
     return values
@@ -102,29 +136,54 @@ def _build(cls: type, values: Any, prefix: str, root: type) -> Any:
     return cls(**built)
 
 
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of keys that differ.
+
+    Raises:
+      ValueError: a key comes twice.
+    """
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} is given twice.")
+    return values
+
+
 def _coerce(kind: Any, value: Any, dotted: str) -> Any:
     """Checks a value against a field's type; turns an int into a float, a list into a tuple, a date into text."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (Union, types.UnionType):
-        if value is None:
+        if value is None or (isinstance(value, Text) and value in _NULL):
             return None
         return _coerce(next(a for a in args if a is not type(None)), value, dotted)
+    if isinstance(value, Text):
+        value = _meaning(kind, origin, value)
     if origin is Literal:
         require(value in args, dotted, "one of " + ", ".join(map(str, args)), value)
         return value
     if origin is tuple:
         ok = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        require(ok, dotted, "a list of strings", value)
-        return tuple(value)
+        require(ok, dotted, "a list of strings, such as [one, two]", value)
+        return tuple(map(str, value))
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if kind is float and isinstance(value, str):  # YAML 1.1 reads 2e-4 as a string
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if kind is str and isinstance(value, dt.date):  # YAML reads 2014-09-21 as a date
+    if kind is str and isinstance(value, dt.date):
         return value.isoformat()
     ok = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    require(ok, dotted, f"a value of type {kind.__name__}", value)
+    words = "true or false" if kind is bool else f"a value of type {kind.__name__}"
+    require(ok, dotted, words, value)
     return value
+
+
+def _meaning(kind: Any, origin: Any, text: Text) -> Any:
+    """The value that a text is for a type; the text itself where it is none."""
+    plain_text = str(text)
+    with contextlib.suppress(ValueError, yaml.YAMLError):
+        if kind in (int, float):
+            return kind(plain_text)
+        if kind is bool:
+            return _BOOLEANS.get(plain_text.lower(), plain_text)
+        if origin is tuple:
+            return yaml.load(plain_text, _Loader)
+    return plain_text

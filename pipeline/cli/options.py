@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
-from crowdflow.config import Config
+from crowdflow.config import Config, reading
 from crowdflow.schema.errors import ConfigError
 
 
@@ -64,10 +63,10 @@ def load(path: Path) -> Config:
 
 
 def parse(settings: Sequence[str]) -> dict[str, Any]:
-    """Reads `KEY=VALUE` texts; values are YAML.
+    """Reads `KEY=VALUE` texts; the type of the field says what a value means.
 
     Raises:
-      ConfigError: a text has no `=`, or its value is not YAML.
+      ConfigError: a text has no `=`.
     """
     return dict(map(_parse, settings))
 
@@ -76,12 +75,7 @@ def _parse(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set: expected KEY=VALUE, such as seed=7. Received: {text!r}.")
-    if value.startswith("{YYYY}"):  # YAML would read the brace as the start of a mapping
-        return name.strip(), value
-    try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {name}: expected a YAML value. Received: {value!r}.") from None
+    return name.strip(), reading.Text(value)
 
 
 def split(more: Sequence[str]) -> tuple[list[str], list[str]]:

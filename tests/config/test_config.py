@@ -1,16 +1,16 @@
-"""The configuration: values as YAML reads them, unknown names, and files that give back what was saved."""
+"""The configuration: what texts mean, unknown names, and files that give back what was saved."""
 
 import dataclasses
-import datetime as dt
 import functools
 import json
+import operator
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdflow.config import Config, field_names, presets
+from crowdflow.pipeline.cli.options import parse
 from crowdflow.schema.errors import ConfigError
 
 
@@ -24,32 +24,73 @@ def refused(settings):
 @pytest.mark.parametrize(
     ("text", "field", "value"),
     [
-        ("2e-4", "training.learning_rate", 2e-4),  # YAML 1.1 reads a string
+        ("2e-4", "training.learning_rate", 2e-4),
         ("1", "training.learning_rate", 1.0),
         (".5", "split.eval_share", 0.5),
         ("null", "training.patience", None),
         ("7", "training.patience", 7),
+        ("007", "training.patience", 7),  # YAML 1.1 reads an octal number
+        ("010", "training.epochs", 10),
         ("true", "training.deterministic", True),
         ("[a.csv, b.csv]", "paths.data", ("a.csv", "b.csv")),
+        ("[2014, on, ~]", "paths.data", ("2014", "on", "~")),
         ("Asia/Shanghai", "intervals.timezone", "Asia/Shanghai"),
+        ("2014", "preset", "2014"),
+        ("0o17", "preset", "0o17"),
+        ("off", "evaluation.infra_validator", "off"),  # YAML 1.1 reads False
+        ("no", "paths.root", "no"),
+        ("1:30", "paths.root", "1:30"),  # YAML 1.1 reads 90
+        ("2014-09-21", "trips.first_day", "2014-09-21"),  # YAML 1.1 reads a date
+        ("*-{YYYY}{MM}*.csv", "paths.root", "*-{YYYY}{MM}*.csv"),  # an alias
+        ("{YYYY}/{MM}", "paths.root", "{YYYY}/{MM}"),  # a mapping
+        ("%{YYYY}{MM} # 1", "paths.root", "%{YYYY}{MM} # 1"),  # a directive and a comment
     ],
 )
-def test_values_as_yaml_reads_them(text, field, value):
-    config = Config().replace({field: yaml.safe_load(text)})
-    section, name = field.split(".")
-    found = getattr(getattr(config, section), name)
+def test_the_type_of_a_field_says_what_a_text_means(text, field, value, tmp_path):
+    config = Config().replace(parse([f"{field}={text}"]))
+    found = operator.attrgetter(field)(config)
     assert found == value and type(found) is type(value)
+    config.save(tmp_path / "mine.yaml")
+    assert Config.load(tmp_path / "mine.yaml") == config
 
 
-def test_a_date_needs_no_quotes():
-    assert isinstance(yaml.safe_load("2014-09-21"), dt.date)
-    dates = {"split.test_start": yaml.safe_load("2014-09-21"), "split.test_days": None}
-    assert Config().replace(dates).split.test_start == "2014-09-21"
-    time = {"split.test_start": yaml.safe_load("2014-09-21 08:00:00"), "split.test_days": None}
-    assert (
-        refused(time)
-        == "split.test_start: expected a date YYYY-MM-DD. Received: '2014-09-21T08:00:00'."
-    )
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training.deterministic=on", "expected true or false. Received: 'on'."),
+        ("training.deterministic=1", "expected true or false. Received: '1'."),
+        ("training.epochs=0x10", "expected a value of type int. Received: '0x10'."),
+        ("training.epochs=1:30", "expected a value of type int. Received: '1:30'."),
+        ("training.epochs=3.0", "expected a value of type int. Received: '3.0'."),
+        ("training.learning_rate=fast", "expected a value of type float. Received: 'fast'."),
+        ("paths.data=a.csv", "expected a list of strings, such as [one, two]. Received: 'a.csv'."),
+        ("paths.data=[a", "expected a list of strings, such as [one, two]. Received: '[a'."),
+        (
+            "trips.first_day=2014-09-21 08:00",
+            "expected a date YYYY-MM-DD. Received: '2014-09-21 08:00'.",
+        ),
+    ],
+)
+def test_a_text_that_its_field_cannot_have_is_refused(text, message):
+    assert refused(parse([text])) == f"{text.partition('=')[0]}: {message}"
+
+
+def test_a_file_reads_a_text_as_the_command_line_does_and_takes_a_quoted_null_for_a_name(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("training: {patience: 010}\npaths: {root: 'null', serving: null}\n")
+    config = Config.load(path)
+    assert config.training.patience == 10
+    assert (config.paths.root, config.paths.serving) == ("null", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("mine.yaml", "seed: 1\nseed: 2\n"), ("mine.json", '{"seed": 1, "seed": 2}')],
+)
+def test_a_setting_that_is_given_twice_is_refused(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=r"expected YAML or JSON\. seed is given twice\."):
+        Config.load(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
         (["--set", "training.epochs=many"], "training.epochs: expected a value of type int"),
         (["--set", "training.epochs=-1"], "training.epochs: expected 0 or more. Received: -1"),
         (["--set", "seed"], "--set: expected KEY=VALUE, such as seed=7. Received: 'seed'"),
-        (["--set", "seed=[1"], "--set seed: expected a YAML value. Received: '[1'"),
+        (["--set", "seed=[1"], "seed: expected a value of type int. Received: '[1'"),
         (["--preset", "nowhere"], f"expected one of {', '.join(presets.names())}. Received"),
         (["--preset", "bikenyc"], "preset bikenyc: expected --data PATH"),
         (["--config", "none.yaml"], "none.yaml: expected a saved configuration. No such file"),

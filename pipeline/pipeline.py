@@ -22,6 +22,7 @@ from crowdflow.evaluation.thresholds import eval_config
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.pipeline.fingerprint import fingerprint
 from crowdflow.pipeline.infra_validator import infra_validator
+from crowdflow.pipeline.libraries import libraries_fingerprint
 from crowdflow.schema.templates import DRIFT, FRAMES, WINDOWS
 
 # Imported before their fingerprints are taken, so that the code that runs is the code that was hashed.
@@ -31,8 +32,8 @@ from crowdflow.trainer import preprocessing, run_fn
 SHAPES_A_MODEL = ("preset", "seed", "grid", "intervals", "ingest", "trips")
 SHAPES_A_MODEL += ("windows", "split", "transform", "model", "training")
 
-# These nodes read the serving folder, which is not part of a cache key, so their caching must be off.
-NEVER_CACHED = ("LastPushedModel", "Pusher")
+# These nodes look at the world outside of their inputs, the serving folder or a server, so their caching is off.
+NEVER_CACHED = ("LastPushedModel", "InfraValidator", "Pusher")
 
 
 def create_pipeline(
@@ -50,7 +51,7 @@ def create_pipeline(
 
     The parameters of every node that runs CrowdFlow's code include a fingerprint of that code and only those
     sections of the configuration that it reads. So a change reruns that node and the nodes that depend on it, and
-    nothing else.
+    nothing else. An upgrade of a library reruns every node, TFX's own as well.
 
     Args:
       name: of the pipeline, part of every cache key.
@@ -169,6 +170,8 @@ def create_pipeline(
     )
     nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
     nodes += [last_pushed, drift, evaluator, *([infra] if infra else []), pusher, report]
+    for node in nodes:  # part of the cache key, and read by no executor
+        node.executor_spec.add_extra_flags([f"--libraries={libraries_fingerprint()}"])
     _set_beam_options(nodes, config, beam_args)
     return tfx.dsl.Pipeline(
         pipeline_name=name,

@@ -14,6 +14,7 @@ from crowdflow.pipeline.beam_args import check_beam_args
 from crowdflow.pipeline.kubeflow import checks
 from crowdflow.pipeline.kubeflow.parameters import parameters
 from crowdflow.pipeline.kubeflow.spec import Spec, complete_spec, platform_spec, tasks
+from crowdflow.pipeline.libraries import libraries_fingerprint
 from crowdflow.schema.errors import ConfigError
 from crowdflow.schema.features import MODEL_NAME
 from crowdflow.storage.addresses import is_address, is_whole
@@ -86,6 +87,7 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
         resources={task: settings.resources(task) for task in tasks(spec)},
         uncached=uncached,
         drivers=drivers,
+        libraries=libraries_fingerprint(),
         variables=settings.variables(),
     )
     unknown = {text.split("=")[0] for text in settings.nodes} - set(tasks(spec))
@@ -137,7 +139,7 @@ def _compile(
         for node in pipeline.components
         if issubclass(node.DRIVER_CLASS, FileBasedDriver)
     }
-    return spec, NEVER_CACHED, drivers
+    return spec, tuple(node for node in NEVER_CACHED if node in tasks(spec)), drivers
 
 
 def header(documents: Sequence[Spec]) -> str:

@@ -122,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         spec.OUTPUTS_OPTION, required=True, type=_names, help="names of the declared outputs"
     )
+    parser.add_argument(
+        spec.LIBRARIES_OPTION, help="fingerprint of the libraries, for Kubeflow's cache"
+    )
     parser.add_argument(spec.DRIVER_OPTION, help="dotted path of the driver")
     return parser
 

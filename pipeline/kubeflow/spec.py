@@ -19,6 +19,7 @@ Spec = dict[str, Any]
 EXECUTOR_OPTION = "--executor_class_path"
 INPUTS_OPTION = "--json_serialized_inputs_spec_args"
 NODE_OPTION, OUTPUTS_OPTION, DRIVER_OPTION = "--node", "--outputs", "--driver_class_path"
+LIBRARIES_OPTION = "--libraries"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,7 @@ def complete_spec(
     resources: Mapping[str, Resources],
     uncached: Collection[str],
     drivers: Mapping[str, str],
+    libraries: str,
     variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Spec:
     """A compiled spec with everything that open-source Kubeflow Pipelines needs.
@@ -55,6 +57,7 @@ def complete_spec(
       resources: task -> its limits, for every task.
       uncached: tasks that read something that is not among their inputs.
       drivers: task -> dotted path of the driver that its container runs.
+      libraries: fingerprint of the libraries, so that Kubeflow's cache sees an upgrade.
       variables: environment variables of every container.
 
     Raises:
@@ -62,7 +65,7 @@ def complete_spec(
     """
     spec = without_lifecycle(spec)
     spec = with_parameters(spec, parameters)
-    spec = with_options(spec, drivers)
+    spec = with_options(spec, drivers, libraries)
     spec = with_resources(spec, resources)
     spec = with_variables(spec, variables)
     return without_caching(spec, uncached)
@@ -124,12 +127,13 @@ def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
     return spec
 
 
-def with_options(spec: Spec, drivers: Mapping[str, str]) -> Spec:
-    """A spec with the options of `entrypoint.py`: the task's name, its declared outputs, its driver."""
+def with_options(spec: Spec, drivers: Mapping[str, str], libraries: str) -> Spec:
+    """A spec with the options of `entrypoint.py`: the task's name, its outputs, the libraries, its driver."""
     spec = copy.deepcopy(spec)
     for task, found in containers(spec):
         outputs = component(spec, task).get("outputDefinitions", {}).get("artifacts", {})
         options = [NODE_OPTION, task, OUTPUTS_OPTION, ",".join(sorted(outputs))]
+        options += [LIBRARIES_OPTION, libraries]
         if task in drivers:
             options += [DRIVER_OPTION, drivers[task]]
         place = found["args"].index(EXECUTOR_OPTION)

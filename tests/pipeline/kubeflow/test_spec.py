@@ -15,12 +15,12 @@ from crowdflow.config import Resources
 from crowdflow.pipeline.kubeflow.spec import complete_spec, component, container, containers, tasks
 
 GOLDEN = Path(__file__).with_name("golden.yaml")
-FINGERPRINT = re.compile(r"(code_fingerprint\W+)[0-9a-f]{16}")
+FINGERPRINT = re.compile(r"(code_fingerprint\W+|^)[0-9a-f]{16}\b")
 ZEROS = "0" * 16
 
 
 def normalised(value: Any) -> Any:
-    """A spec without what every commit changes: the fingerprints of code, in parameters and in JSON."""
+    """A spec without what every commit changes: the fingerprints of code and libraries."""
     if isinstance(value, dict):
         out = {name: normalised(inside) for name, inside in value.items()}
         if "runtimeValue" in out.get("code_fingerprint", {}):
@@ -149,12 +149,14 @@ def test_containers_have_their_variables_and_secrets(config):
 def test_completing_changes_nothing_given(spec):
     before = copy.deepcopy(spec)
     limits = {task: Resources(1, 1) for task in tasks(spec)}
-    complete_spec(spec, parameters={}, resources=limits, uncached=["Trainer"], drivers={})
+    complete_spec(
+        spec, parameters={}, resources=limits, uncached=["Trainer"], drivers={}, libraries="0"
+    )
     assert spec == before
 
 
 def test_completing_needs_limits_of_every_task(spec):
     with pytest.raises(KeyError, match="Trainer"):
         limits = {task: Resources(1, 1) for task in tasks(spec) if task != "Trainer"}
-        complete_spec(spec, parameters={}, resources=limits, uncached=[], drivers={})
+        complete_spec(spec, parameters={}, resources=limits, uncached=[], drivers={}, libraries="0")
     assert container(spec, "Trainer")

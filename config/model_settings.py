@@ -139,11 +139,14 @@ class EvaluationConfig:
       infra_validator: where TFX's InfraValidator starts TensorFlow Serving, which must load the model and answer a
         few windows: in a container on this machine (`docker`), in the cluster of the run (`kubernetes`), or
         nowhere (`off`).
+      push_unblessed: push the model whatever the comparisons say, to try out serving on too little data. The run's
+        summary and report say so.
     """
 
     naive_margin: float = 0.0
     pushed_tolerance: float = 0.02
     infra_validator: Literal["off", "docker", "kubernetes"] = "off"
+    push_unblessed: bool = False
 
     def __post_init__(self):
         ok = 0 <= self.naive_margin < 1

@@ -3,7 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
 
 from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
@@ -16,6 +19,17 @@ from crowdflow.schema.errors import DataError
 REJECTS_FILE = "rejects.csv"
 _LISTED_NAMES = 100
 _SHOWN_DAYS = 5
+_SIDES = ("start", "end", "point")
+# Counters that are named, where they are not zero, beside those with a line of their own.
+_REMARKABLE = (
+    "interval_incomplete",
+    "interval_absent_cells",
+    "gaps",
+    "repeated_intervals",
+    "skipped_intervals",
+    "weather_unknown",
+    "weather_observations_unused",
+)
 
 
 def counters_json(
@@ -87,3 +101,52 @@ def rejects_csv(tally: tallies.Tally) -> str:
     writer.writerow(tallies.Reject._fields)
     writer.writerows(tally.rejects)
     return text.getvalue()
+
+
+def in_words(counters: dict[str, Any]) -> Iterator[str]:
+    """What an ingest read, rejected and found missing, a line each.
+
+    Args:
+      counters: the content of `counters.json`.
+    """
+    if "range" in counters:
+        yield date_range.in_words(counters["range"])
+    if counters.get("trips_read"):
+        yield (
+            f"trips read {counters['trips_read']:,}, starts binned "
+            f"{counters['starts_binned']:,}, ends binned {counters['ends_binned']:,}"
+        )
+    if counters.get("points_read"):
+        yield (
+            f"points read {counters['points_read']:,}, crossings into cells "
+            f"{counters['crossings_in']:,}, out of cells {counters['crossings_out']:,}"
+        )
+    if "records_read" in counters:
+        yield f"records read {counters['records_read']:,}"
+    by_side = {
+        side: counters[f"{side}_rejects"] for side in _SIDES if f"{side}_rejects" in counters
+    }
+    for side, reasons in (by_side or {"record": counters["rejected"]}).items():
+        found = [f"{reason} {count:,}" for reason, count in reasons.items() if count]
+        if found:
+            yield f"{side}s rejected: {', '.join(found)}"
+    if counters.get("missing_months"):
+        months = ", ".join(_spans(counters["missing_months"]))
+        yield f"months with no or few days of trips, missing: {months}"
+    if counters.get("empty_days"):
+        yield f"days without trips: {counters['empty_days']:,} ({', '.join(counters['empty_days_listed'])})"
+    found = [f"{name} {counters[name]:,}" for name in _REMARKABLE if counters.get(name)]
+    if found:
+        yield f"also counted: {', '.join(found)}"
+    yield (
+        f"{counters['frames']:,} intervals from {counters['first_interval']} to "
+        f"{counters['last_interval']}, {counters['missing_intervals']:,} missing"
+    )
+
+
+def _spans(months: Sequence[str]) -> list[str]:
+    """Ordered months, with consecutive ones joined, such as `2017-04..2018-03`."""
+    numbers = np.array(months, "datetime64[M]")
+    breaks = np.flatnonzero(np.diff(numbers.astype(int)) > 1) + 1
+    parts = np.split(np.array(months), breaks)
+    return [part[0] if len(part) == 1 else f"{part[0]}..{part[-1]}" for part in parts]

@@ -5,11 +5,10 @@ import logging
 import pickle
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -19,8 +18,8 @@ from crowdflow.flows.frames import FrameBlock, flow_records
 from crowdflow.ingest import libcity
 from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.ingest.chunks import merge_of
-from crowdflow.ingest.counters import REJECTS_FILE, counters_json, rejects_csv
-from crowdflow.ingest.date_range import Resolved, in_words, resolve
+from crowdflow.ingest.counters import REJECTS_FILE, counters_json, in_words, rejects_csv
+from crowdflow.ingest.date_range import Resolved, resolve
 from crowdflow.ingest.sources import Source, inspect_sources
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.transform import FlowsToFrames
@@ -99,8 +98,9 @@ def ingest(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     counters = json.loads(counters)
-    for line in _describe(counters, time.monotonic() - started):
+    for line in in_words(counters):
         say(line)
+    say(f"{time.monotonic() - started:.1f} s")
     return counters
 
 
@@ -185,45 +185,3 @@ def _join(days: Sequence[Path], path: Path) -> Path:
             tables = [pq.read_table(day) for day in days[first : first + 30]]
             writer.write_table(pa.concat_tables(tables))
     return path
-
-
-def _describe(counters: dict, seconds: float) -> Iterator[str]:
-    if "range" in counters:
-        yield in_words(counters["range"])
-    if "trips_read" in counters:
-        if counters["trips_read"]:
-            yield (
-                f"trips read {counters['trips_read']:,}, starts binned "
-                f"{counters['starts_binned']:,}, ends binned {counters['ends_binned']:,}"
-            )
-        if counters["points_read"]:
-            yield (
-                f"points read {counters['points_read']:,}, crossings into cells "
-                f"{counters['crossings_in']:,}, out of cells {counters['crossings_out']:,}"
-            )
-        for side in ("start", "end", "point"):
-            found = {r: n for r, n in counters[f"{side}_rejects"].items() if n}
-            if found:
-                yield f"{side}s rejected: " + ", ".join(f"{r} {n:,}" for r, n in found.items())
-        if counters["missing_months"]:
-            months = ", ".join(_spans(counters["missing_months"]))
-            yield f"months with no or few days of trips, missing: {months}"
-        if counters["empty_days"]:
-            listed = ", ".join(counters["empty_days_listed"])
-            yield f"days without trips: {counters['empty_days']:,} ({listed})"
-    else:
-        found = {r: n for r, n in counters["rejected"].items() if n}
-        yield f"records read {counters['records_read']:,}, rejected {sum(found.values()):,}"
-    yield (
-        f"{counters['frames']:,} intervals from {counters['first_interval']} to "
-        f"{counters['last_interval']}, {counters['missing_intervals']:,} missing; "
-        f"{seconds:.1f} s"
-    )
-
-
-def _spans(months: Sequence[str]) -> list[str]:
-    """Ordered months, with consecutive ones joined, such as `2017-04..2018-03`."""
-    numbers = np.array(months, "datetime64[M]")
-    breaks = np.flatnonzero(np.diff(numbers.astype(int)) > 1) + 1
-    parts = np.split(np.array(months), breaks)
-    return [part[0] if len(part) == 1 else f"{part[0]}..{part[-1]}" for part in parts]

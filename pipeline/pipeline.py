@@ -147,13 +147,14 @@ def create_pipeline(
     infra = infra_validator(config, model, windows)
     pusher = Pusher(
         model=model,
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=None if config.evaluation.push_unblessed else evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"] if infra else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
         ),
         custom_config={"code_fingerprint": fingerprint("crowdflow.components.pusher.executor")},
     )
+    pusher.add_upstream_node(evaluator)  # an evaluation that fails stops an unblessed model, too
     report = FlowReportGen(
         frame_counters=example_gen.outputs["counters"],
         window_counters=window_gen.outputs["counters"],

@@ -59,12 +59,14 @@ def _tested(data: ReportData) -> str:
 
 def _outcome(data: ReportData) -> dict[str, Any]:
     """Whether the model was blessed and pushed, and why."""
-    if not data.blessed:
-        tone, verdict = "bad", "Not blessed: the model was not pushed"
-    elif data.pushed_model is None:
-        tone, verdict = "bad", "Blessed, but not pushed"
-    else:
-        tone, verdict = "good", "Blessed and pushed"
+    pushed = data.pushed_model is not None
+    tone = "good" if data.blessed and pushed else "bad"
+    verdict = {
+        (True, True): "Blessed and pushed",
+        (True, False): "Blessed, but not pushed: TensorFlow Serving did not serve it",
+        (False, True): "Not blessed, and pushed all the same, as evaluation.push_unblessed says",
+        (False, False): "Not blessed: the model was not pushed",
+    }[data.blessed, pushed]
     return {
         "tone": tone,
         "verdict": verdict,

@@ -22,6 +22,11 @@ from crowdflow.pipeline.cli import options
     metavar="FOLDER",
     help="Where models are pushed: local, s3:// or gs://.  [default: serving/crowdflow under the root]",
 )
+@click.option(
+    "--push-unblessed",
+    is_flag=True,
+    help="Push the model even if it beats neither the naive forecasts nor the last pushed model.",
+)
 @options.SET
 @options.MORE
 @click.pass_context
@@ -32,6 +37,7 @@ def run(
     data: tuple[str, ...],
     root: Optional[str],
     serving: Optional[str],
+    push_unblessed: bool,
     settings: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
@@ -58,15 +64,17 @@ def run(
     """
     config = options.load(config_file) if config_file else presets.load(preset)
     config = config.replace(options.parse(settings))
-    paths = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
+    given = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
     if serving:
-        paths["paths.serving"] = serving
+        given["paths.serving"] = serving
+    if push_unblessed:
+        given["evaluation.push_unblessed"] = True
     more_data, beam_args = options.split(more)
     if data or more_data:
-        paths["paths.data"] = [*data, *more_data]
+        given["paths.data"] = [*data, *more_data]
     from crowdflow.pipeline.local import runner as local_runner
 
-    context.exit(local_runner.run(config.replace(paths), beam_args))
+    context.exit(local_runner.run(config.replace(given), beam_args))
 
 
 @click.command("presets")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crowdflow.evaluation.drift.words import verdict
-from crowdflow.ingest.date_range import in_words
+from crowdflow.ingest.counters import in_words
 from crowdflow.storage.addresses import is_address
 
 LOGGER = "crowdflow"
@@ -25,6 +25,7 @@ LABELS = {
     "last_week": "last week",
     "historical_average": "historical average",
 }
+UNBLESSED = "Not blessed, and pushed all the same, as evaluation.push_unblessed says."
 COLUMNS = {
     "rmse_active_cells": "RMSE",
     "inflow_rmse_active_cells": "inflow",
@@ -32,9 +33,6 @@ COLUMNS = {
     "mae_active_cells": "MAE",
     "rmse_all_cells": "RMSE, all cells",
 }
-
-# Counters of an ingest that indicate no problem; all others are shown if they are not zero.
-_EXPECTED = {"files", "records_read", "frames", "rejects_listed", "rejects_cap", "cells_filled"}
 
 
 class Progress(logging.Handler):
@@ -105,30 +103,25 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
     console.print()
     console.print(results_table(summary["metrics"]))
-    lines = [f"windows: {windows}"]
-    frames, of_windows = summary["counters"]["frames"], summary["counters"]["windows"]
-    if "range" in frames:
-        lines.insert(0, in_words(frames["range"]))
-    gaps = {name: n for name, n in frames.items() if isinstance(n, int) and name not in _EXPECTED}
-    for what, counts in (
-        ("records rejected", frames["rejected"]),
-        ("gaps in the data", {**gaps, "naive_fallbacks": of_windows["naive_fallbacks"]}),
-        ("windows dropped by first missing lag", of_windows["dropped"]),
-    ):
-        found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        if found:
-            lines.append(f"{what}: {found}")
+    of_windows = summary["counters"]["windows"]
+    lines = [*in_words(summary["counters"]["frames"]), f"windows: {windows}"]
+    if of_windows["naive_fallbacks"]:
+        lines.append(f"windows whose naive forecasts fall back: {of_windows['naive_fallbacks']:,}")
+    dropped = ", ".join(f"{lag} {count:,}" for lag, count in of_windows["dropped"].items() if count)
+    if dropped:
+        lines.append(f"windows dropped by first missing lag: {dropped}")
     for line in lines + summary["reasons"]:
         console.print(Text(line), soft_wrap=True)
     drift = summary["drift"]
     style = "yellow" if drift["anomalies"] else ""
     for line in (verdict(drift), *(f"  {line}" for line in drift["anomalies"])):
         console.print(Text(line, style=style), soft_wrap=True)
-    if summary["blessed"]:
-        pushed = summary["pushed_model"]
-        place = pushed if is_address(pushed) else root / pushed
-        outcome = Text(f"Blessed. Pushed to {place}", "bold green")
-    else:
+    pushed = summary["pushed_model"]
+    if pushed is None:
         outcome = Text("Refused, nothing pushed.", "bold red")
+    else:
+        place = pushed if is_address(pushed) else root / pushed
+        words, tone = ("Blessed.", "green") if summary["blessed"] else (UNBLESSED, "yellow")
+        outcome = Text(f"{words} Pushed to {place}", f"bold {tone}")
     console.print(outcome, soft_wrap=True)
     console.print(Text(f"Report: {root / summary['report']}"), soft_wrap=True)

@@ -86,8 +86,9 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
     root.report.mkdir(parents=True, exist_ok=True)
     page = root.report / "index.html"
     shutil.copyfile(folder / page.name, page)
-    reasons = report["reasons"]
-    if report["blessed"] and not summary["pushed_model"]:
+    reasons, pushed = report["reasons"], summary["pushed_model"] is not None
+    unblessed = summary["config"]["evaluation"]["push_unblessed"]
+    if (report["blessed"] or unblessed) and not pushed:
         reasons = [*reasons, NOT_SERVED]
     return {
         **summary,
@@ -95,7 +96,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "counters": report["counters"],
         "windows": report["counters"]["windows"]["windows"],
         "metrics": report["metrics"],
-        "blessed": report["blessed"],
+        "blessed": report["blessed"] and pushed,
         "reasons": reasons,
         "drift": report["drift"],
         "report": page.relative_to(root.path).as_posix(),

@@ -19,7 +19,7 @@ from rich.console import Console
 from crowdflow.config import Config
 from crowdflow.pipeline.local import console as console_module
 from crowdflow.pipeline.local import summary
-from crowdflow.pipeline.local.console import Progress, print_outcome, results_table
+from crowdflow.pipeline.local.console import UNBLESSED, Progress, print_outcome, results_table
 from crowdflow.pipeline.local.root import Root
 from crowdflow.schema.errors import RootBusyError
 
@@ -127,40 +127,74 @@ def test_the_table_has_a_row_for_each_forecast_there_is():
     assert "…" not in console.file.getvalue()
 
 
-@pytest.mark.parametrize("blessed", [True, False])
-def test_the_outcome_says_blessed_or_why_not(blessed):
+def printed(**given):
+    """The lines that are printed for a completed run."""
     console = screen()
+    frames = {
+        "files": 3,
+        "records_read": 99000,
+        "frames": 99,
+        "rejected": {"negative_flow": 3, "outside_grid": 0},
+        "rejects_listed": 3,
+        "missing_intervals": 2,
+        "interval_incomplete": 0,
+        "weather_unknown": 4,
+        "first_interval": "2024-05-01 00:00",
+        "last_interval": "2024-05-05 04:00",
+    }
+    windows = {"dropped": {"trend-1": 160}, "naive_fallbacks": 1}
     outcome = {
         "config": {"paths": {"root": "runs/x"}},
         "metrics": METRICS,
-        "counters": {
-            "frames": {
-                "frames": 99,
-                "rejected": {"negative_flow": 3, "outside_grid": 0},
-                "missing_intervals": 2,
-                "interval_incomplete": 0,
-            },
-            "windows": {"dropped": {"trend-1": 160}, "naive_fallbacks": 1},
-        },
+        "counters": {"frames": {**frames, **given.pop("frames", {})}, "windows": windows},
         "windows": {"train": 90, "eval": 10, "test": 24},
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],
         "drift": DRIFT,
-        "blessed": blessed,
-        "pushed_model": "serving/crowdflow/17" if blessed else None,
         "report": "report/index.html",
+        **given,
     }
     print_outcome(console, outcome)
-    lines = console.file.getvalue().splitlines()
-    assert "windows: 90 train, 10 eval, 24 test" in lines
-    assert "records rejected: negative_flow 3" in lines
-    assert "gaps in the data: missing_intervals 2, naive_fallbacks 1" in lines
-    assert "windows dropped by first missing lag: trend-1 160" in lines
-    assert outcome["reasons"][0] in lines
-    assert "drift: 1 of 10 distributions, a to b against the training data of version 16" in lines
-    assert "  inflow, by cell: 0.1, above 0.05" in lines
-    assert ("Blessed. Pushed to runs/x/serving/crowdflow/17" in lines) == blessed
-    assert ("Refused, nothing pushed." in lines) == (not blessed)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_outcome_tells_what_was_read_and_what_was_left_out():
+    lines = printed(blessed=False, pushed_model=None)
+    for line in (
+        "records read 99,000",
+        "records rejected: negative_flow 3",
+        "also counted: weather_unknown 4",
+        "99 intervals from 2024-05-01 00:00 to 2024-05-05 04:00, 2 missing",
+        "windows: 90 train, 10 eval, 24 test",
+        "windows whose naive forecasts fall back: 1",
+        "windows dropped by first missing lag: trend-1 160",
+        "rmse_active_cells 5.0000 is below 7.5000, the best naive forecast",
+        "drift: 1 of 10 distributions, a to b against the training data of version 16",
+        "  inflow, by cell: 0.1, above 0.05",
+    ):
+        assert line in lines
     assert lines[-1] == "Report: runs/x/report/index.html"
+
+
+def test_what_was_read_is_not_called_a_gap():
+    counts = {"trips_read": 31500, "starts_binned": 31000, "ends_binned": 30000}
+    rejects = {"start_rejects": {"outside_grid": 500}, "end_rejects": {}, "point_rejects": {}}
+    lines = printed(blessed=False, pushed_model=None, frames={**counts, **rejects})
+    assert "trips read 31,500, starts binned 31,000, ends binned 30,000" in lines
+    assert "starts rejected: outside_grid 500" in lines
+    assert not [line for line in lines if "gap" in line]
+
+
+@pytest.mark.parametrize(
+    ("blessed", "pushed", "verdict"),
+    [
+        (True, "serving/crowdflow/17", "Blessed. Pushed to runs/x/serving/crowdflow/17"),
+        (True, "s3://city/serving/17", "Blessed. Pushed to s3://city/serving/17"),
+        (False, None, "Refused, nothing pushed."),
+        (False, "s3://city/serving/17", f"{UNBLESSED} Pushed to s3://city/serving/17"),
+    ],
+)
+def test_the_outcome_says_whether_a_model_was_blessed_and_pushed(blessed, pushed, verdict):
+    assert verdict in printed(blessed=blessed, pushed_model=pushed)
 
 
 @pytest.fixture
@@ -213,22 +247,35 @@ def test_the_report_of_a_run_is_found(store, tmp_path):
     assert summary.report_folder(store, "first") is None
 
 
-def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(tmp_path):
-    folder, root = tmp_path / "artifact", Root(tmp_path / "root")
-    folder.mkdir()
-    root.path.mkdir()
-    (folder / "index.html").write_text("<html>")
-    counters = {"frames": {}, "windows": {"windows": {"train": 9, "eval": 1, "test": 2}}}
-    account = {
-        "versions": {"tfx": "1.16.0"},
-        "counters": counters,
-        "metrics": METRICS,
-        "blessed": True,
-        "reasons": ["good"],
-        "drift": DRIFT,
-        "pushed_version": "1700000000",
-    }
-    (folder / "metrics.json").write_text(json.dumps(account))
+COUNTERS = {"frames": {}, "windows": {"windows": {"train": 9, "eval": 1, "test": 2}}}
+
+
+@pytest.fixture
+def reported(tmp_path):
+    """Writes a report's artifact and a root; returns both folders."""
+
+    def write(blessed):
+        folder, root = tmp_path / "artifact", Root(tmp_path / "root")
+        folder.mkdir()
+        root.path.mkdir()
+        (folder / "index.html").write_text("<html>")
+        account = {
+            "versions": {"tfx": "1.16.0"},
+            "counters": COUNTERS,
+            "metrics": METRICS,
+            "blessed": blessed,
+            "reasons": ["good"],
+            "drift": DRIFT,
+            "pushed_version": "1700000000",
+        }
+        (folder / "metrics.json").write_text(json.dumps(account))
+        return folder, root
+
+    return write
+
+
+def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(reported):
+    folder, root = reported(blessed=True)
     empty = summary.empty(Config(preset="x", seed=7), [])
     pushed = {**empty, "pushed_model": "serving/crowdflow/1700000000"}
     complete = summary.complete(pushed, folder, root)
@@ -242,6 +289,23 @@ def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(tmp_path):
     summary.write(complete, root)
     assert json.loads(root.summary.read_text()) == complete
     assert sorted(p.name for p in root.path.iterdir()) == ["report", "summary.json"]
+
+
+@pytest.mark.parametrize("unblessed", [False, True])
+def test_a_model_that_the_infra_validator_refuses_is_not_blessed_in_the_end(reported, unblessed):
+    folder, root = reported(blessed=not unblessed)
+    config = Config().replace({"evaluation.push_unblessed": unblessed})
+    complete = summary.complete(summary.empty(config, []), folder, root)
+    assert (complete["blessed"], complete["pushed_model"]) == (False, None)
+    assert complete["reasons"] == ["good", summary.NOT_SERVED]
+
+
+def test_a_model_that_is_pushed_unblessed_is_not_called_blessed(reported):
+    folder, root = reported(blessed=False)
+    config = Config().replace({"evaluation.push_unblessed": True})
+    pushed = {**summary.empty(config, []), "pushed_model": "serving/crowdflow/17"}
+    complete = summary.complete(pushed, folder, root)
+    assert (complete["blessed"], complete["reasons"]) == (False, ["good"])
 
 
 HOLD = """

@@ -17,7 +17,7 @@ class ModelFolder:
         """Loads the model.
 
         Args:
-          folder: of a SavedModel, or of version folders.
+          folder: of a SavedModel, of version folders, or with one folder of version folders in it.
           version: which of them; None is the newest whole one.
 
         Raises:
@@ -59,13 +59,26 @@ def find_model(folder: AnyPath, version: int | None) -> AnyPath:
     """
     if version is None and (folder / SAVED_MODEL).is_file():
         return folder
-    found = complete_versions(folder)
+    found = complete_versions(folder) or _inside(folder)
     wanted = [path for path in found if version in (None, int(path.name))]
     if not wanted:
         names = ", ".join(path.name for path in found) or "none"
         what = "a pushed model" if version is None else f"version {version}"
         raise ServingError(f"{folder}: expected {what} ({SAVED_MODEL}). Versions found: {names}.")
     return wanted[-1]
+
+
+def _inside(folder: AnyPath) -> list[AnyPath]:
+    """The versions of the one model in a folder of models, such as a root's `serving`."""
+    models = (
+        {path: complete_versions(path) for path in sorted(folder.iterdir(), key=str)}
+        if folder.is_dir()
+        else {}
+    )
+    models = {path.name: versions for path, versions in models.items() if versions}
+    if len(models) > 1:
+        raise ServingError(f"{folder}: expected one model. Received {', '.join(models)}.")
+    return next(iter(models.values()), [])
 
 
 def _message(error: Exception) -> str:

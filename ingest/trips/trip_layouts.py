@@ -1,5 +1,6 @@
 """The layouts of trip files: which column has which role, by the header."""
 
+import difflib
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
@@ -67,6 +68,7 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
     """
     layout = find_layout(header, config)
     if layout is None:
+        _require_set_columns(path, header, config)
         known = [f"  {name}: {', '.join(columns)}" for name, _, columns in _candidates(config)]
         known = "\n".join([*known, also] if also else known)
         raise DataError(
@@ -81,6 +83,22 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
                 f"{path}: expected one column {same[0]}. Received {len(same)}: {', '.join(same)}."
             )
     return layout
+
+
+def _require_set_columns(path: str, header: Sequence[str], config: Config) -> None:
+    """Raises DataError with the columns that settings name and the header lacks, where the layout is set."""
+    if config.trips.layout not in ("columns", "trajectories"):
+        return
+    [(_, roles, columns)] = _candidates(config)
+    present = {_plain(name): name for name in header}
+    absent = [(role, name) for role, name in zip(roles, columns) if _plain(name) not in present]
+    close = [difflib.get_close_matches(_plain(name), present, 1) for _, name in absent]
+    meant = ", ".join(f"{present[match[0]]!r}" for match in close if match)
+    raise DataError(
+        f"{path}: expected {', '.join(f'the column {name!r} (trips.{role})' for role, name in absent)}. "
+        f"Found: {', '.join(header)[:300] or 'no columns'}."
+        + (f" Did you mean {meant}?" if meant else "")
+    )
 
 
 def _candidates(config: Config) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:

@@ -132,6 +132,19 @@ def test_partial_and_corrupt_folders(pushed, tmp_path):
         connect(str(tmp_path / "serving"), version=3)
 
 
+def test_a_roots_serving_folder_has_its_model_inside(pushed, tmp_path):
+    import shutil
+
+    shutil.copytree(pushed.serving, tmp_path / "crowdflow")
+    (tmp_path / "notes.txt").touch()
+    assert connect(str(tmp_path)).path == tmp_path / "crowdflow" / "1"
+    with pytest.raises(ServingError, match="expected version 3 .*Versions found: 1"):
+        connect(str(tmp_path), version=3)
+    shutil.copytree(pushed.serving, tmp_path / "another")
+    with pytest.raises(ServingError, match=r"expected one model\. Received another, crowdflow\."):
+        connect(str(tmp_path))
+
+
 def test_a_folder_in_an_object_store_answers_the_same(pushed, history, bucket):
     model = as_path(f"{bucket}/serving/crowdflow")
     push(pushed.serving / "1", model)

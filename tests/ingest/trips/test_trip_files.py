@@ -78,6 +78,19 @@ def test_columns_of_ones_own():
     assert trip_layouts.find_layout(HEADER.split(","), config) is None
 
 
+def test_a_setting_that_names_no_column_is_told_alone(tmp_path):
+    path = write(tmp_path / "a.csv", "1,2,3,4,5,6", header="begin,finish,slat,slon,elat,elon")
+    names = dict(zip(trip_layouts.TRIP_ROLES, ("begin", "finish", "slat", "s_lng", "elat", "elon")))
+    config = CONFIG.replace({f"trips.{role}": name for role, name in names.items()} | {
+        "trips.layout": "columns"})  # fmt: skip
+    with pytest.raises(DataError) as error:
+        sources.inspect_sources([path], config)
+    assert str(error.value) == (
+        f"{path}: expected the column 's_lng' (trips.start_lon). "
+        "Found: begin, finish, slat, slon, elat, elon. Did you mean 'slon'?"
+    )
+
+
 def test_a_header_that_matches_nothing_says_what_was_found_and_what_is_known(tmp_path):
     path = write(tmp_path / "a.csv", "1,2,3", header="when,where,who")
     with pytest.raises(DataError) as error:

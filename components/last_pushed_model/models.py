@@ -12,9 +12,23 @@ from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.window_files import parse_windows
 from crowdflow.flows.metrics import ErrorSums
 from crowdflow.schema import features
+from crowdflow.schema.errors import ServingError
 from crowdflow.schema.intervals import format_start
 
 _BATCH = 256
+# What a model that is damaged, foreign or made for other windows raises when it is loaded or asked.
+_ITS_OWN = (
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    tf.errors.DataLossError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.OutOfRangeError,
+    tf.errors.UnimplementedError,
+)
 # Settings in which two models must agree to forecast the same flows from the same windows; () is all of a section.
 _MUST_AGREE = {
     "grid": (),
@@ -75,7 +89,11 @@ def incompatibility(
         test period knows the answers.
       config: of today's windows: grid, intervals and ingest.
 
-    Whatever is in a serving folder must not stop a run: any failure to load or answer counts as a reason.
+    A model that cannot be loaded or does not answer is a reason. What happens around it, such as a full disk or too
+    little memory, is none, or a candidate would be pushed without the comparison.
+
+    Raises:
+      ServingError: the comparison failed for a reason that is not the model's own.
     """
     try:
         path = folder / features.ACCOUNT_FILE
@@ -97,8 +115,19 @@ def incompatibility(
     except Exception as error:
         lines = str(error).splitlines() or [""]
         message = next((line for line in lines if "assertion failed" in line), lines[0])
-        return f"{type(error).__name__}: {message}"[:300]
+        message = f"{type(error).__name__}: {message}"[:300]
+        if isinstance(error, _ITS_OWN) or _no_saved_model(error):
+            return message
+        raise ServingError(
+            f"{folder}: expected to compare this pushed model with the new one. {message}. Nothing is pushed "
+            "without the comparison: repeat the run once this is mended, or move the version out of the folder."
+        ) from error
     return None
+
+
+def _no_saved_model(error: Exception) -> bool:
+    """Whether TensorFlow found no whole SavedModel, which it tells by an OSError without a number."""
+    return isinstance(error, OSError) and error.errno is None
 
 
 def _difference(settings: dict, config: Config) -> str | None:

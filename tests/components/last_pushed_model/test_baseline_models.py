@@ -10,6 +10,7 @@ from crowdflow.components.last_pushed_model import models
 from crowdflow.components.tf_examples import encode_columns
 from crowdflow.config import Config
 from crowdflow.schema import features
+from crowdflow.schema.errors import ServingError
 
 SHAPE = (2, 3, 2, 2)
 CONFIG = Config.from_dict({"grid": {"rows": 3, "cols": 2}, "windows": {"horizon": 2}})
@@ -55,6 +56,24 @@ def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
         assert found is None
     else:
         assert reason in found and "\n" not in found and len(found) <= 300
+
+
+def test_too_little_memory_is_no_reason_to_push_without_the_comparison(
+    save_model, serialized, tmp_path
+):
+    folder = save_model(tmp_path / "model", "exhausts")
+    with pytest.raises(
+        ServingError, match=r"ResourceExhausted.* Nothing is pushed without"
+    ) as error:
+        models.incompatibility(folder, serialized, SHAPE, 10**9, CONFIG)
+    assert str(error.value).startswith(f"{folder}: expected to compare")
+
+
+def test_neither_is_a_file_that_the_system_does_not_give(save_model, serialized, tmp_path):
+    folder = save_model(tmp_path / "model")
+    (folder / features.ACCOUNT_FILE).mkdir(parents=True)
+    with pytest.raises(ServingError, match=r"IsADirectoryError.* Nothing is pushed without"):
+        models.incompatibility(folder, serialized, SHAPE, 10**9, CONFIG)
 
 
 def test_a_folder_that_is_not_there_is_a_reason(serialized, tmp_path):

@@ -89,8 +89,8 @@ def incompatibility(
         test period knows the answers.
       config: of today's windows: grid, intervals and ingest.
 
-    A model that cannot be loaded or does not answer is a reason. What happens around it, such as a full disk or too
-    little memory, is none, or a candidate would be pushed without the comparison.
+    A model that cannot be loaded or does not answer is a reason. What happens around it, such as a full disk or
+    too little memory, is none, or a candidate would be pushed without the comparison.
 
     Raises:
       ServingError: the comparison failed for a reason that is not the model's own.

@@ -28,11 +28,11 @@ class _Content(NamedTuple):
         Raises:
           DataError: it cannot be decompressed.
         """
-        try:
-            with trip_files.open_unit(self.path, self.unit) as file:
-                yield file
-        except trip_files.UNREADABLE as error:
-            raise DataError(f"{self.name}: cannot be decompressed ({error}).") from None
+        with (
+            trip_files.clear_errors(f"{self.name}: cannot be decompressed"),
+            trip_files.open_unit(self.path, self.unit) as file,
+        ):
+            yield file
 
 
 def refuse_twice(paths: Sequence[str]) -> None:

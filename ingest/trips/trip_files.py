@@ -1,5 +1,6 @@
 """Reads files of trips as blocks of rows: CSV (plain in slices of bytes, .gz, in .zip) and Parquet."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -17,7 +18,7 @@ from crowdflow.config import Config
 from crowdflow.ingest.parquet import open_parquet, valid_text
 from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
 from crowdflow.ingest.trips.trip_lines import TripRows, parse_lines
-from crowdflow.schema.errors import DataError
+from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.storage import files
 
 SLICE_BYTES = 32 << 20  # of a plain CSV file, read by one worker
@@ -25,7 +26,7 @@ _BLOCK_BYTES = 8 << 20  # of CSV, parsed at once
 _BATCH_ROWS = 131_072
 _HEADER_BYTES = 1 << 16
 # What Python raises for files that cannot be decompressed; UnicodeDecodeError is for names inside a zip.
-UNREADABLE = (
+_UNREADABLE = (
     OSError,
     EOFError,
     zlib.error,
@@ -34,6 +35,22 @@ UNREADABLE = (
     RuntimeError,
     UnicodeDecodeError,
 )
+
+
+@contextlib.contextmanager
+def clear_errors(message: str, *more: type[Exception]) -> Iterator[None]:
+    """Turns what a damaged file raises into a DataError; errors of ours, such as a store's, pass.
+
+    Args:
+      message: the DataError's, which adds what went wrong.
+      *more: further errors to turn into it.
+    """
+    try:
+        yield
+    except CrowdFlowError:
+        raise
+    except (*_UNREADABLE, *more) as error:
+        raise DataError(f"{message} ({error}).") from None
 
 
 def csv_header(path: str) -> list[str]:
@@ -51,13 +68,11 @@ def csv_members(path: str) -> tuple[list[str], list[str]]:
     Raises:
       DataError: it is not a complete zip file, has no CSV file, or has a zip file inside.
     """
-    try:
-        with zipfile.ZipFile(files.local(path)) as archive:
-            names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-    except UNREADABLE as error:
-        raise DataError(
-            f"{path}: expected a whole zip file, but it cannot be read ({error})."
-        ) from None
+    with (
+        clear_errors(f"{path}: expected a whole zip file, but it cannot be read"),
+        zipfile.ZipFile(files.local(path)) as archive,
+    ):
+        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
     nested = [name for name in names if name.lower().endswith(".zip")]
     if nested:
         raise DataError(
@@ -88,13 +103,10 @@ def inspect_csv(path: str, config: Config) -> int:
     for unit in range(units if _is_zip(path) else 1):
         where = unit_name(path, unit)
         require_layout(where, _read_header(path, unit), config)
-        try:
-            with open_unit(path, unit) as stream:
-                _read_line(stream)
-                if not stream.read(_HEADER_BYTES).strip():
-                    raise DataError(f"{where}: expected rows below the header, received none.")
-        except UNREADABLE as error:
-            raise DataError(f"{where}: cannot be read ({error}).") from None
+        with clear_errors(f"{where}: cannot be read"), open_unit(path, unit) as stream:
+            _read_line(stream)
+            if not stream.read(_HEADER_BYTES).strip():
+                raise DataError(f"{where}: expected rows below the header, received none.")
     return units
 
 
@@ -128,7 +140,9 @@ def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
                 rows = parse_lines(block, len(header), layout, first)
                 first += rows.lines
                 yield rows
-    except (*UNREADABLE, pa.ArrowException) as error:
+    except CrowdFlowError:
+        raise
+    except (*_UNREADABLE, pa.ArrowException) as error:
         place = f"{unit_name(path, unit)}, {first:,} lines into its part {unit + 1}"
         raise DataError(f"{place}: cannot be read ({error}).") from None
 
@@ -201,12 +215,10 @@ def open_unit(path: str, unit: int) -> IO[bytes]:
 
 
 def _read_header(path: str, unit: int) -> list[str]:
-    try:
+    with clear_errors(f"{unit_name(path, unit)}: cannot be read as CSV", csv.Error):
         with open_unit(path, unit) as stream:
             line = _read_line(stream).decode("utf-8-sig", "replace")
         return [name.strip() for name in next(csv.reader([line.strip()]), [])]
-    except (*UNREADABLE, csv.Error) as error:
-        raise DataError(f"{unit_name(path, unit)}: cannot be read as CSV ({error}).") from None
 
 
 def _read_line(stream: IO[bytes]) -> bytes:

@@ -10,9 +10,14 @@ import pytest
 
 from crowdflow.config import Config
 from crowdflow.ingest import flow_table as ingest_files
+from crowdflow.ingest.covariates.side_files import read_holidays
+from crowdflow.ingest.covariates.weather_files import read_table
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.history import read_history
+from crowdflow.ingest.records.hdf5_reader import open_hdf5
 from crowdflow.ingest.sources import fingerprint, inspect_sources
+from crowdflow.ingest.trips import trip_files
+from crowdflow.ingest.trips.same_content import refuse_twice
 from crowdflow.schema.errors import DataError, DataNotFoundError, StoreError
 from crowdflow.simulation.city import CitySpec, simulate
 from crowdflow.simulation.files import write_city
@@ -169,3 +174,23 @@ def test_what_is_not_there_or_broken_is_told_by_its_address(city, config, bucket
         address = upload(broken, f"{bucket}/{name}")
         with pytest.raises(DataError, match=f"{address}: {words}"):
             inspect_sources([address], config)
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (trip_files.csv_header, "a.csv"),
+        (trip_files.csv_header, "a.csv.gz"),
+        (trip_files.csv_members, "a.zip"),
+        (trip_files.parquet_names, "a.parquet"),
+        (lambda path: next(trip_files.read_csv(path, 0, Config())), "a.csv"),
+        (lambda path: refuse_twice([path, path]), "a.csv"),
+        (lambda path: open_hdf5(path).__enter__(), "a.h5"),
+        (lambda path: read_holidays([path]), "holidays.txt"),
+        (lambda path: read_table([path], ("TMAX",), "DATE", None), "weather.csv"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_store_that_fails_is_not_told_as_a_damaged_file(read, name, bucket):
+    with pytest.raises(StoreError, match=f"{bucket}/{name}: no such object"):
+        read(f"{bucket}/{name}")

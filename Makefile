@@ -12,7 +12,7 @@ IMAGE ?= crowdflow:0.1.0
 LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help install install-gpu run test test-e2e fuzz lint format lock bench image image-gpu clean
+.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided lint format lock bench image image-gpu clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ test-e2e: install ## the longest tests: whole runs of the pipeline
 
 fuzz: install ## damaged files into every reader, FUZZ_SECONDS=200 of each kind
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-200} $(PYTEST) --timeout=0 --dist load tests/fuzz $(ARGS)
+
+fuzz-guided: install ## one reader with atheris, where it installs: FILE=trips.csv FUZZ_SECONDS=600
+	scripts/uv.sh pip install --quiet --python $(BIN)/python --require-hashes -r tests/fuzz/requirements.txt
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz.guided $${FILE:-trips.csv} $${FUZZ_SECONDS:-600}
 
 lint: install ## check style, format, and that no floor imports from above it
 	$(BIN)/ruff check

@@ -150,7 +150,7 @@ def _run(
     command += [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
     command += [f"--data={path}" for path in data]
     for name, value in settings.items():
-        command += ["--set", f"{name}={json.dumps(value)}"]
+        command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     root.mkdir(parents=True, exist_ok=True)
     # So that parallel runs can share one GPU's memory.
     environment = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}

@@ -50,6 +50,7 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRo
     Raises:
       pyarrow.ArrowInvalid: the lines cannot be matched with the parsed rows.
     """
+    block = _utf8(block)
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
@@ -91,6 +92,16 @@ def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRo
 def ends_in_quotes(line: bytes) -> bool:
     """Whether a quoted field is still open at the end of a line; `line` is without its line end."""
     return b'"' in line and _CLOSED.fullmatch(line) is None
+
+
+def _utf8(block: bytes) -> bytes:
+    """The block, with bytes of another encoding replaced: Arrow cannot give back a bad line that has them."""
+    if not block.isascii():
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            return block.decode("utf-8", "replace").encode()
+    return block
 
 
 def _read_table(

@@ -152,6 +152,11 @@ class Log:
         self._run.wait_for(lambda: self.has(words), pause=0.002)
 
 
+def _text(value: object) -> str:
+    """A setting's value as the command line takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 class Crowdflow:
     """`crowdflow run` with the tiny city's data and settings.
 
@@ -178,7 +183,7 @@ class Crowdflow:
     ) -> Started:
         """Starts a run; settings are written `training__epochs=3`, and `more` goes to the command's end."""
         changed = {name.replace("__", "."): value for name, value in settings.items()}
-        sets = [f"--set={name}={json.dumps(v)}" for name, v in {**SETTINGS, **changed}.items()]
+        sets = [f"--set={name}={_text(v)}" for name, v in {**SETTINGS, **changed}.items()]
         paths = [f"--data={path}" for path in (self.data if data is None else data)]
         root.parent.mkdir(parents=True, exist_ok=True)
         with root.with_suffix(".out").open("w") as out:

@@ -1,5 +1,6 @@
 """When a model is pushed and when it is refused: naive forecasts, the last pushed model, odd serving folders."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,20 @@ def test_versions_that_cannot_be_compared_with_are_skipped_with_a_warning(one_st
     assert int(new) > 300
 
 
+@pytest.mark.skipif(shutil.which("docker") is not None, reason="docker is there and may serve")
+def test_a_model_that_cannot_be_served_is_refused_in_words_and_tried_again(good, crowdflow):
+    before = names(good)
+    for _ in range(2):  # the answer is not cached
+        run = crowdflow(
+            good.root, evaluation__infra_validator="docker", evaluation__push_unblessed=True
+        )
+        assert run.code == 2, run.output
+        assert "Refused, nothing pushed." in run.output and "Traceback" not in run.output
+        assert "InfraValidator: TensorFlow Serving did not load the model" in run.output
+        assert (run.summary["blessed"], run.summary["pushed_model"]) == (False, None)
+        assert run.states["InfraValidator"] == "executed" and names(run) == before
+
+
 def test_another_root_gives_the_same_model(good, first):
     assert good.summary["metrics"] == first.summary["metrics"]
 
@@ -105,3 +120,15 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     assert tolerated.code == 0
     assert "Trainer" not in tolerated.executed and "Evaluator" in tolerated.executed
     assert len(names(tolerated)) == len(before) + 1
+
+
+def test_a_model_that_beats_nothing_is_pushed_on_purpose_and_the_run_says_so(good, crowdflow):
+    settings = {"training__epochs": 1, "training__final_epochs": 0, "training__steps_per_epoch": 1}
+    run = crowdflow(good.root, **settings, evaluation__push_unblessed=True)
+    assert run.code == 0, run.output
+    assert "Not blessed, and pushed all the same" in run.output
+    assert f"Pushed to {run.root / run.summary['pushed_model']}" in run.output
+    assert run.summary["blessed"] is False
+    assert any("is not below" in reason for reason in run.summary["reasons"])
+    page = (run.root / run.summary["report"]).read_text()
+    assert "Not blessed, and pushed all the same" in page

@@ -141,6 +141,15 @@ def test_a_line_of_even_quotes_that_stay_open_is_rejected_alone(tmp_path):
     assert (numbers, malformed, count) == ([0, 2, 3, 4], [1], 5)
 
 
+def test_a_line_of_another_encoding_with_too_many_fields_is_rejected_alone(tmp_path, capfd):
+    path = tmp_path / "a.csv"
+    lines = [f"{ROW},Rue de l'\xc9t\xe9", f"{ROW},Caf\xe9, Rue", f"{ROW},Rue"]
+    path.write_bytes("\n".join([HEADER + ",name", *lines]).encode("latin-1"))
+    numbers, _, malformed, count = read(str(path))
+    assert (numbers, malformed, count) == ([0, 2], [1], 3)
+    assert capfd.readouterr().err == ""
+
+
 def test_mixed_line_ends(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(f"{HEADER}\r\n{ROW}\n{ROW}\r\n{ROW}\n\r\n{ROW}".encode())

@@ -67,5 +67,5 @@ image-gpu: ## the same with the CUDA libraries, its tag with -gpu
 	@scripts/image.sh $(IMAGE)-gpu requirements-gpu.txt
 
 clean: ## remove environments, builds and caches; runs/ stays
-	rm -rf .venv .uv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv .promtool build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from crowdflow.schema.errors import DataError
 REJECTS_FILE = "rejects.csv"
 _LISTED_NAMES = 100
 _SHOWN_DAYS = 5
+_FORMULA = ("=", "+", "-", "@", "\t")  # how a formula begins in a spreadsheet
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SIDES = ("start", "end", "point")
 # Counters that are named, where they are not zero, beside those with a line of their own.
 _REMARKABLE = (
@@ -99,8 +102,15 @@ def rejects_csv(tally: tallies.Tally) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(tallies.Reject._fields)
-    writer.writerows(tally.rejects)
+    for file, row, reason, value in tally.rejects:
+        writer.writerow([_as_text(file), row, reason, _as_text(value)])
     return text.getvalue()
+
+
+def _as_text(value: str) -> str:
+    """The value, after an apostrophe where a spreadsheet would take it for a formula; numbers stay as they are."""
+    value = value.replace("\r", "\\r")  # csv would write it without quotes, as the end of a line
+    return f"'{value}" if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value) else value
 
 
 def in_words(counters: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs uv: the one on PATH, or one installed into .uv/ with any Python 3.8 or newer.
+# Runs uv: the one on PATH, or the one of uv.txt, installed into .uv/ with any Python 3.8 or newer.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -11,7 +11,8 @@ make_uv() (
     if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
       echo "Installing uv into .uv" >&2
       "$python" -m venv --clear "$root/.uv" >&2
-      "$root/.uv/bin/pip" --quiet --disable-pip-version-check install 'uv>=0.5,<1' >&2
+      "$root/.uv/bin/pip" --quiet --disable-pip-version-check install --only-binary :all: --require-hashes \
+        -r "$root/scripts/uv.txt" >&2
       return
     fi
   done

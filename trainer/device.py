@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import platform
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,11 +12,14 @@ import tensorflow as tf
 from crowdflow.config import TrainingConfig
 
 
-def strategy() -> tf.distribute.Strategy:
-    """Mirrors the model over all GPUs if there are several, else uses the default device."""
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
+    """Mirrors the model over all devices of a kind if there are several, else uses the default device."""
+    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    return (
+        tf.distribute.MirroredStrategy(devices)
+        if len(devices) > 1
+        else tf.distribute.get_strategy()
+    )
 
 
 def choose_precision(setting: str) -> str:
@@ -27,12 +31,18 @@ def choose_precision(setting: str) -> str:
     if setting != "auto":
         return setting
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-        native = all(d.get("compute_capability", (0, 0)) >= (8, 0) for d in details)
-    else:
-        native = bool({"avx512_bf16", "amx_bf16"} & _processor_flags())
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    native = computes_in_bfloat16(
+        [d.get("compute_capability", (0, 0)) for d in details], _processor_flags()
+    )
     return "mixed_bfloat16" if native else "float32"
+
+
+def computes_in_bfloat16(capabilities: Sequence[tuple[int, int]], flags: Set[str]) -> bool:
+    """Whether a machine computes in bfloat16: by its GPUs' compute capabilities, or else its processor's flags."""
+    if capabilities:
+        return min(capabilities) >= (8, 0)
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 def choose_batches(config: TrainingConfig, gpu: bool | None = None) -> TrainingConfig:

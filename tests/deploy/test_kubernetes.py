@@ -1,6 +1,7 @@
 """The Kubernetes manifests: every field is one of the API's, and the pods are what the docs say."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +13,14 @@ MODELS = {
     "Deployment": "V1Deployment",
 }
 SCALARS = {"str": str, "int": int, "bool": bool, "float": float}
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+# Those of whole pods; the patch for GPUs is tested where it is applied.
+MANIFESTS = [
+    path
+    for path in sorted(DEPLOY.rglob("*.yaml"))
+    if re.search(r"^kind: (CronJob|Deployment|Job)$", path.read_text("utf-8"), re.MULTILINE)
+    and "gpu" not in path.name
+]
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 POD = "spec.template.spec"
 CONTAINER = f"{POD}.containers.0"
@@ -115,7 +124,20 @@ def test_patch_names_what_it_patches(kubernetes, read):
         assert new <= old
 
 
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_every_pod_is_contained(path):
+    specs = [one["spec"] for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in specs]
+    [pod] = [spec["template"]["spec"] for spec in specs if "template" in spec]
+    for container in pod["containers"]:
+        assert_contained(pod, container)
+
+
 def test_pod_is_contained(pod, container):
+    assert_contained(pod, container)
+
+
+def assert_contained(pod, container):
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

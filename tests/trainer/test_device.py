@@ -1,6 +1,8 @@
 """Device and precision, on whatever machine runs this."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import tensorflow as tf
 
 from crowdflow.config import TrainingConfig
 from crowdflow.trainer import device
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @pytest.mark.parametrize("setting", ["float32", "mixed_bfloat16"])
@@ -33,20 +37,29 @@ def test_a_gpu_gets_larger_batches_and_rates_to_match(given, expected):
     assert device.choose_batches(config) == (there if has_gpu else config)
 
 
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
-def test_auto_follows_the_processor():
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[
-        1
-    ].split()
-    native = "avx512_bf16" in flags or "amx_bf16" in flags
-    assert device.choose_precision("auto") == ("mixed_bfloat16" if native else "float32")
+@pytest.mark.parametrize(
+    ("capabilities", "flags", "native"),
+    [
+        ([], {"avx2", "fma"}, False),
+        ([], {"avx512f", "avx512_bf16"}, True),
+        ([], {"amx_bf16", "amx_tile"}, True),
+        ([(9, 0)], set(), True),
+        ([(8, 0), (8, 6)], set(), True),
+        ([(7, 5)], {"avx512_bf16"}, False),
+        ([(9, 0), (7, 0)], {"avx512_bf16"}, False),  # the slowest counts
+    ],
+)
+def test_bfloat16_is_for_what_computes_in_it(capabilities, flags, native):
+    assert device.computes_in_bfloat16(capabilities, flags) is native
 
 
-@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="there is no GPU")
-def test_auto_follows_the_gpu():
-    gpu = tf.config.list_physical_devices("GPU")[0]
-    capability = tf.config.experimental.get_device_details(gpu)["compute_capability"]
-    native = capability >= (8, 0)
+def test_auto_follows_this_machine():
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        native = all(one["compute_capability"][0] >= 8 for one in details)
+    else:
+        native = re.search(r"^flags.*\b(avx512|amx)_bf16\b", CPUINFO.read_text(), re.MULTILINE)
     assert device.choose_precision("auto") == ("mixed_bfloat16" if native else "float32")
 
 
@@ -56,6 +69,17 @@ def test_the_device_is_described_in_words():
     assert re.fullmatch(expected, device.describe())
 
 
-def test_several_gpus_are_mirrored_else_the_default():
-    several = len(tf.config.list_logical_devices("GPU")) > 1
-    assert isinstance(device.strategy(), tf.distribute.MirroredStrategy) == several
+TWO = """
+import tensorflow as tf
+from crowdflow.trainer import device
+[cpu] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+print(type(device.strategy("CPU")).__name__, device.strategy("CPU").num_replicas_in_sync)
+"""
+
+
+def test_several_devices_are_mirrored_and_one_is_the_default():
+    command = [sys.executable, "-c", TWO]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["MirroredStrategy", "2"]
+    assert device.strategy("CPU") is tf.distribute.get_strategy()

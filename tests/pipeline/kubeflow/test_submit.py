@@ -14,6 +14,7 @@ from kfp_local.recorder import Recorder
 
 from crowdflow.pipeline.kubeflow.submit import Submission, cron_of_six, read_spec, submit, typed
 from crowdflow.schema.errors import ConfigError, SubmitError
+from crowdflow.serving.credentials import Access
 
 GOLDEN = Path(__file__).with_name("golden.yaml")
 COMMAND = Path(sys.executable).with_name("crowdflow")
@@ -68,7 +69,7 @@ def test_first_upload_and_a_run(server, send):
 
 def test_a_known_pipeline_gets_a_version(server, send):
     server.pipelines = [{"pipeline_id": "p-1", "display_name": NAME}]
-    send(version="2026-11-25", token="secret")
+    send(version="2026-11-25", access=Access(token="secret"))
     [upload] = server.sent("POST", "/pipelines/upload_version")
     assert upload.query == {"name": "2026-11-25", "pipelineid": "p-1"}
     assert not server.sent("POST", "/pipelines/upload")

@@ -107,9 +107,9 @@ class KubeflowConfig:
           ConfigError: a value is `***`, as in a configuration that a run saved.
         """
         found = dict(_VARIABLE.fullmatch(text).group("name", "value") for text in self.environment)
-        hidden = [name for name, value in found.items() if value == HIDDEN]
-        expected = "values, which a run's saved configuration does not have"
-        require(not hidden, "kubeflow.environment", expected, ", ".join(hidden))
+        for name, value in found.items():
+            expected = f"a value of {name}, which a run's saved configuration does not have"
+            require(value != HIDDEN, "kubeflow.environment", expected, f"{name}={value}")
         return found
 
     def secret_keys(self) -> dict[str, tuple[str, str]]:

@@ -141,6 +141,10 @@ class Config:
         """
         return reading.build(cls, json.loads(sections) if isinstance(sections, str) else sections)
 
+    def public(self) -> "Config":
+        """A copy to show and to save with a run: `***` stands for the values that may be secret."""
+        return dataclasses.replace(self, beam=self.beam.public(), kubeflow=self.kubeflow.public())
+
     def save(self, path: Path) -> None:
         """Writes YAML, or JSON if the name ends in `.json`."""
         as_json = path.suffix == ".json"

@@ -5,6 +5,7 @@ import re
 from typing import Optional
 
 from crowdflow.config.checks import require, require_date
+from crowdflow.schema.secrets import without_secrets
 
 PLACEHOLDERS = ("{YYYY}", "{MM}", "{DD}")
 
@@ -109,6 +110,11 @@ class BeamNodes:
         for field in dataclasses.fields(self):
             _require_options(f"beam.nodes.{field.name}", getattr(self, field.name))
 
+    def public(self) -> "BeamNodes":
+        """A copy with `***` in place of secret values, such as that of `--s3_secret_access_key`."""
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return BeamNodes(**{name: tuple(map(without_secrets, o)) for name, o in options.items()})
+
 
 @dataclasses.dataclass(frozen=True)
 class BeamConfig:
@@ -124,3 +130,7 @@ class BeamConfig:
 
     def __post_init__(self):
         _require_options("beam.all", self.all)
+
+    def public(self) -> "BeamConfig":
+        """A copy with `***` in place of secret values."""
+        return BeamConfig(tuple(map(without_secrets, self.all)), self.nodes.public())

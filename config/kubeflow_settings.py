@@ -5,7 +5,8 @@ import posixpath
 import re
 from typing import Optional
 
-from crowdflow.config.checks import require
+from crowdflow.config.checks import require, require_no_user
+from crowdflow.schema.secrets import HIDDEN, names_only
 
 # name:tag or name@sha256:..., with or without a registry. Without a tag the image would not be fixed.
 _IMAGE = re.compile(r"[\w.\-/:]*[\w.\-](:[\w][\w.\-]{0,127}|@sha256:[0-9a-f]{64})")
@@ -39,7 +40,8 @@ class KubeflowConfig:
     Attributes:
       image: container image of every step, fixed by a tag or digest: `NAME:TAG` or `NAME@sha256:DIGEST`.
       volumes: volume claims that every step mounts, each as `CLAIM:/FOLDER`.
-      environment: environment variables of every step, each as `NAME=VALUE`; readable in the compiled file.
+      environment: environment variables of every step, each as `NAME=VALUE`; readable in the compiled file, and
+        nowhere else.
       secrets: environment variables of every step with values from Kubernetes secrets, each as `NAME=SECRET/KEY`.
       serving_folder: where versions are pushed: on a volume, or at `s3://` or `gs://`; null means
         `serving/crowdflow` on the first volume.
@@ -86,6 +88,12 @@ class KubeflowConfig:
             require(getattr(self, name) > 0, f"kubeflow.{name}", "above 0", getattr(self, name))
         require(self.trainer_gpus >= 0, "kubeflow.trainer_gpus", "0 or more", self.trainer_gpus)
         require(self.gpu, "kubeflow.gpu", "a resource name such as nvidia.com/gpu", self.gpu)
+        require_no_user("kubeflow.serving_folder", self.serving_folder)
+        require_no_user("kubeflow.checkpoints", self.checkpoints)
+
+    def public(self) -> "KubeflowConfig":
+        """A copy with `***` in place of every variable's value."""
+        return dataclasses.replace(self, environment=tuple(map(names_only, self.environment)))
 
     def mounts(self) -> dict[str, str]:
         """Maps the folder of each volume to its claim, in order."""
@@ -93,8 +101,16 @@ class KubeflowConfig:
         return {posixpath.normpath(match["folder"]): match["claim"] for match in matches}
 
     def variables(self) -> dict[str, str]:
-        """Maps the name of each plain environment variable to its value."""
-        return dict(_VARIABLE.fullmatch(text).group("name", "value") for text in self.environment)
+        """Maps the name of each plain environment variable to its value.
+
+        Raises:
+          ConfigError: a value is `***`, as in a configuration that a run saved.
+        """
+        found = dict(_VARIABLE.fullmatch(text).group("name", "value") for text in self.environment)
+        for name, value in found.items():
+            expected = f"a value of {name}, which a run's saved configuration does not have"
+            require(value != HIDDEN, "kubeflow.environment", expected, f"{name}={value}")
+        return found
 
     def secret_keys(self) -> dict[str, tuple[str, str]]:
         """Maps the name of each secret environment variable to its secret and the key in it."""

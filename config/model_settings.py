@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal, Optional
 
-from crowdflow.config.checks import require, require_date
+from crowdflow.config.checks import require, require_date, require_no_user
 from crowdflow.storage.addresses import is_address
 
 
@@ -176,3 +176,6 @@ class PathsConfig:
         require(ok, "paths.root", "a folder on this machine", self.root)
         ok = "://" not in (self.serving or "") or is_address(self.serving)
         require(ok, "paths.serving", "a folder on this machine, or s3:// or gs://", self.serving)
+        require_no_user("paths.serving", self.serving)
+        for path in self.data:
+            require_no_user("paths.data", path)

@@ -106,9 +106,19 @@ def read_file(path: Path) -> dict[str, Any]:
         ValueError,
         TypeError,
     ) as error:  # bad JSON, not UTF-8; a key that is a list
-        raise ConfigError(f"{path}: expected YAML or JSON. {error}") from None
-    require(isinstance(values, dict), str(path), "a mapping of sections", values)
+        raise ConfigError(f"{path}: expected YAML or JSON. {problem(error)}") from None
+    if not isinstance(values, dict):  # not quoted: it could be the wrong file, one with a token
+        received = "a list" if isinstance(values, list) else "a value"
+        raise ConfigError(f"{path}: expected a mapping of sections. Received: {received}.")
     return values
+
+
+def problem(error: Exception) -> str:
+    """What is wrong with a file, and where; unlike PyYAML's message, it does not quote the file's lines."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}."
+    return str(error)
 
 
 def _raise_unknown(dotted: str, root: type) -> typing.NoReturn:

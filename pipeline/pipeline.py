@@ -166,7 +166,7 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        config=json.dumps(config.to_dict()),
+        config=json.dumps(config.public().to_dict()),
         code_fingerprint=fingerprint("crowdflow.components.flow_report.component"),
     )
     nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]

@@ -1,8 +1,18 @@
 """Errors for users: one clear message, without a traceback."""
 
+from typing import Any
+
+from crowdflow.schema.secrets import without_secrets
+
 
 class CrowdFlowError(Exception):
-    """Base of all errors whose message has what was expected, what was received, and where."""
+    """Base of all errors whose message has what was expected, what was received, and where.
+
+    Whatever a message quotes, such as an address or the message of another library, it has no secrets.
+    """
+
+    def __init__(self, *args: Any):
+        super().__init__(*(without_secrets(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigError(CrowdFlowError, ValueError):

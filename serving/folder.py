@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from crowdflow.schema.errors import ServingError
+from crowdflow.serving.transport import require_output
 from crowdflow.storage.files import fetched_folder
 from crowdflow.storage.store_path import AnyPath
 from crowdflow.storage.versions import SAVED_MODEL, complete_versions
@@ -48,6 +49,7 @@ class ModelFolder:
             answer = self._signatures[signature](**tensors)
         except (TypeError, ValueError, self._tf.errors.OpError) as error:
             raise ServingError(f"{self.path}: {_message(error)}") from None
+        require_output(self.path, output, answer)
         return answer[output].numpy()
 
 

@@ -73,7 +73,7 @@ class Forecaster:
         if config is None:
             query = {features.QUERY: np.array([""], object)}
             found = transport.predict(query, features.ACCOUNT_SIGNATURE, features.ACCOUNT)
-            config = settings_of(found[0])
+            config = settings_of(found[0] if found.dtype == object and len(found) else "")
         self.config = config
 
     def read(self, paths: Sequence[str]) -> History:

@@ -13,8 +13,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from crowdflow.schema.errors import ServingError
-from crowdflow.serving.transport import Options
+from crowdflow.schema.secrets import without_secrets
+from crowdflow.serving import credentials
+from crowdflow.serving.transport import Options, require_output
 
+_SCHEMES = ("http", "https")
 _NOT_READY = (429, 502, 503, 504)
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry
 
@@ -26,18 +29,31 @@ class RestServer:
         """Sends no request yet.
 
         Args:
-          address: `http://host:port`.
+          address: `http://host:port`, or with TLS `https://host:port`; a user and a password in it are sent by
+            HTTP's basic authentication.
           **options: of `serving.Options`.
+
+        Raises:
+          ConfigError: it is no such address, or the options do not fit it.
         """
-        asked = Options(**options)
+        self._options = asked = Options(**options)
+        found = credentials.parse(address, _SCHEMES)
+        asked.check(found)
         which = f"/labels/{asked.label}" if asked.label else ""
         if asked.version is not None:
             which = f"/versions/{asked.version}"
-        self._url = f"{address.rstrip('/')}/v1/models/{asked.name}{which}:predict"
-        self._timeout = asked.timeout
+        self._url = f"{found.url}/v1/models/{asked.name}{which}:predict"
+        self._password = found.login[1] if found.login else None
         self._session = requests.Session()
+        self._session.trust_env = False  # no .netrc
+        self._session.verify = credentials.roots(asked.ca_file) or True
+        if found.login:
+            self._session.auth = tuple(part.encode() for part in found.login)
+        if not found.is_local:  # a proxy cannot reach this machine's loopback interface
+            self._session.proxies = requests.utils.get_environ_proxies(found.url)
         retry = Retry(
             total=asked.retries,
+            other=0,  # such as a certificate of an unknown authority
             backoff_factor=_FIRST_WAIT,
             status_forcelist=_NOT_READY,
             allowed_methods=["POST"],  # a forecast has no side effects, so it can be retried
@@ -49,28 +65,48 @@ class RestServer:
     def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
         """See `Transport`."""
         columns = {name: _plain(name, values) for name, values in inputs.items()}
-        body = {"signature_name": signature, "inputs": columns}
+        answer = self._post({"signature_name": signature, "inputs": columns})
+        try:
+            found = orjson.loads(answer.content)["outputs"]
+            if isinstance(found, dict):  # a signature with several outputs returns them by name
+                require_output(self._url, output, found)
+                found = found[output]
+            if not isinstance(found, list):
+                raise TypeError
+            texts = isinstance(found[0], str)
+            return np.array(found, object if texts else np.float32)
+        except (ValueError, LookupError, TypeError):
+            raise ServingError(
+                f"{self._url}: expected JSON with `outputs`. Received: {answer.text[:200]!r}."
+            ) from None
+
+    def _post(self, body: dict[str, Any]) -> requests.Response:
+        """The answer to a request, which the server has accepted.
+
+        Raises:
+          ServingError: there is no answer, or it is a refusal or a redirect.
+        """
+        headers = {"Content-Type": "application/json"}
+        token = self._options.current_token()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         try:
             answer = self._session.post(
                 self._url,
                 data=orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY),
-                headers={"Content-Type": "application/json"},
-                timeout=self._timeout,
+                headers=headers,
+                timeout=self._options.timeout,
+                allow_redirects=False,  # flows and credentials are for this server alone
             )
         except requests.RequestException as error:
             raise ServingError(f"{self._url}: no answer. {error}") from None
-        if answer.status_code != requests.codes.ok:
-            raise ServingError(f"{self._url}: {answer.status_code} {_error_text(answer)}")
-        try:
-            found = orjson.loads(answer.content)["outputs"]
-        except (ValueError, KeyError, TypeError):
-            raise ServingError(
-                f"{self._url}: expected JSON with `outputs`. Received: {answer.text[:200]!r}."
-            ) from None
-        if isinstance(found, dict):  # a signature with several outputs returns them by name
-            found = found[output]
-        texts = bool(found) and isinstance(found[0], str)
-        return np.array(found, object if texts else np.float32)
+        if answer.status_code == requests.codes.ok:
+            return answer
+        text = _error_text(answer)
+        if answer.is_redirect:
+            text = f"redirects to {answer.headers['Location']}, which is not followed. Give that address."
+        message = f"{self._url}: {answer.status_code} {text}"
+        raise ServingError(without_secrets(message, token, self._password))
 
 
 def _plain(name: str, values: np.ndarray) -> np.ndarray | list:

@@ -1,13 +1,14 @@
 """The interface to a model, in a folder or on a server."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
 
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.features import MODEL_NAME
+from crowdflow.serving.credentials import Access
 
 
 class Transport(Protocol):
@@ -29,9 +30,9 @@ class Transport(Protocol):
         """
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How to reach a model on a server.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(Access):
+    """How to reach a model on a server; see `Access` for tokens and certificates.
 
     Attributes:
       name: of the model.
@@ -42,6 +43,7 @@ class Options:
 
     Raises:
       ServingError: both version and label are given.
+      ConfigError: as `Access`.
     """
 
     name: str = MODEL_NAME
@@ -51,5 +53,13 @@ class Options:
     retries: int = 4
 
     def __post_init__(self):
+        super().__post_init__()
         if self.version is not None and self.label is not None:
             raise ServingError("Expected a version or a label of the model. Received both.")
+
+
+def require_output(where: object, output: str, found: Iterable[str]) -> None:
+    """Raises ServingError if an answer does not have the output that was requested; names those that it has."""
+    if output not in found:
+        names = ", ".join(sorted(found)) or "none"
+        raise ServingError(f"{where}: expected the output {output}. Received: {names}.")

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from crowdflow.schema.errors import StoreError
+from crowdflow.schema.secrets import has_user
 from crowdflow.storage.addresses import is_whole
 
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
@@ -159,10 +160,15 @@ def connect(address: str) -> tuple[fs.FileSystem, str]:
     """The store's client and `bucket/key`; each process creates a client once.
 
     Raises:
-      StoreError: the address names no bucket, or has an empty part.
+      StoreError: the address names no bucket, has an empty part or credentials, or the store's URL has some.
     """
     scheme, _, key = address.partition("://")
     key = key.rstrip("/")
+    if has_user(address):
+        raise StoreError(
+            f"{address}: expected {scheme}://BUCKET/KEY, without credentials. Give them in the environment: "
+            f"{_CREDENTIALS[f'{scheme}://']}."
+        )
     if not is_whole(address):
         raise StoreError(f"{address}: expected {scheme}://BUCKET/KEY without empty parts.")
     environment = tuple(os.environ.get(name) for name in _VARIABLES)
@@ -173,12 +179,11 @@ def connect(address: str) -> tuple[fs.FileSystem, str]:
 @functools.lru_cache(maxsize=32)
 def _client(scheme: str, bucket: str, environment: tuple[str | None, ...]) -> fs.FileSystem:
     given = dict(zip(_VARIABLES, environment))
+    endpoint = endpoint_of(scheme)
     if scheme == "gs://":
-        host = given["STORAGE_EMULATOR_HOST"]
-        options = _endpoint(host) | {"anonymous": True} if host else {}
+        options = _endpoint(endpoint) | {"anonymous": True} if endpoint else {}
         return fs.GcsFileSystem(retry_time_limit=dt.timedelta(seconds=_RETRY_SECONDS), **options)
     options = {"connect_timeout": _CONNECT_SECONDS, "request_timeout": _REQUEST_SECONDS}
-    endpoint = endpoint_of(scheme)
     region = given["AWS_REGION"] or given["AWS_DEFAULT_REGION"]
     if endpoint:
         options |= _endpoint(endpoint)
@@ -187,11 +192,25 @@ def _client(scheme: str, bucket: str, environment: tuple[str | None, ...]) -> fs
 
 
 def endpoint_of(scheme: str) -> str | None:
-    """The URL that the environment sets for a store, or None for the provider's own."""
+    """The URL that the environment sets for a store, or None for the provider's own.
+
+    Raises:
+      StoreError: it has a user or a password.
+    """
     names = ("STORAGE_EMULATOR_HOST",)
     if scheme == "s3://":
         names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+    for name in names:
+        url = os.environ.get(name)
+        if (
+            url and "@" in url
+        ):  # not shown: without a scheme, its user could not be told from its host
+            raise StoreError(
+                f"{name}: expected a URL without user and password; they belong into {_CREDENTIALS[scheme]}."
+            )
+        if url:
+            return url
+    return None
 
 
 def _endpoint(url: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import click
 
 from crowdflow.pipeline.cli import data, kubeflow, running, serving
 from crowdflow.schema.errors import CrowdFlowError
+from crowdflow.schema.secrets import without_secrets
 
 
 class _Commands(click.Group):
@@ -16,6 +17,7 @@ class _Commands(click.Group):
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
         except click.ClickException as error:
+            error.message = without_secrets(error.message)
             error.show()
         except CrowdFlowError as error:
             click.secho(f"Error: {error}", fg="red", err=True)

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import click
 
@@ -122,11 +122,7 @@ def _require_kfp() -> None:
     "--version-name", help="Name of the uploaded version.  [default: the time and the image]"
 )
 @click.option("--namespace", help="The user's namespace, if Kubeflow runs in multi-user mode.")
-@click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File that contains a bearer token.",
-)
+@options.access
 def submit(
     file: Path,
     endpoint: str,
@@ -136,7 +132,7 @@ def submit(
     experiment: str,
     version_name: Optional[str],
     namespace: Optional[str],
-    token_file: Optional[Path],
+    **access: Any,
 ) -> None:
     """Upload a compiled pipeline to Kubeflow Pipelines and run it now or on a schedule.
 
@@ -156,18 +152,18 @@ def submit(
     """
     _require_kfp()
     from crowdflow.pipeline.kubeflow import submit as submitting
+    from crowdflow.serving.credentials import Access
 
-    given = dict(map(_parameter, parameters))
     submission = submitting.Submission(
         file=file,
         endpoint=endpoint.rstrip("/"),
         experiment=experiment,
         version=version_name,
-        parameters=given,
+        parameters=dict(map(_parameter, parameters)),
         pipeline_root=pipeline_root,
         cron=cron,
         namespace=namespace,
-        token=_token(token_file) if token_file else None,
+        access=Access(**access),
     )
     out = sys.stdout  # submit() redirects sys.stdout to hide the client's own lines
     submitting.submit(submission, lambda line: click.echo(line, file=out))
@@ -178,10 +174,3 @@ def _parameter(text: str) -> tuple[str, str]:
     if not equals:
         raise ConfigError(f"--parameter: expected NAME=VALUE. Received: {text!r}.")
     return name.strip(), value
-
-
-def _token(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a file with a token. {error.strerror}.") from None

@@ -1,7 +1,8 @@
 """Options that several commands share, and functions that read their values."""
 
 import itertools
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,42 @@ SET = click.option(
 MORE = click.argument(
     "more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]"
 )
+
+
+def _from_environment(_context: Any, _option: Any, name: str | None) -> str | None:
+    if name is not None and not os.environ.get(name):
+        raise ConfigError(f"--token-variable: expected a variable with a token. {name} is not set.")
+    return os.environ[name] if name else None
+
+
+def access(command: Callable) -> Callable:
+    """Adds the options of `serving.credentials.Access`. No option takes a token: other users can see arguments."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    added = (
+        click.option(
+            "--token-file", type=file, help="File with a bearer token, read for every request."
+        ),
+        click.option(
+            "--token-variable",
+            "token",
+            metavar="NAME",
+            callback=_from_environment,
+            help="Environment variable with a bearer token.",
+        ),
+        click.option(
+            "--ca-file",
+            type=file,
+            help="CA certificates (PEM) for a server with TLS.  [default: the system's]",
+        ),
+        click.option(
+            "--credentials-in-clear",
+            is_flag=True,
+            help="Send a token or password to another machine without TLS.",
+        ),
+    )
+    for option in reversed(added):
+        command = option(command)
+    return command
 
 
 def load(path: Path) -> Config:

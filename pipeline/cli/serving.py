@@ -2,19 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import click
 
 from crowdflow.pipeline.cli import options
 from crowdflow.schema.errors import ConfigError
+from crowdflow.storage.addresses import is_address
 
-_MODEL = click.option(
-    "--model",
-    required=True,
-    metavar="ADDRESS",
-    help="Folder of pushed models (also s3:// or gs://), or http://host:8501 or grpc://host:8500.",
-)
 _FROM = click.option("--from", "first", metavar="TIME", help="First target interval of a range.")
 _TO = click.option(
     "--to",
@@ -25,7 +20,13 @@ _TO = click.option(
 
 
 @click.command()
-@_MODEL
+@click.option(
+    "--model",
+    required=True,
+    metavar="ADDRESS",
+    help="Folder of pushed models (also s3:// or gs://), or http://host:8501 or grpc://host:8500; https:// and "
+    "grpcs:// with TLS.",
+)
 @options.DATA
 @click.option(
     "--at",
@@ -42,6 +43,7 @@ _TO = click.option(
 @click.option("--version", type=int, help="Version of the model.  [default: the newest]")
 @click.option("--label", help="Label of a version on a server, such as canary.")
 @click.option("--timeout", default=30.0, show_default=True, help="Timeout of a request in seconds.")
+@options.access
 @click.argument("more", nargs=-1, metavar="[PATH...]")
 def predict(
     model: str,
@@ -56,6 +58,7 @@ def predict(
     label: Optional[str],
     timeout: float,
     more: tuple[str, ...],
+    **access: Any,
 ) -> None:
     """Forecast flows from recent records with a pushed model, in a folder or on a server.
 
@@ -63,6 +66,7 @@ def predict(
     Examples:
       crowdflow predict --model runs/tiny-city/serving/crowdflow --data runs/tiny-city/data --map next.png
       crowdflow predict --model http://localhost:8501 --data trips/ --at '2019-09-30 08:00'
+      crowdflow predict --model https://forecasts.city:443 --token-file token --ca-file ca.pem --data trips/
       crowdflow predict --model grpc://localhost:8500 --data NYC14_M16x8_T60_NewEnd.h5 \\
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
 
@@ -83,7 +87,7 @@ def predict(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
     forecaster = Forecaster(
-        connect(model, name=name, version=version, label=label, timeout=timeout)
+        connect(model, name=name, version=version, label=label, timeout=timeout, **access)
     )
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes
@@ -104,7 +108,12 @@ def predict(
 
 
 @click.command()
-@_MODEL
+@click.option(
+    "--model",
+    required=True,
+    metavar="FOLDER",
+    help="Folder of pushed models, also s3:// or gs://.",
+)
 @options.DATA
 @_FROM
 @_TO
@@ -137,6 +146,8 @@ def batch(
     """
     more_data, beam_args = options.split(more)
     paths = _paths(data, more_data)
+    if "://" in model and not is_address(model):
+        raise ConfigError(f"--model: expected a folder, also s3:// or gs://. Received: {model!r}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from crowdflow.serving import batch as jobs
 

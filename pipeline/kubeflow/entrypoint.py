@@ -17,6 +17,7 @@ from typing import Any
 from crowdflow.pipeline.kubeflow import executor_input, spec
 from crowdflow.pipeline.kubeflow.parameters import apply_parameters
 from crowdflow.schema.errors import CrowdFlowError
+from crowdflow.schema.secrets import Formatter, without_secrets
 from crowdflow.trainer import threads
 
 INVOCATION_OPTION = "--json_serialized_invocation_args"
@@ -37,7 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
       Exit code: 0 success, 1 failure.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     threads.share_among_branches()
     options, beam_args = _parser().parse_known_args(arguments)
@@ -46,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     except CrowdFlowError as error:
         message = str(error)
     except Exception as error:
-        traceback.print_exc()
-        message = f"{type(error).__name__}: {error}"
+        print(without_secrets(traceback.format_exc()), file=sys.stderr)
+        message = without_secrets(f"{type(error).__name__}: {error}")
     else:
         return 0
     print(f"Error in {options.node}: {message}", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crowdflow.config import Config
+from crowdflow.config.checks import require_no_user
 from crowdflow.pipeline.kubeflow.spec import Parameter
 from crowdflow.schema.errors import ConfigError
 from crowdflow.storage.addresses import is_address
@@ -69,7 +70,7 @@ def locations(text: str) -> list[str]:
 
     Raises:
       ConfigError: it is empty, begins like a list but is not a JSON list of texts, or has an address other than
-        `s3://` and `gs://`.
+        `s3://` and `gs://`, or one with a user.
     """
     found: Any = [text.strip()]
     if text.lstrip().startswith("["):
@@ -86,6 +87,8 @@ def locations(text: str) -> list[str]:
         raise ConfigError(
             f"{DATA}: expected paths on a volume of the steps, or s3:// or gs://. Received: {text!r}."
         )
+    for path in found:
+        require_no_user(DATA, path)
     return found
 
 

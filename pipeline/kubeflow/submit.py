@@ -13,8 +13,11 @@ from typing import Any, Optional
 
 import yaml
 
-from crowdflow.config.checks import require
+from crowdflow.config.checks import require, require_no_user
+from crowdflow.config.reading import problem
 from crowdflow.schema.errors import ConfigError, SubmitError
+from crowdflow.schema.secrets import without_secrets
+from crowdflow.serving.credentials import Access, parse, roots
 
 _FIVE_FIELDS, _SIX_FIELDS = 5, 6
 _KINDS: Mapping[str, Callable[[str], Any]] = {"STRING": str, "NUMBER_DOUBLE": float}
@@ -26,14 +29,14 @@ class Submission:
 
     Attributes:
       file: a compiled YAML file.
-      endpoint: address of Kubeflow Pipelines' API.
+      endpoint: address of Kubeflow Pipelines' API, `http://host:port` or `https://host`.
       experiment: groups the runs.
       version: name of this version of the pipeline; None for the time and the image.
       parameters: `NAME -> text`, for parameters that the spec declares; the others keep their defaults.
       pipeline_root: where artifacts are stored, in an object store; None for the cluster's default.
       cron: schedule of a recurring run, in UTC unless the cluster is set otherwise; None runs once, now.
       namespace: the user's, if Kubeflow runs in multi-user mode.
-      token: for `Authorization: Bearer`.
+      access: token for the endpoint, and what its certificate must be signed by.
     """
 
     file: Path
@@ -44,7 +47,7 @@ class Submission:
     pipeline_root: Optional[str] = None
     cron: Optional[str] = None
     namespace: Optional[str] = None
-    token: Optional[str] = None
+    access: Access = Access()
 
 
 def submit(submission: Submission, report: Callable[[str], None]) -> None:
@@ -55,7 +58,8 @@ def submit(submission: Submission, report: Callable[[str], None]) -> None:
       report: called with one line for each completed action.
 
     Raises:
-      ConfigError: the file, a parameter, the root or the schedule is invalid; nothing was sent.
+      ConfigError: the file, the endpoint, a parameter, the root or the schedule is invalid, or the token would be
+        sent in clear; nothing was sent.
       SubmitError: the endpoint does not respond or refuses.
     """
     spec = read_spec(submission.file)
@@ -65,9 +69,11 @@ def submit(submission: Submission, report: Callable[[str], None]) -> None:
     root = submission.pipeline_root
     ok = root is None or root.split("://")[0] in ("gs", "s3", "minio")
     require(ok, "--pipeline-root", "an address gs://, s3:// or minio://", root)
+    require_no_user("--pipeline-root", root)
+    _check_endpoint(submission)
     now = f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%d %H:%M:%S}"
     version = submission.version or f"{now} {_image(spec)}"
-    with _clear_errors(submission.endpoint):
+    with _clear_errors(submission.endpoint, submission.access.current_token()):
         client = _client(submission)
         pipeline_id, version_id = _upload(client, submission, name, version, report)
         experiment = client.create_experiment(submission.experiment, namespace=submission.namespace)
@@ -83,6 +89,13 @@ def submit(submission: Submission, report: Callable[[str], None]) -> None:
             report(f"run {run.run_id}: {submission.endpoint}/#/runs/details/{run.run_id}")
         else:
             _schedule(client, name, cron, common, report)
+
+
+def _check_endpoint(submission: Submission) -> None:
+    address = parse(submission.endpoint, ("http", "https"))
+    expected = "a URL without user and password; give a token (--token-file)"
+    require(not address.login, "--endpoint", expected, submission.endpoint)
+    submission.access.check(address)
 
 
 def _upload(
@@ -143,7 +156,7 @@ def read_spec(path: Path) -> dict[str, Any]:
     try:
         spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        spec, reason = None, f" {error}"
+        spec, reason = None, f" {problem(error)}"
     else:
         reason = ""
     ok = isinstance(spec, dict) and "pipelineInfo" in spec and "root" in spec
@@ -196,11 +209,16 @@ def _client(submission: Submission) -> Any:
     more = {"namespace": submission.namespace} if submission.namespace else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # kfp's, about servers before 2.0
-        return kfp.client.Client(host=submission.endpoint, existing_token=submission.token, **more)
+        return kfp.client.Client(
+            host=submission.endpoint,
+            existing_token=submission.access.current_token(),
+            ssl_ca_cert=roots(submission.access.ca_file),
+            **more,
+        )
 
 
 @contextlib.contextmanager
-def _clear_errors(endpoint: str):
+def _clear_errors(endpoint: str, token: Optional[str]):
     """Hides the client's prints and logs, and turns its errors into one-line SubmitErrors."""
     import urllib3
     from kfp_server_api.exceptions import ApiException
@@ -214,7 +232,8 @@ def _clear_errors(endpoint: str):
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             message = json.loads(message).get("message") or message
         raise SubmitError(
-            f"{endpoint}: expected Kubeflow Pipelines to accept the request. HTTP {error.status}: {message}"
+            f"{endpoint}: expected Kubeflow Pipelines to accept the request. HTTP {error.status}: "
+            f"{without_secrets(message, token)}"
         ) from None
     except (urllib3.exceptions.HTTPError, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error

@@ -18,6 +18,7 @@ from crowdflow.ingest.sources import inspect_sources
 from crowdflow.pipeline.beam_args import check_beam_args
 from crowdflow.pipeline.local.console import LOGGER, Progress, print_outcome
 from crowdflow.pipeline.local.root import Root
+from crowdflow.schema import secrets
 from crowdflow.schema.errors import ConfigError, CrowdFlowError
 from crowdflow.storage.addresses import is_address
 from crowdflow.storage.files import isdir
@@ -53,7 +54,7 @@ def _run_locked(
     from crowdflow.pipeline.local import summary
 
     log_file = _log_to_file(root, progress)
-    config.save(root.config)
+    config.public().save(root.config)
     outcome = summary.empty(config, ["the run has not ended, or was killed"])
     summary.write(outcome, root)
     try:
@@ -84,7 +85,7 @@ def _reason(error: BaseException, log_file: Path) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command resumes this run."
     logging.getLogger(LOGGER).debug(traceback.format_exc())
-    text = str(error).strip()
+    text = secrets.without_secrets(str(error)).strip()
     if (
         "Traceback (most recent call last)" in text
     ):  # Beam puts its worker's traceback into the message
@@ -193,7 +194,7 @@ def _log_to_file(root: Root, progress: Progress) -> Path:
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logger = absl_logging.get_absl_logger()
     file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    file.setFormatter(secrets.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     top = logging.getLogger()
     for handler in [*top.handlers, *absl_logger.handlers]:
         handler.close()

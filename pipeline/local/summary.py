@@ -25,7 +25,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
     """The summary of a run that did not complete."""
     return {
         "preset": config.preset,
-        "config": config.to_dict(),
+        "config": config.public().to_dict(),
         "seed": config.seed,
         "versions": None,
         "nodes": [],

@@ -184,8 +184,9 @@ def test_every_preset_survives_its_file(preset, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"- a\n", "expected a mapping of sections. Received: ['a']."),
-        (b"", "expected a mapping of sections. Received: None."),
+        (b"- a\n", "expected a mapping of sections. Received: a list."),
+        (b"", "expected a mapping of sections. Received: a value."),
+        (b"a-token\n", "expected a mapping of sections. Received: a value."),
         (b"grid: {rows: 3\n", "expected YAML or JSON."),
         (b"\xff\xfe", "expected YAML or JSON."),
     ],

@@ -99,3 +99,14 @@ def test_a_threshold_of_drift_concerns_drift_and_the_report():
     first, second = nodes(), nodes(drift__sizes=0.5)
     changed = {n for n in first if first[n].exec_properties != second[n].exec_properties}
     assert changed == {"FlowDrift", "FlowReportGen"}
+
+
+def test_no_nodes_parameters_have_a_variables_value():
+    found = nodes(
+        kubeflow__environment=["AWS_SECRET_ACCESS_KEY=s3cr3t"],
+        beam__all=["--s3_secret_access_key=s3cr3t"],
+    )
+    kept = {name: str(node.exec_properties) for name, node in found.items()}
+    assert [name for name, text in kept.items() if "s3cr3t" in text] == []
+    assert "AWS_SECRET_ACCESS_KEY=***" in kept["FlowReportGen"]
+    assert "--s3_secret_access_key=s3cr3t" in found["WindowGen"].executor_spec.beam_pipeline_args

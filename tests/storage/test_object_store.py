@@ -167,6 +167,28 @@ def test_errors_are_one_message_with_the_address(bucket, s3, monkeypatch):
         files.local(address)
 
 
+@pytest.mark.parametrize("address", ["s3://user:pa55@city/trips", "gs://AK:pa55/w@city/trips"])
+def test_credentials_in_an_address_are_refused_and_not_shown(s3, address):
+    for read in (object_store.info, object_store.entries, files.find, files.local, files.glob):
+        with pytest.raises(StoreError, match="without credentials.*environment") as raised:
+            read(address)
+        assert "pa55" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://user:pa55@127.0.0.1:1", "user:pa55@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [("AWS_ENDPOINT_URL", "s3://b/a"), ("STORAGE_EMULATOR_HOST", "gs://b/a")],
+)
+def test_credentials_in_the_stores_url_are_refused_and_not_shown(
+    s3, monkeypatch, variable, address, url
+):
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(StoreError, match=f"{variable}: expected a URL without user") as raised:
+        object_store.info(address)
+    assert "pa55" not in str(raised.value)
+
+
 @pytest.mark.timeout(60)
 def test_a_store_that_does_not_answer_is_reported_soon(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")

@@ -1,6 +1,8 @@
 """The entry point of the steps, one step at a time."""
 
 import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,21 @@ def test_another_error_has_its_traceback(step, capfd):
     errors = capfd.readouterr().err
     assert "Traceback (most recent call last)" in errors
     assert errors.strip().splitlines()[-1].startswith("Error in Step: ImportError: ")
+
+
+class Talkative:
+    """An executor's stand-in that cannot be made: it logs, and fails with what it logged."""
+
+    def __init__(self, *_):
+        logging.getLogger("other.library").warning("GET http://user:s3cr3t@host/")
+        raise ValueError("http://user:s3cr3t@host/ does not answer")
+
+
+def test_no_password_is_in_a_steps_output(step, capfd, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process of its own
+    monkeypatch.setitem(sys.modules, "talkative", sys.modules[__name__])
+    assert step("talkative.Talkative", {"model": SCHEMA}) == 1
+    errors = capfd.readouterr().err
+    assert "WARNING other.library GET http://***@host/" in errors
+    assert errors.endswith("Error in Step: ValueError: http://***@host/ does not answer\n")
+    assert "s3cr3t" not in errors

@@ -96,6 +96,7 @@ def test_locations(text, expected):
             {"paths": "http://bucket/flows"},
             "data: expected paths on a volume of the steps, or s3://",
         ),
+        ({"paths": "s3://user:word@city/flows"}, "data: expected an address without user"),
         ({"config": TRAINER, "training": "epochs: 3"}, "training: expected a JSON object"),
         ({"config": TRAINER, "training": "[3]"}, "training: expected a JSON object"),
         (

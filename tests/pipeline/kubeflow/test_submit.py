@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 from kfp_local.recorder import Recorder
+from worlds import guarded_servers
 
 from crowdflow.pipeline.kubeflow.submit import Submission, cron_of_six, read_spec, submit, typed
 from crowdflow.schema.errors import ConfigError, SubmitError
+from crowdflow.serving.credentials import Access
 
 GOLDEN = Path(__file__).with_name("golden.yaml")
 COMMAND = Path(sys.executable).with_name("crowdflow")
@@ -68,7 +70,7 @@ def test_first_upload_and_a_run(server, send):
 
 def test_a_known_pipeline_gets_a_version(server, send):
     server.pipelines = [{"pipeline_id": "p-1", "display_name": NAME}]
-    send(version="2026-11-25", token="secret")
+    send(version="2026-11-25", access=Access(token="secret"))
     [upload] = server.sent("POST", "/pipelines/upload_version")
     assert upload.query == {"name": "2026-11-25", "pipelineid": "p-1"}
     assert not server.sent("POST", "/pipelines/upload")
@@ -133,6 +135,7 @@ def test_a_refusal_is_one_line(server, send):
         ({"parameters": {"epochs": "3"}}, "--parameter: expected one of data, naive_margin"),
         ({"parameters": {"naive_margin": "much"}}, "--parameter naive_margin: expected a number"),
         ({"pipeline_root": "/mnt/artifacts"}, "--pipeline-root: expected an address"),
+        ({"pipeline_root": "s3://user:word@bucket/root"}, "--pipeline-root: .*without user"),
         ({"cron": "5 o'clock"}, "--cron: expected five fields"),
     ],
 )
@@ -153,6 +156,59 @@ def test_another_file_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ConfigError, match="expected a YAML file that crowdflow compile wrote"):
         read_spec(path)
+
+
+def test_a_damaged_file_is_refused_without_its_lines(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("env:\n- {name: AWS_SECRET_ACCESS_KEY, value: s3cr3t: x}\n")
+    with pytest.raises(ConfigError, match="line 2, column") as raised:
+        read_spec(path)
+    assert "s3cr3t" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "access", "message"),
+    [
+        ("http://user:s3cr3t@127.0.0.1:9", Access(), "--endpoint: expected a URL without user"),
+        ("https://user:s3cr3t/x@kubeflow.city", Access(), r"expected http://HOST:PORT"),
+        ("kubeflow.city:8888", Access(), "expected http://HOST:PORT or https://HOST:PORT"),
+        ("http://kubeflow.city", Access(token="s3cr3t"), "expected an address with TLS"),
+        ("http://127.0.0.1:9", Access(ca_file=__file__), "TLS .* with a CA file"),
+    ],
+)
+def test_an_endpoint_that_is_refused_and_no_secret_shown(endpoint, access, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        submit(Submission(GOLDEN, endpoint, access=access), print)
+    assert "s3cr3t" not in str(raised.value)
+
+
+def test_a_refusal_does_not_quote_the_token(server, send):
+    server.refusal = (401, {"message": "who is s3cr3t?"})
+    with pytest.raises(SubmitError, match="HTTP 401: who is [*]{3}[?]"):
+        send(access=Access(token="s3cr3t"))
+
+
+def test_an_endpoint_with_tls_and_its_ca_file(tmp_path):
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    mine.mkdir()
+    other.mkdir()
+    mine = guarded_servers.make_authority(mine)
+
+    def answer(path, *_):
+        is_up = path.endswith("/healthz")
+        content = b'{"multi_user": false}' if is_up else b'{"message": "not you"}'
+        return 200 if is_up else 403, {"Content-Type": "application/json"}, content
+
+    with guarded_servers.site(answer, mine) as site:
+        with pytest.raises(SubmitError, match="HTTP 403: not you"):
+            access = Access(token="s3cr3t", ca_file=mine.ca)
+            submit(Submission(GOLDEN, f"https://{site.place}", access=access), print)
+        assert site.requests[0][1]["authorization"] == "Bearer s3cr3t"
+        asked = len(site.requests)
+        with pytest.raises(SubmitError, match="CERTIFICATE_VERIFY_FAILED"):
+            access = Access(token="s3cr3t", ca_file=guarded_servers.make_authority(other).ca)
+            submit(Submission(GOLDEN, f"https://{site.place}", access=access), print)
+        assert len(site.requests) == asked
 
 
 def test_kinds_of_parameters():

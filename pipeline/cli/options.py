@@ -14,22 +14,22 @@ from crowdflow.schema.errors import ConfigError
 class LocalPath(click.Path):
     """A path on this machine, as `pathlib.Path`; an object store's address would become a local folder."""
 
-    def __init__(self):
-        super().__init__(path_type=Path)
+    def __init__(self, **options: bool):
+        """Takes the options of `click.Path`."""
+        super().__init__(path_type=Path, **options)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Refuses addresses."""
         if "://" in str(value):
-            raise ConfigError(
-                f"{param.opts[0]}: expected a path on this machine. Received: {value}"
-            )
+            name = param.make_metavar() if isinstance(param, click.Argument) else param.opts[0]
+            raise ConfigError(f"{name}: expected a path on this machine. Received: {value}")
         return super().convert(value, param, ctx)
 
 
 CONFIG = click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="Configuration file (YAML or JSON), used instead of a preset.",
 )
 DATA = click.option(

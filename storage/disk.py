@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from crowdflow.schema.errors import DiskFullError
+from crowdflow.schema.errors import CrowdFlowError, DiskFullError
 from crowdflow.storage.addresses import is_address
 
 # Many libraries keep only the words of an error; the last are SQLite's.
@@ -34,8 +34,10 @@ def full_disk(error: BaseException, *folders: str | os.PathLike) -> DiskFullErro
       error: what was raised; the errors that it came from are looked at too.
       folders: where files were written, besides the temporary folder; addresses in object stores are skipped.
     """
-    if isinstance(error, DiskFullError):
-        return error
+    if isinstance(
+        error, CrowdFlowError
+    ):  # it has its own words, such as those of a store without room
+        return None
     lines = [line for text in _texts(error) for line in text.splitlines() if _is_full(line)]
     if not lines:
         return None

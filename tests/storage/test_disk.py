@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from worlds.small_disk import full_disk, small_disk
 
-from crowdflow.schema.errors import ConfigError, DataError, DiskFullError
+from crowdflow.schema.errors import ConfigError, DiskFullError, StoreError
 from crowdflow.storage import disk, files, object_store
 
 TABLE = pd.DataFrame({"flow": np.random.default_rng(1).random(10_000)})
@@ -90,7 +90,10 @@ def test_the_inner_of_two_folders_is_named_where_the_error_names_it():
     )
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EACCES, "Permission denied"), DataError("28")])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EACCES, "Permission denied"), StoreError("s3://b: No space left on device")],
+)
 def test_other_errors_stay_as_they_are(error, tmp_path):
     with pytest.raises(type(error)) as raised:
         with disk.clear_errors(tmp_path):

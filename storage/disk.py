@@ -34,9 +34,7 @@ def full_disk(error: BaseException, *folders: str | os.PathLike) -> DiskFullErro
       error: what was raised; the errors that it came from are looked at too.
       folders: where files were written, besides the temporary folder; addresses in object stores are skipped.
     """
-    if isinstance(
-        error, CrowdFlowError
-    ):  # it has its own words, such as those of a store without room
+    if isinstance(error, CrowdFlowError):  # it has its own words, as a store without room does
         return None
     lines = [line for text in _texts(error) for line in text.splitlines() if _is_full(line)]
     if not lines:

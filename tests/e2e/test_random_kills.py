@@ -15,7 +15,7 @@ import pytest
 from crowdflow.serving import Forecaster, connect
 from crowdflow.storage.store_path import AnyPath, as_path, contents
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 KILLS, SEED = int(os.environ.get("KILLS", 4)), int(os.environ.get("KILLS_SEED", 1))
 PER_ROOT = 4  # kills of one run, each further on than the one before

@@ -12,7 +12,7 @@ IMAGE ?= crowdflow:0.1.0
 LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided lint format lock bench image image-gpu clean
+.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock bench image image-gpu clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ fuzz: install ## damaged files into every reader, FUZZ_SECONDS=200 of each kind
 fuzz-guided: install ## one reader with atheris, where it installs: FILE=trips.csv FUZZ_SECONDS=600
 	scripts/uv.sh pip install --quiet --python $(BIN)/python --require-hashes -r tests/fuzz/requirements.txt
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz.guided $${FILE:-trips.csv} $${FUZZ_SECONDS:-600}
+
+kills: install ## a run killed at random moments, KILLS=16 for each kind of serving folder, KILLS_SEED=1
+	KILLS=$${KILLS:-16} $(PYTEST) --dist load -m e2e -rP tests/e2e/test_random_kills.py $(ARGS)
 
 lint: install ## check style, format, and that no floor imports from above it
 	$(BIN)/ruff check

@@ -115,6 +115,8 @@ def log_to(say: Callable[[str], None]) -> None:
     own.handlers, own.propagate = [Lines()], False
     own.setLevel(logging.INFO)
     logging.getLogger().setLevel(logging.ERROR)
+    # It logs an error's traceback, then raises the error.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
 
 
 def run_flows(

@@ -31,6 +31,10 @@ class StoreError(CrowdFlowError, RuntimeError):
     """An object store that does not answer, refuses access or lacks the bucket; the message names the address."""
 
 
+class DiskFullError(CrowdFlowError, RuntimeError):
+    """A disk without room for what is to be written; the message names the folder."""
+
+
 class ValidationError(CrowdFlowError, ValueError):
     """Frames that break the data contract; the message lists the anomalies."""
 

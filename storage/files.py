@@ -19,8 +19,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from crowdflow.schema.errors import StoreError
-from crowdflow.storage import object_store
+from crowdflow.schema.errors import ConfigError, StoreError
+from crowdflow.storage import disk, object_store
 from crowdflow.storage.addresses import is_address
 from crowdflow.storage.object_store import Entry
 
@@ -186,7 +186,11 @@ def _fetch(entry: Entry) -> Path:
 
 
 def _download(entry: Entry, target: Path) -> None:
-    with object_store.open_to_read(entry.address) as source, target.open("wb") as file:
+    with (
+        disk.clear_errors(target.parent),
+        object_store.open_to_read(entry.address) as source,
+        target.open("wb") as file,
+    ):
         while chunk := _read(source, entry.address):
             file.write(chunk)
         written = file.tell()
@@ -200,7 +204,11 @@ def _read(source, address: str) -> bytes:
 
 
 def _folder() -> str:
-    """The folder of the copies, which child processes inherit through the environment."""
+    """The folder of the copies, which child processes inherit through the environment.
+
+    Raises:
+      ConfigError: the environment names an address instead.
+    """
     with _folder_lock:
         if not os.environ.get(FOLDER_VARIABLE):
             _remove_leftovers()
@@ -210,7 +218,12 @@ def _folder() -> str:
             os.rename(made, folder)  # under that name it is always locked
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             os.environ[FOLDER_VARIABLE] = folder
-    return os.environ[FOLDER_VARIABLE]
+    folder = os.environ[FOLDER_VARIABLE]
+    if "://" in folder:
+        raise ConfigError(
+            f"{FOLDER_VARIABLE}: expected a folder on this machine. Received: {folder}"
+        )
+    return folder
 
 
 def _remove_leftovers() -> None:

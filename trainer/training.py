@@ -5,6 +5,7 @@ a fixed number of epochs. Nothing here ever sees the test split.
 """
 
 import dataclasses
+import io
 import json
 import logging
 import math
@@ -67,11 +68,15 @@ class Checkpoint:
         arrays = {
             f"{name}_{i:05d}": a for name, group in groups.items() for i, a in enumerate(group)
         }
+        content = io.BytesIO()  # a zip file on a full disk prints tracebacks of its own
+        np.savez(content, state=json.dumps(dataclasses.asdict(state)), **arrays)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, state=json.dumps(dataclasses.asdict(state)), **arrays)
-        partial.replace(self._path)
+        try:
+            partial.write_bytes(content.getbuffer())
+            partial.replace(self._path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:
         """State and the groups `weight`, `optimizer` and `best`, or None if there is no checkpoint."""

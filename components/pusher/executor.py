@@ -130,8 +130,8 @@ class Executor(tfx_pusher.Executor):
         serving = serving_folder(exec_properties)
         model = Path(self.GetModelPath(input_dict))
         if self.CheckBlessing(input_dict):
+            io_utils.copy_dir(str(model), pushed.uri)  # may fail, so before what cannot be undone
             version = push(model, serving)
-            io_utils.copy_dir(str(model), pushed.uri)
             self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
         else:
             self._MarkNotPushed(pushed)

@@ -8,6 +8,7 @@ import click
 from crowdflow.config import Config, presets
 from crowdflow.pipeline.cli import options
 from crowdflow.schema.errors import ConfigError
+from crowdflow.storage import disk
 
 
 @click.command("ingest")
@@ -61,11 +62,12 @@ def ingest_files(
     from crowdflow.ingest import flow_table as ingest
 
     ingest.log_to(click.echo)
-    ingest.ingest(config, out, formats, beam_args, click.echo)
+    with disk.clear_errors(out):
+        ingest.ingest(config, out, formats, beam_args, click.echo)
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=options.LocalPath())
 @click.option("--rows", default=8, show_default=True, help="Rows of the grid.")
 @click.option("--cols", default=8, show_default=True, help="Columns of the grid.")
 @click.option("--minutes", default=60, show_default=True, help="Interval length in minutes.")
@@ -102,7 +104,9 @@ def simulate(
     spec = simulated_city.CitySpec(
         rows=rows, cols=cols, minutes=minutes, start_date=start, days=days, seed=seed
     )
-    for path in simulated_files.ensure_city(out, spec, formats or simulated_files.DEFAULT_FORMATS):
+    with disk.clear_errors(out):
+        paths = simulated_files.ensure_city(out, spec, formats or simulated_files.DEFAULT_FORMATS)
+    for path in paths:
         click.echo(path)
     for name, value in simulated_city.describe(simulated_city.simulate(spec)).items():
         click.echo(f"{name}: {value}")
@@ -125,7 +129,7 @@ def simulate(
     "--out",
     default="grid.png",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=options.LocalPath(),
     help="Output file of the map.",
 )
 @click.argument("more", nargs=-1, metavar="[PATH...]")
@@ -154,7 +158,8 @@ def grid(
     found = grid_proposal.read_positions([*data, *more], config)
     weights = found.starts + found.ends
     proposed = grids.propose(found.latitude, found.longitude, weights, cell_metres, left_out)
-    grid_map.draw(found, proposed, out)
+    with disk.clear_errors(out):
+        grid_map.draw(found, proposed, out)
     for line in grid_proposal.describe(found, proposed):
         click.echo(f"# {line}")
     click.echo(f"# map: {out}")

@@ -17,7 +17,7 @@ from crowdflow.schema.errors import ConfigError
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.LocalPath(dir_okay=False),
     help="YAML file to write.",
 )
 @click.option("--preset", default=presets.EMBEDDED, show_default=True, help="Preset to start from.")
@@ -91,7 +91,7 @@ def _require_kfp() -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=options.LocalPath(dir_okay=False))
 @click.option(
     "--endpoint",
     required=True,

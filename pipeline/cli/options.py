@@ -15,22 +15,22 @@ from crowdflow.schema.errors import ConfigError
 class LocalPath(click.Path):
     """A path on this machine, as `pathlib.Path`; an object store's address would become a local folder."""
 
-    def __init__(self):
-        super().__init__(path_type=Path)
+    def __init__(self, **options: bool):
+        """Takes the options of `click.Path`."""
+        super().__init__(path_type=Path, **options)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Refuses addresses."""
         if "://" in str(value):
-            raise ConfigError(
-                f"{param.opts[0]}: expected a path on this machine. Received: {value}"
-            )
+            name = param.make_metavar() if isinstance(param, click.Argument) else param.opts[0]
+            raise ConfigError(f"{name}: expected a path on this machine. Received: {value}")
         return super().convert(value, param, ctx)
 
 
 CONFIG = click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="Configuration file (YAML or JSON), used instead of a preset.",
 )
 DATA = click.option(
@@ -59,7 +59,7 @@ def _from_environment(_context: Any, _option: Any, name: str | None) -> str | No
 
 def access(command: Callable) -> Callable:
     """Adds the options of `serving.credentials.Access`. No option takes a token: other users can see arguments."""
-    file = click.Path(path_type=Path, dir_okay=False)
+    file = LocalPath(dir_okay=False)
     added = (
         click.option(
             "--token-file", type=file, help="File with a bearer token, read for every request."

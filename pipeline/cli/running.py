@@ -10,6 +10,7 @@ import yaml
 
 from crowdflow.config import Config, field_names, presets
 from crowdflow.pipeline.cli import options
+from crowdflow.storage import disk
 
 
 @click.command()
@@ -126,7 +127,7 @@ def beam_options(name: Optional[str]) -> None:
 @click.option(
     "--root",
     required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=options.LocalPath(exists=True, file_okay=False),
     help="Root folder of the runs.",
 )
 @click.option(
@@ -146,5 +147,7 @@ def clean(root: Path, keep: int, dry_run: bool) -> None:
     """
     from crowdflow.pipeline.local import cleanup
 
-    for path, size in cleanup.clean(root, keep, dry_run):
-        click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({size / 2**20:.1f} MiB)")
+    with disk.clear_errors(root):
+        for path, size in cleanup.clean(root, keep, dry_run):
+            what = "would remove" if dry_run else "removed"
+            click.echo(f"{what} {path} ({size / 2**20:.1f} MiB)")

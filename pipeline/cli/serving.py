@@ -8,6 +8,7 @@ import click
 
 from crowdflow.pipeline.cli import options
 from crowdflow.schema.errors import ConfigError
+from crowdflow.storage import disk
 from crowdflow.storage.addresses import is_address
 
 _FROM = click.option("--from", "first", metavar="TIME", help="First target interval of a range.")
@@ -36,7 +37,7 @@ _TO = click.option(
 @_FROM
 @_TO
 @click.option("--out", type=options.LocalPath(), help="File for the whole table, .csv or .parquet.")
-@click.option("--map", "picture", type=click.Path(path_type=Path), help="File for a map, .png.")
+@click.option("--map", "picture", type=options.LocalPath(), help="File for a map, .png.")
 @click.option(
     "--name", default="crowdflow", show_default=True, help="Name of the model on a server."
 )
@@ -100,10 +101,12 @@ def predict(
     for line in outputs.describe(forecast):
         click.echo(line)
     if out:
-        outputs.write_table(forecast.table(), out)
+        with disk.clear_errors(out):
+            outputs.write_table(forecast.table(), out)
         click.echo(f"wrote {out}")
     if picture:
-        outputs.draw(forecast, picture)
+        with disk.clear_errors(picture):
+            outputs.draw(forecast, picture)
         click.echo(f"wrote {picture}")
 
 
@@ -151,7 +154,8 @@ def batch(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from crowdflow.serving import batch as jobs
 
-    jobs.run(model, version, paths, first, last, out, beam_args, click.echo)
+    with disk.clear_errors(out):
+        jobs.run(model, version, paths, first, last, out, beam_args, click.echo)
 
 
 def _paths(data: tuple[str, ...], more: tuple[str, ...] | list[str]) -> list[str]:

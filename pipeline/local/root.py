@@ -56,7 +56,8 @@ class Root:
                     f"{self.path}: another run (process {holder}) holds this root. Wait for it, or use "
                     "another --root."
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            # The number is for the other's message; a full disk has the lock without it, so that `clean` can work.
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), str(os.getpid()).encode())
             yield

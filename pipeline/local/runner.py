@@ -1,5 +1,6 @@
 """Runs the pipeline on this machine, under one root folder."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from crowdflow.pipeline.local.console import LOGGER, Progress, print_outcome
 from crowdflow.pipeline.local.root import Root
 from crowdflow.schema import secrets
 from crowdflow.schema.errors import ConfigError, CrowdFlowError
+from crowdflow.storage import disk
 from crowdflow.storage.addresses import is_address
 from crowdflow.storage.files import isdir
 from crowdflow.trainer import threads
@@ -41,7 +43,7 @@ def run(config: Config, beam_args: Sequence[str] = ()) -> int:
     root = Root(config.paths.root)
     progress = Progress(console)
     try:
-        with root.lock():
+        with disk.clear_errors(root.path), root.lock():
             return _run_locked(config, root, console, progress, beam_args)
     except (CrowdFlowError, OSError) as error:
         progress.line(f"Error: {error}", "bold red")
@@ -64,27 +66,31 @@ def _run_locked(
             f"preset {config.preset}, root {root.path}; loading TensorFlow and TFX ...", "dim"
         )
         outcome = _run_nodes(config, root, data, serving, progress, beam_args, outcome)
+        summary.write(outcome, root)
     except (Exception, KeyboardInterrupt) as error:
-        reason = _reason(error, log_file)
+        reason = _reason(error, log_file, root, config)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
         if outcome["pushed_model"]:
             reason += f"\nThe model was pushed before the run failed: {outcome['pushed_model']}"
         outcome["reasons"] = [f"{failed}: {reason}" if failed else reason]
-        summary.write(outcome, root)
         progress.line(f"Error{f' in {failed}' if failed else ''}: {reason}", "bold red")
+        with contextlib.suppress(OSError):  # where there is no room for it the run has "not ended"
+            summary.write(outcome, root)
         return FAILED
-    summary.write(outcome, root)
     print_outcome(console, outcome)
     return PUSHED if outcome["pushed_model"] else REFUSED
 
 
-def _reason(error: BaseException, log_file: Path) -> str:
+def _reason(error: BaseException, log_file: Path, root: Root, config: Config) -> str:
     """Why a run failed, in words; the traceback of any error but a CrowdFlowError goes to the log."""
     if isinstance(error, CrowdFlowError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command resumes this run."
     logging.getLogger(LOGGER).debug(traceback.format_exc())
+    full = disk.full_disk(error, root.path, config.paths.serving or root.serving)
+    if full:
+        return f"{full} It goes on where it stopped; `crowdflow clean --root {root.path}` removes old runs."
     text = secrets.without_secrets(str(error)).strip()
     if (
         "Traceback (most recent call last)" in text
@@ -174,11 +180,11 @@ def _run_nodes(
     runtime_parameter_utils.substitute_runtime_parameter(
         compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
     )
+    store = metadata_store.MetadataStore(connection)
     try:
         tfx.orchestration.LocalDagRunner().run_with_ir(compiled)
     finally:
         progress.stop()
-        store = metadata_store.MetadataStore(connection)
         outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)
         outcome["pushed_model"] = summary.pushed_model(store, run_id, root)
     return summary.complete(outcome, summary.report_folder(store, run_id), root)
@@ -194,6 +200,7 @@ def _log_to_file(root: Root, progress: Progress) -> Path:
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logger = absl_logging.get_absl_logger()
     file = logging.FileHandler(path)
+    file.handleError = lambda record: None  # on a full disk it prints a traceback for every line
     file.setFormatter(secrets.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     top = logging.getLogger()
     for handler in [*top.handlers, *absl_logger.handlers]:

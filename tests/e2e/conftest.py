@@ -81,14 +81,18 @@ class Run:
         folders = (self.root / "artifacts" / node / output).iterdir()
         return min(folders, key=lambda path: int(path.name))
 
-    def executions(self, type_name: str) -> list:
-        """MLMD's executions of a node."""
+    def metadata(self):
+        """The root's MLMD store."""
         from ml_metadata import metadata_store
         from ml_metadata.proto import metadata_store_pb2
 
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(self.root / "metadata.sqlite")
-        store = metadata_store.MetadataStore(connection)
+        return metadata_store.MetadataStore(connection)
+
+    def executions(self, type_name: str) -> list:
+        """MLMD's executions of a node."""
+        store = self.metadata()
         types = [t for t in store.get_execution_types() if t.name.endswith(f".{type_name}")]
         return [e for t in types for e in store.get_executions_by_type(t.name)]
 

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from worlds.small_disk import full_disk
 
 from crowdflow.pipeline.cli import main
 
@@ -105,6 +106,20 @@ def test_what_cannot_be_forecast_is_one_message(arguments, said, crowdflow, give
     assert done.exit_code == 1 and "Traceback" not in done.output
     assert re.search(said, done.output), done.output
     assert done.output.count("Error: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [("predict", "--out", "a.csv"), ("predict", "--out", "a.parquet"), ("predict", "--map", "a.png"),
+     ("batch", "--out", "out")],
+)  # fmt: skip
+def test_a_full_disk_is_one_message(command, option, name, crowdflow, given, tmp_path):
+    with full_disk(tmp_path / "full") as full:
+        done = crowdflow(command, *given, option, full / name)
+    assert done.exit_code == 1, done.output
+    assert done.output.splitlines()[-1] == (
+        f"Error: {full / name}: its disk is full. Make room, then repeat the command."
+    )
 
 
 def test_no_data_and_no_model(crowdflow, given, tmp_path):

@@ -1,11 +1,13 @@
 """A training that is interrupted anywhere resumes as if it had not been."""
 
+import gc
 import logging
 import math
 import os
 
 import numpy as np
 import pytest
+from worlds.small_disk import resize, small_disk
 from worlds.small_training import (  # noqa: F401
     answers,
     assert_equal_weights,
@@ -121,6 +123,21 @@ def test_a_half_written_checkpoint_is_ignored(splits, tmp_path):
     assert state.phase == 3 and math.isfinite(state.best_rmse)
     assert_equal_weights(groups["weight"], trainer.model.get_weights())
     assert not list(folder.glob(f"*.{os.getpid()}.partial"))
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_full_disk_keeps_the_checkpoint_before(splits, tmp_path):
+    trainer = make_trainer(splits, tmp_path, epochs=1, final_epochs=0)
+    trainer.run()
+    folder = tmp_path / "checkpoint"
+    with small_disk(folder, 1 << 20):
+        trainer.checkpoint.save(TrainingState(epoch=1), trainer.model, trainer.best)
+        resize(folder, sum(file.stat().st_blocks * 512 for file in folder.iterdir()))
+        with pytest.raises(OSError, match="No space left on device"):
+            trainer.checkpoint.save(TrainingState(epoch=2), trainer.model, trainer.best)
+        gc.collect()  # a zip file that was not closed would print a traceback now
+        assert [file.name for file in folder.iterdir()] == ["checkpoint.npz"]
+        assert trainer.checkpoint.load()[0].epoch == 1
 
 
 def test_a_checkpoint_before_the_first_epoch_comes_back(splits, tmp_path):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tfx.types import standard_artifacts
+from worlds.small_disk import full_disk
 
 from crowdflow.components.pusher import executor
 from crowdflow.components.pusher.executor import Executor, push
@@ -114,7 +115,7 @@ def node(tmp_path, serving):
         candidate.uri = str(model.parent)
         blessing.uri = str(tmp_path / "blessing")
         blessing.set_int_custom_property("blessed", int(blessed))
-        pushed.uri = str(tmp_path / f"pushed-{next(numbers)}")
+        pushed.uri = str(tmp_path / "pushed" / str(next(numbers)))
         destination = {"filesystem": {"base_directory": str(serving)}}
         Executor().Do(
             {"model": [candidate], "model_blessing": [blessing]},
@@ -135,7 +136,15 @@ def test_a_blessed_model_is_pushed_once(tmp_path, serving, node):
         assert pushed.get_string_custom_property("pushed_version") == version.name
         assert pushed.get_string_custom_property("pushed_destination") == str(version)
         assert pushed.get_string_custom_property(STATE).endswith(version.name)
-    assert model_digest(tmp_path / "pushed-1") == model_digest(model)
+    assert model_digest(tmp_path / "pushed" / "1") == model_digest(model)
+
+
+def test_nothing_is_pushed_where_the_artifact_has_no_room(tmp_path, serving, node):
+    model = make_model(tmp_path / "candidate" / "Format-Serving")
+    with full_disk(tmp_path / "pushed"):
+        with pytest.raises(Exception, match="No space left on device"):
+            node(model, blessed=True)
+    assert not serving.exists()
 
 
 def test_a_model_that_is_not_blessed_is_not_pushed(tmp_path, serving, node):

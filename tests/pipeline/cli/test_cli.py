@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from crowdflow.config import Config, field_names, presets
 from crowdflow.ingest.sources import inspect_sources
+from crowdflow.pipeline.cli import main
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
 COMMANDS = ("run", "ingest", "simulate", "grid", "compile", "submit", "presets", "clean")
@@ -138,6 +140,11 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
         (["--nonsense"], "No such option: --nonsense"),
         (["--data", "*.h5"], "*.h5: no such file or folder"),
         (["--root", "/dev/null"], "/dev/null"),
+        (["--root", "s3://city/root"], "paths.root: expected a folder on this machine. Received"),
+        (
+            ["--serving", "hdfs://city"],
+            "paths.serving: expected a folder on this machine, or s3://",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -155,12 +162,52 @@ def test_a_configuration_that_is_no_text(refused, tmp_path):
     "arguments", [["nonsense"], ["--nonsense"], ["presets", "--show", "nowhere"],
                   ["simulate"], ["simulate", "out", "--rows", "0"], ["clean", "--root", "none"],
                   ["ingest", "--out", "out"], ["ingest", "--data", "none.csv", "--out", "out"],
-                  ["ingest", "--data", "none.csv", "--out", "s3://bucket/out"],
                   ["grid"], ["grid", "--data", "none.csv"]],
     ids=" ".join,
 )  # fmt: skip
 def test_no_error_has_the_exit_code_of_a_refused_model(refused, arguments):
     assert refused(*arguments)
+
+
+def path_parameters() -> list[tuple[str, str]]:
+    """Every option and argument that is a path: its command, and its name there."""
+    paths = [
+        (name, parameter)
+        for name, command in main.commands.items()
+        for parameter in command.params
+        if isinstance(parameter.type, click.Path)
+    ]
+    return [
+        (name, p.make_metavar() if isinstance(p, click.Argument) else p.opts[0])
+        for name, p in paths
+    ]
+
+
+# What a command needs besides the path that is tried; an argument comes first.
+NEEDED = {
+    "ingest": ["--data", "none.csv", "--out", "out"],
+    "predict": ["--model", "none"],
+    "batch": ["--model", "none", "--out", "out"],
+    "simulate": ["out"],
+    "grid": ["--data", "none.csv"],
+    "compile": ["--target", "kubeflow", "--output", "pipeline.yaml"],
+    "submit": ["pipeline.yaml", "--endpoint", "http://localhost:1"],
+    "clean": ["--root", "none"],
+}
+
+
+@pytest.mark.parametrize(("command", "name"), path_parameters())
+def test_an_address_where_only_a_local_path_works_is_refused_by_name(
+    refused, tmp_path, command, name
+):
+    address = "s3://bucket/folder/file.yaml"
+    if name.startswith("--"):
+        given = [*NEEDED.get(command, []), name, address]
+    else:
+        given = [address, *NEEDED[command][1:]]
+    expected = f"Error: {name}: expected a path on this machine. Received: {address}"
+    assert refused(command, *given) == expected
+    assert not list(tmp_path.iterdir())  # such as a folder "s3:"
 
 
 def test_a_simulated_folder_is_data_as_the_help_says(crowdflow, tmp_path):

@@ -24,7 +24,6 @@ from crowdflow.config.data_settings import (
     IngestConfig,
     IntervalConfig,
     SplitConfig,
-    TripsConfig,
     WindowConfig,
 )
 from crowdflow.config.kubeflow_settings import KubeflowConfig
@@ -35,6 +34,7 @@ from crowdflow.config.model_settings import (
     TrainingConfig,
     TransformConfig,
 )
+from crowdflow.config.trips_settings import TripsConfig
 
 # What the external component can be built from.
 _EXTERNAL_SOURCES = (

@@ -44,7 +44,7 @@ def counters_json(
             f"{source.path}/{name}"
             for source in sources
             if source.path.lower().endswith(".zip")
-            for name in trip_files.csv_members(source.path)[1]
+            for name in trip_files.zip_members(source.path, config).others
         ]
     else:
         tallies.require_usable(tally, config.ingest.max_reject_share)

@@ -117,16 +117,14 @@ def _blocks(path: str, config: Config) -> Iterator[trip_files.TripRows] | None:
     """The rows of a file, block by block, or None for a file without trips."""
     name = path.lower()
     if name.endswith(".parquet"):
-        names, inspect, read = (
-            trip_files.parquet_names,
-            trip_files.inspect_parquet,
-            trip_files.read_parquet,
-        )
+        names = trip_files.parquet_names(path)
+        inspect, read = trip_files.inspect_parquet, trip_files.read_parquet
     elif name.endswith((".csv", ".csv.gz", ".zip")):
-        names, inspect, read = trip_files.csv_header, trip_files.inspect_csv, trip_files.read_csv
+        names = trip_files.csv_header(path, config)
+        inspect, read = trip_files.inspect_csv, trip_files.read_csv
     else:
         return None
-    if trip_layouts.find_layout(names(path), config) is None:
+    if trip_layouts.find_layout(names, config) is None:
         return None
     units = range(inspect(path, config))
     return itertools.chain.from_iterable(read(path, unit, config) for unit in units)

@@ -17,7 +17,13 @@ from crowdflow.ingest.chunks import are_trips, chunks, merge_of, parts
 from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.covariates.side_files import covariates
 from crowdflow.ingest.records.records import assemble_day
-from crowdflow.ingest.sources import READERS, Source, inspect_sources, read_side_files
+from crowdflow.ingest.sources import (
+    READERS,
+    Source,
+    inspect_sources,
+    read_places,
+    read_side_files,
+)
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import DayCounts
@@ -98,9 +104,11 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
         for day, part in counts.take():
             packed[day].append(part)
 
+    places = read_places(sources, config)
     for part in parts(sources):
+        here = places.of_file(part.path)
         for rows, origin in read_part(part, config):
-            counted = count_rows(rows, part.index, origin, config, buckets=1)
+            counted = count_rows(rows, part.index, origin, config, buckets=1, places=here)
             add(counted.events)
             tallies.append(counted.tally)
             points += [block for _, block in counted.points]

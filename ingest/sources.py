@@ -12,6 +12,10 @@ from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest.covariates import side_files, weather_files
 from crowdflow.ingest.paths import expand
+from crowdflow.ingest.places.columns import is_places
+from crowdflow.ingest.places.find import TableFile, TripsFile, find_places, name_places
+from crowdflow.ingest.places.places import Places
+from crowdflow.ingest.places.tables import JSON_ENDINGS
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.tally import Tally
@@ -27,9 +31,10 @@ TRIPS_PARQUET = "trips_parquet"
 WEATHER_HDF5 = "weather_hdf5"
 WEATHER_CSV = "weather_csv"
 HOLIDAYS = "holidays"
+PLACES = "places"
 _FORMS = (
     "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables of flows or trips (.csv, .csv.gz, .parquet), "
-    "trips in .zip, or holidays (.txt)"
+    "trips in .zip, tables of places (.csv, .parquet, .geojson, .json), or holidays (.txt)"
 )
 
 
@@ -66,7 +71,7 @@ class Source:
 
     Attributes:
       path: of the file.
-      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
+      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV`, `HOLIDAYS` or `PLACES`.
       units: number of units, see `Reader`; 0 for a side file.
     """
 
@@ -112,7 +117,8 @@ def inspect_sources(
         )
     if trips:
         grids.edges(config.grid)  # raises without a box
-        same_content.refuse_twice(trips)
+        same_content.refuse_twice(trips, config)
+        read_places(sources, config)  # raises without the tables that the trips need
     if not side_files_needed:
         return sources
     for kind, setting, words, used in _side_kinds(config):
@@ -128,6 +134,24 @@ def inspect_sources(
 def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
     """The paths of one kind of source."""
     return [source.path for source in sources if source.kind == kind]
+
+
+def read_places(sources: Sequence[Source], config: Config) -> Places:
+    """The tables of places that the trips among the sources need.
+
+    Raises:
+      DataError: trips name places and there is no table, or a file cannot be read.
+    """
+    tables, trips = [], []
+    for source in sources:
+        if source.path.lower().endswith(".zip"):
+            members = trip_files.zip_members(source.path, config).places
+            tables += [TableFile(source.path, member) for member in members]
+        elif source.kind == PLACES:
+            tables.append(TableFile(source.path))
+        if source.kind in TRIPS:
+            trips.append(TripsFile(source.path, source.kind == TRIPS_PARQUET))
+    return find_places(tables, [file for file in trips if name_places(file, config)], config)
 
 
 def read_side_files(sources: Sequence[Source], config: Config) -> dict:
@@ -200,16 +224,22 @@ def _classify(path: str, config: Config) -> str:
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
         names = trip_files.parquet_names(path)
+        if is_places(path, names, config):
+            return PLACES
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
     if name.endswith((".csv", ".csv.gz")):
-        names, ingest = trip_files.csv_header(path), config.ingest
+        names, ingest = trip_files.csv_header(path, config), config.ingest
         if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
             *names
         }:
             return WEATHER_CSV
+        if is_places(path, names, config):
+            return PLACES
         return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
     if name.endswith(".zip"):
-        return TRIPS_CSV
+        return TRIPS_CSV if trip_files.zip_members(path, config).trips else PLACES
+    if name.endswith(JSON_ENDINGS):
+        return PLACES
     if name.endswith(".txt"):
         return HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")

@@ -1,12 +1,13 @@
 """The steps of the data flow of trips, without Beam: files to events, and counts of events to frames."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest.places.places import FilePlaces
 from crowdflow.ingest.trips import trip_files, trip_rows, trip_tally
 from crowdflow.ingest.trips.day_counts import INFLOW, OUTFLOW, Coverage, assemble
 from crowdflow.ingest.trips.trajectories import PointBlock, by_bucket, find_crossings
@@ -67,14 +68,19 @@ def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.TripRows,
       DataError: the file cannot be read.
     """
     read = trip_files.read_parquet if part.parquet else trip_files.read_csv
-    name = part.path if part.parquet else trip_files.unit_name(part.path, part.unit)
+    name = part.path if part.parquet else trip_files.unit_name(part.path, part.unit, config)
     origin = Origin(name, part.unit, 0 if part.parquet else 2)
     for rows in read(part.path, part.unit, config):
         yield rows, origin
 
 
 def count_rows(
-    rows: trip_files.TripRows, file: int, origin: Origin, config: Config, buckets: int
+    rows: trip_files.TripRows,
+    file: int,
+    origin: Origin,
+    config: Config,
+    buckets: int,
+    places: Optional[FilePlaces] = None,
 ) -> Counted:
     """Checks a block of rows and finds the events to count.
 
@@ -84,9 +90,10 @@ def count_rows(
       origin: where the rows come from.
       config: for grid, intervals and trips.
       buckets: number of buckets for the points.
+      places: where the places of these rows are, if the rows name places.
     """
     if rows.layout.roles != POINT_ROLES:
-        starts, ends = trip_rows.check_trips(rows, config)
+        starts, ends = trip_rows.check_trips(rows, config, places)
         events = [_good(starts, OUTFLOW), _good(ends, INFLOW)]
         return Counted(trip_tally.of_trips(rows, starts, ends, origin), events, [])
     points = trip_rows.check_points(rows, config)

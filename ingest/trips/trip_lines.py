@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from crowdflow.ingest.trips.trip_layouts import TIMES, Layout
+from crowdflow.ingest.trips.trip_layouts import PLACES, POINT_ID, TIMES, Layout
 
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
 # A quote opens a quoted field only at its start; inside, a doubled quote is a literal one, any other closes it.
@@ -103,9 +103,7 @@ def _read_table(
     if not block.strip():
         return pa.table({role: pa.array([], pa.binary()) for role in layout.roles}), []
     texts = dict.fromkeys(layout.roles, pa.binary())
-    typed = {role: pa.timestamp("us") if role in TIMES else pa.float64() for role in layout.roles}
-    if "point_id" in typed:
-        typed["point_id"] = pa.string()
+    typed = {role: _type(role) for role in layout.roles}
     for types in (typed, texts):
         malformed: list[pa_csv.InvalidRow] = []
 
@@ -131,3 +129,12 @@ def _read_table(
         except pa.ArrowInvalid as error:
             unread = error
     raise unread
+
+
+def _type(role: str) -> pa.DataType:
+    """The type of a role's column if every value is readable."""
+    if role in TIMES:
+        return pa.timestamp("us")
+    if role in PLACES:  # few places, many trips
+        return pa.dictionary(pa.int32(), pa.string())
+    return pa.string() if role == POINT_ID else pa.float64()

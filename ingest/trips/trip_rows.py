@@ -11,18 +11,29 @@ import pyarrow.compute as pc
 from crowdflow.config import Config
 from crowdflow.flows import grids
 from crowdflow.ingest import date_range
+from crowdflow.ingest.places.places import FilePlaces, Located
 from crowdflow.ingest.trips import clock, trip_layouts
 from crowdflow.ingest.trips.trip_files import TripRows
+from crowdflow.ingest.trips.trip_layouts import Position
 from crowdflow.schema import intervals
 
 # Reasons to reject a start, an end or a point; the first one that applies, in this order.
 UNPARSABLE = "unparsable"  # an unreadable time or position, no time, or a wrong number of fields
 NO_POSITION = "no_position"  # empty, not finite, or 0, 0
+UNKNOWN_PLACE = "unknown_place"  # an id that no table of places has
 ENDS_BEFORE_START = "ends_before_start"  # rejects both sides: either time may be wrong
 TOO_LONG = "too_long"  # rejects only the end
 OUTSIDE_GRID = "outside_grid"
 OUTSIDE_SPAN = "outside_span"  # an end in no covered interval; a start outside the given days
-REASONS = (UNPARSABLE, NO_POSITION, ENDS_BEFORE_START, TOO_LONG, OUTSIDE_GRID, OUTSIDE_SPAN)
+REASONS = (
+    UNPARSABLE,
+    NO_POSITION,
+    UNKNOWN_PLACE,
+    ENDS_BEFORE_START,
+    TOO_LONG,
+    OUTSIDE_GRID,
+    OUTSIDE_SPAN,
+)
 OK = len(REASONS)  # the code of a valid start, end or point
 LEFT_OUT = OK + 1  # the code of one outside the range of dates, whatever else is wrong with it
 
@@ -57,12 +68,15 @@ class Points(NamedTuple):
     elapsed: np.ndarray
 
 
-def check_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
+def check_trips(
+    rows: TripRows, config: Config, places: Optional[FilePlaces] = None
+) -> tuple[Side, Side]:
     """Checks the starts and the ends of trips, each by its own time and position.
 
     Args:
       rows: of trips.
       config: for grid, intervals and trips.
+      places: where the places of these rows are, if the rows name places.
 
     Returns:
       Starts and ends. Ends outside the covered span are found later: that takes all files.
@@ -78,10 +92,10 @@ def check_trips(rows: TripRows, config: Config) -> tuple[Side, Side]:
     backwards[local] = lasts[local] + clock.repeated_micros(end.local[local], zone) < 0
     too_long = lasts > config.trips.max_hours * 60 * clock.MICROS_PER_MINUTE
     none = np.zeros(len(lasts), bool)
-    names = (trip_layouts.START_LAT, trip_layouts.START_LON)
-    starts = _check(start, columns, names, backwards, none, config, limit_days=True)
-    names = (trip_layouts.END_LAT, trip_layouts.END_LON)
-    ends = _check(end, columns, names, backwards, too_long, config, limit_days=False)
+    start_at = _positions(columns, trip_layouts.START_POSITION, start, places)
+    starts = _check(start, start_at, backwards, none, config, limit_days=True)
+    end_at = _positions(columns, trip_layouts.END_POSITION, end, places)
+    ends = _check(end, end_at, backwards, too_long, config, limit_days=False)
     return starts, ends
 
 
@@ -94,24 +108,37 @@ def check_points(rows: TripRows, config: Config) -> Points:
         ids = clock.decode(ids)
     times = times._replace(bad=times.bad | ids.is_null().to_numpy(zero_copy_only=False))
     none = np.zeros(len(times.bad), bool)
-    names = (trip_layouts.POINT_LAT, trip_layouts.POINT_LON)
-    side = _check(times, columns, names, none, none, config, limit_days=True)
+    found = _positions(columns, trip_layouts.POINT_POSITION, times)
+    side = _check(times, found, none, none, config, limit_days=True)
     reasons = np.where(side.reasons == REASONS.index(OUTSIDE_GRID), OK, side.reasons)
     texts = pc.cast(ids, pa.string()).to_numpy(zero_copy_only=False)
     return Points(side._replace(reasons=reasons), texts, times.elapsed)
 
 
+def _positions(
+    columns: dict[str, pa.Array],
+    roles: Position,
+    times: clock.Times,
+    places: Optional[FilePlaces] = None,
+) -> Located:
+    """The positions of a side, from its latitude and longitude, or from the table of its place."""
+    if roles.place in columns:
+        return places.locate(columns[roles.place], times.local)
+    latitude, bad_latitude = read_degrees(columns[roles.latitude])
+    longitude, bad_longitude = read_degrees(columns[roles.longitude])
+    none = np.zeros(len(latitude), bool)
+    return Located(latitude, longitude, bad_latitude | bad_longitude, none)
+
+
 def _check(
     times: clock.Times,
-    columns: dict[str, pa.Array],
-    names: tuple[str, str],
+    found: Located,
     backwards: np.ndarray,
     too_long: np.ndarray,
     config: Config,
     limit_days: bool,
 ) -> Side:
-    latitude, bad_latitude = _degrees(columns[names[0]])
-    longitude, bad_longitude = _degrees(columns[names[1]])
+    latitude, longitude = found.latitude, found.longitude
     row, col, inside = grids.cell_of(latitude, longitude, config.grid)
     cells = np.where(inside, row * config.grid.cols + col, -1)
     placed = np.isfinite(latitude) & np.isfinite(longitude) & ((latitude != 0) | (longitude != 0))
@@ -120,8 +147,9 @@ def _check(
     reasons = np.full(len(starts), OK, np.uint8)
     beyond = _beyond(starts, config) if limit_days else np.zeros(len(starts), bool)
     wrong = (
-        times.bad | bad_latitude | bad_longitude,
-        ~placed,
+        times.bad | found.bad,
+        ~placed & ~found.unknown,
+        found.unknown,
         backwards,
         too_long,
         cells < 0,
@@ -151,7 +179,7 @@ def _day(text: Optional[str]) -> Optional[int]:
     return intervals.date_to_minutes(dt.date.fromisoformat(text)) // intervals.MINUTES_PER_DAY
 
 
-def _degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def read_degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Degrees, float64 `[n]`, NaN if empty, and which values are not numbers, bool `[n]`."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()

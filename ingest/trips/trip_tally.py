@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from crowdflow.config import Config
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.trips import clock, trip_rows
+from crowdflow.ingest.places import unknown
+from crowdflow.ingest.trips import clock, trip_layouts, trip_rows
 from crowdflow.ingest.trips.day_counts import Coverage, merge_coverage
 from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.schema import intervals
@@ -21,6 +22,8 @@ from crowdflow.schema.errors import DataError
 START, END, POINT = "start", "end", "point"
 _BITS = 40  # of a line within its unit
 _LISTED_DAYS = 100
+_LISTED_IDS = 100
+_UNKNOWN_PLACE = trip_rows.REASONS.index(trip_rows.UNKNOWN_PLACE)
 
 
 class Origin(NamedTuple):
@@ -66,11 +69,14 @@ class TripTally(tallies.Tally):
       lines: number of lines by (file, unit).
       late: see `Late`.
       coverage: of the starts.
+      unknown: how often each id is named that no table of places has; the rarest are forgotten beyond
+        `_KEPT_UNKNOWN` of them ones.
     """
 
     lines: dict[tuple[str, int], int] = dataclasses.field(default_factory=dict)
     late: list[Late] = dataclasses.field(default_factory=list)
     coverage: Coverage = Coverage()
+    unknown: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
 
 def merge(parts: Iterable[tallies.Tally]) -> TripTally:
@@ -82,6 +88,8 @@ def merge(parts: Iterable[tallies.Tally]) -> TripTally:
         for unit, lines in part.lines.items():
             total.lines[unit] = total.lines.get(unit, 0) + lines
         total.late += part.late
+        total.unknown.update(part.unknown)
+    total.unknown = collections.Counter(unknown.most_frequent(total.unknown))
     total.coverage = merge_coverage(part.coverage for part in trips)
     return total
 
@@ -93,8 +101,14 @@ def of_trips(
     tally = TripTally(lines={(origin.file, origin.unit): rows.lines})
     tally.counts["trips_read"] = len(starts.reasons) + len(rows.malformed)
     tally.coverage = Coverage.of(starts.starts[starts.dated])
-    for name, side, columns in ((START, starts, (0, 2, 3)), (END, ends, (1, 4, 5))):
-        _reject(tally, name, side, rows, columns, origin)
+    for name, side, time, place in (
+        (START, starts, trip_layouts.START_TIME, trip_layouts.START_POSITION),
+        (END, ends, trip_layouts.END_TIME, trip_layouts.END_POSITION),
+    ):
+        _reject(tally, name, side, rows, (time, *place), origin)
+        if place.place in rows.layout.roles:
+            ids = rows.columns[rows.layout.roles.index(place.place)]
+            tally.unknown.update(unknown.count_ids(ids, side.reasons == _UNKNOWN_PLACE))
     late = _late(ends, tally.coverage)
     if len(late):
         late = late[: tallies.REJECTS_CAP]
@@ -108,7 +122,8 @@ def of_points(rows: TripRows, side: trip_rows.Side, origin: Origin) -> TripTally
     tally.counts["points_read"] = len(side.reasons) + len(rows.malformed)
     tally.counts["points_used"] = int((side.reasons == trip_rows.OK).sum())
     tally.coverage = Coverage.of(side.starts[side.dated])
-    _reject(tally, POINT, side, rows, (1, 2, 3), origin)
+    shown = (trip_layouts.POINT_TIME, *trip_layouts.POINT_POSITION)
+    _reject(tally, POINT, side, rows, shown, origin)
     return tally
 
 
@@ -176,6 +191,7 @@ def summarize(tally: TripTally, minutes: int) -> dict:
         "points_read": counts["points_read"],
         "points_used": counts["points_used"],
         "point_rejects": by_side[POINT],
+        "unknown_places": unknown.most_frequent(tally.unknown, _LISTED_IDS),
         "crossings_in": counts["crossings_in"],
         "crossings_out": counts["crossings_out"],
         "gaps": counts["gaps"],
@@ -213,6 +229,7 @@ def require_usable(tally: TripTally, config: Config) -> None:
         outside = sum(tally.rejected[f"{n}_{trip_rows.OUTSIDE_SPAN}"] for n in (START, END, POINT))
         records, rejected = records - outside, rejected - outside
     listing = tallies.rejects_listing(tally, sorted(tally.rejected))
+    listing += unknown.in_words(tally.unknown)
     if rejected > share * records:
         raise DataError(
             f"{rejected:,} of {records:,} starts, ends and points rejected ({rejected / records:.2%}), "
@@ -230,10 +247,10 @@ def _reject(
     name: str,
     side: trip_rows.Side,
     rows: TripRows,
-    columns: Sequence[int],
+    shown: Sequence[Optional[str]],
     origin: Origin,
 ) -> None:
-    """Counts and lists the rejects of a side; `columns` are the indices of its time and position."""
+    """Counts and lists the rejects of a side; `shown` are the roles of its time and position, if it has them."""
     counts = np.bincount(side.reasons, minlength=trip_rows.LEFT_OUT + 1)
     tally.counts[f"{name}s_left_out"] += int(counts[trip_rows.LEFT_OUT])
     for reason, count in zip(trip_rows.REASONS, counts.tolist()):
@@ -241,7 +258,9 @@ def _reject(
             tally.rejected[f"{name}_{reason}"] += count
     wrong = np.flatnonzero(side.reasons < trip_rows.OK)[: tallies.REJECTS_CAP]
     if len(wrong):
-        texts = [_texts(rows.columns[place].take(pa.array(wrong))) for place in columns]
+        columns = dict(zip(rows.layout.roles, rows.columns))
+        chosen = pa.array(wrong)
+        texts = [_texts(columns[role].take(chosen)) for role in shown if role in columns]
         values = pc.binary_join_element_wise(*texts, ", ").to_pylist()
         reasons = [f"{name}_{trip_rows.REASONS[code]}" for code in side.reasons[wrong]]
         numbers = origin.number(rows.numbers[wrong]).tolist()

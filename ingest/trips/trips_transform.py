@@ -18,6 +18,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import date_range
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import Coverage, DayCounts, merge_coverage
 from crowdflow.ingest.trips.trip_counts import (
@@ -62,16 +63,17 @@ class _Counting(beam.DoFn):
 class CountTrips(_Counting):
     """Reads a part of a file as (day, compressed counts); points and the tally are tagged outputs."""
 
-    def __init__(self, config: Config, buckets: int):
+    def __init__(self, config: Config, buckets: int, places: Places):
         super().__init__(config)
         self._buckets = buckets
+        self._places = places
 
     def process(self, part):
         """Yields the counts; an error becomes a problem in the tally."""
-        found = []
+        found, places = [], self._places.of_file(part.path)
         try:
             for rows, origin in read_part(part, self._config):
-                counted = count_rows(rows, part.index, origin, self._config, self._buckets)
+                counted = count_rows(rows, part.index, origin, self._config, self._buckets, places)
                 for events in counted.events:
                     yield from self._add(*events)
                 for bucket in counted.points:
@@ -125,16 +127,17 @@ class TripsToFrames(beam.PTransform):
     Returns `frames`, one FrameBlock without covariates per day with frames, and `tally`, TripTally.
     """
 
-    def __init__(self, parts: Sequence[Part], config: Config):
+    def __init__(self, parts: Sequence[Part], config: Config, places: Places):
         super().__init__()
         self._parts = list(parts)
         self._config = config
+        self._places = places
 
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies, as PCollections."""
         paths = {part.path for part in self._parts}
         buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
-        count = beam.ParDo(CountTrips(self._config, buckets))
+        count = beam.ParDo(CountTrips(self._config, buckets, self._places))
         read = (
             pipeline
             | "Parts" >> beam.Create(self._parts)

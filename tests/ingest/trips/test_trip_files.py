@@ -156,11 +156,12 @@ def test_zip_with_a_stray_member_and_with_several(tmp_path):
         archive.writestr("a.csv", f"{HEADER}\n{ROW}\n{ROW}\n")
         archive.writestr("__MACOSX/._a.csv", b"\x00\x05\x16\x07")
         archive.writestr("readme.txt", "read me")
-    assert trip_files.csv_members(path) == (["a.csv", "b.csv"], ["__MACOSX/._a.csv", "readme.txt"])
+    members = trip_files.zip_members(path, CONFIG)
+    assert members == (["a.csv", "b.csv"], [], ["__MACOSX/._a.csv", "readme.txt"])
     assert trip_files.inspect_csv(path, CONFIG) == 2
     rows = [sum(len(r.numbers) for r in trip_files.read_csv(path, u, CONFIG)) for u in (0, 1)]
     assert rows == [2, 1]
-    assert trip_files.unit_name(path, 1) == f"{path}/b.csv"
+    assert trip_files.unit_name(path, 1, CONFIG) == f"{path}/b.csv"
 
 
 def bad_files(tmp_path):

@@ -9,6 +9,8 @@ from crowdflow.schema import features
 from crowdflow.schema.geodesy import shape_for
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 
+USUAL_ZONE = "America/New_York"  # whose clocks are taken where none is set and the grid lies there
+
 
 @dataclasses.dataclass(frozen=True)
 class GridConfig:
@@ -58,21 +60,28 @@ class IntervalConfig:
 
     Attributes:
       minutes: length of an interval; must divide a day (1440 minutes) evenly.
-      timezone: IANA name of the city's time zone, such as `Asia/Shanghai`. Intervals follow its wall clock.
+      timezone: IANA name of the city's time zone, such as `Asia/Shanghai`. Intervals follow its wall clock. Null
+        stops a run on trips whose times have an offset or count from 1970, or that are not where the clocks are
+        New York's.
     """
 
     minutes: int = 60
-    timezone: str = "America/New_York"
+    timezone: Optional[str] = None
 
     def __post_init__(self):
         ok = self.minutes >= 1 and MINUTES_PER_DAY % self.minutes == 0
         require(ok, "intervals.minutes", "a divisor of 1440", self.minutes)
         try:
-            ZoneInfo(self.timezone)
+            ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError):
             require(
                 False, "intervals.timezone", "an IANA zone such as Asia/Shanghai", self.timezone
             )
+
+    @property
+    def zone(self) -> str:
+        """The zone whose daylight saving time the local clock follows."""
+        return self.timezone or USUAL_ZONE
 
     @property
     def per_day(self) -> int:

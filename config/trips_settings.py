@@ -35,6 +35,8 @@ class TripsConfig:
       first_day: trips that start before this date (YYYY-MM-DD) are rejected; null accepts all.
       last_day: trips that start after this date (YYYY-MM-DD) are rejected; null accepts all.
       max_reject_share: share of rejected trip starts and ends (or points) above which the run stops.
+      date_order: order of day and month in dates such as 03/02/2024. `auto` settles it for each file from all of
+        its dates, and stops where every date reads both ways.
       point_id: column of the trajectory's id.
       point_time: column of the point's time.
       point_lat: column of the point's latitude.
@@ -63,6 +65,7 @@ class TripsConfig:
     first_day: Optional[str] = None
     last_day: Optional[str] = None
     max_reject_share: float = 0.05
+    date_order: Literal["auto", "day_first", "month_first"] = "auto"
     point_id: str = "id"
     point_time: str = "time"
     point_lat: str = "latitude"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from crowdflow.config import Config
-from crowdflow.flows import grids
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest.covariates import side_files, weather_files
@@ -19,6 +18,7 @@ from crowdflow.ingest.places.tables import JSON_ENDINGS
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.tally import Tally
+from crowdflow.ingest.times import zones
 from crowdflow.ingest.trips import same_content, trip_files, trip_layouts
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
@@ -116,7 +116,7 @@ def inspect_sources(
             f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
         )
     if trips:
-        grids.edges(config.grid)  # raises without a box
+        zones.require_zone(config)  # raises without a box, too
         same_content.refuse_twice(trips, config)
         read_places(sources, config)  # raises without the tables that the trips need
     if not side_files_needed:

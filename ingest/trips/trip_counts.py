@@ -1,5 +1,6 @@
 """The steps of the data flow of trips, without Beam: files to events, and counts of events to frames."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
@@ -8,7 +9,7 @@ import numpy as np
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest.places.places import FilePlaces
-from crowdflow.ingest.trips import trip_files, trip_rows, trip_tally
+from crowdflow.ingest.trips import trip_dates, trip_files, trip_rows, trip_tally
 from crowdflow.ingest.trips.day_counts import INFLOW, OUTFLOW, Coverage, assemble
 from crowdflow.ingest.trips.trajectories import PointBlock, by_bucket, find_crossings
 from crowdflow.ingest.trips.trip_layouts import POINT_ROLES
@@ -65,13 +66,14 @@ def read_part(part: Part, config: Config) -> Iterator[tuple[trip_files.TripRows,
     """Reads a part of a file, block by block.
 
     Raises:
-      DataError: the file cannot be read.
+      DataError: the file cannot be read, or the order of day and month in its dates cannot be settled.
     """
     read = trip_files.read_parquet if part.parquet else trip_files.read_csv
     name = part.path if part.parquet else trip_files.unit_name(part.path, part.unit, config)
     origin = Origin(name, part.unit, 0 if part.parquet else 2)
+    order = functools.partial(trip_dates.date_order, part.path, part.unit, part.parquet, config)
     for rows in read(part.path, part.unit, config):
-        yield rows, origin
+        yield rows._replace(date_order=order), origin
 
 
 def count_rows(
@@ -140,7 +142,7 @@ def trip_day(
     frames, outside = assemble(
         day, packed, coverage, (grid.rows, grid.cols), minutes, config.trips.empty_days
     )
-    zone = config.intervals.timezone
+    zone = config.intervals.zone
     return frames, trip_tally.of_day(frames.starts, frames.maps, outside, zone)
 
 

@@ -1,13 +1,14 @@
 """Parses lines of CSV as columns, with the number of every line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from crowdflow.ingest.times.spellings import MONTH_FIRST
 from crowdflow.ingest.trips.trip_layouts import PLACES, POINT_ID, TIMES, Layout
 
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
@@ -26,6 +27,7 @@ class TripRows(NamedTuple):
       malformed: numbers of the lines with a wrong number of fields or an open quote, int64 `[m]`.
       faults: what is wrong with each malformed line, `m` strings.
       lines: number of lines (or rows) in the block, including empty ones.
+      date_order: gives the order of day and month in the file's dates in numbers.
     """
 
     layout: Layout
@@ -34,6 +36,7 @@ class TripRows(NamedTuple):
     malformed: np.ndarray
     faults: Sequence[str]
     lines: int
+    date_order: Callable[[], str] = lambda: MONTH_FIRST
 
 
 def parse_lines(block: bytes, fields: int, layout: Layout, first: int) -> TripRows:

@@ -82,14 +82,16 @@ def check_trips(
       Starts and ends. Ends outside the covered span are found later: that takes all files.
     """
     columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
-    start = clock.read_times(columns[trip_layouts.START_TIME], zone)
-    end = clock.read_times(columns[trip_layouts.END_TIME], zone)
+    start = clock.read_times(columns[trip_layouts.START_TIME], zone, rows.date_order)
+    end = clock.read_times(columns[trip_layouts.END_TIME], zone, rows.date_order)
     both = ~(start.bad | end.bad)
     lasts = np.where(both, end.elapsed - start.elapsed, 0)
     backwards = lasts < 0
     # On the local clock a trip through the hour that occurs twice can end before it starts.
     local = np.flatnonzero(backwards & (start.elapsed == start.local))
-    backwards[local] = lasts[local] + clock.repeated_micros(end.local[local], zone) < 0
+    backwards[local] = (
+        lasts[local] + clock.repeated_micros(end.local[local], config.intervals.zone) < 0
+    )
     too_long = lasts > config.trips.max_hours * 60 * clock.MICROS_PER_MINUTE
     none = np.zeros(len(lasts), bool)
     start_at = _positions(columns, trip_layouts.START_POSITION, start, places)
@@ -102,7 +104,8 @@ def check_trips(
 def check_points(rows: TripRows, config: Config) -> Points:
     """Checks points of trajectories; points outside the grid are kept, since a trajectory can enter from there."""
     columns = dict(zip(rows.layout.roles, rows.columns))
-    times = clock.read_times(columns[trip_layouts.POINT_TIME], config.intervals.timezone)
+    zone = config.intervals.timezone
+    times = clock.read_times(columns[trip_layouts.POINT_TIME], zone, rows.date_order)
     ids = columns[trip_layouts.POINT_ID]
     if pa.types.is_binary(ids.type) or pa.types.is_large_binary(ids.type):
         ids = clock.decode(ids)

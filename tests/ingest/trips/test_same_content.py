@@ -47,7 +47,7 @@ def packed(path, kind):
 @pytest.mark.parametrize("kind", ["csv", "gz", "members", "zip"])
 def test_a_file_and_the_same_packed(trips, kind):
     other = packed(trips, kind)
-    config = Config.from_dict({"grid": BOX})
+    config = Config.from_dict({"intervals": {"timezone": "America/New_York"}, "grid": BOX})
     assert len(sources.inspect_sources([str(other)], config)) == 1
     with pytest.raises(DataError, match="would count twice. Leave one out") as raised:
         sources.inspect_sources([str(trips), str(other)], config)
@@ -95,7 +95,11 @@ def test_a_name_twice_in_a_zip(trips):
 
 
 def test_days_left_out_on_purpose_do_not_stop_the_run(trips, tmp_path):
-    values = {"grid": BOX, "trips": {"first_day": "2024-04-03", "last_day": "2024-04-04"}}
+    values = {
+        "intervals": {"timezone": "America/New_York"},
+        "grid": BOX,
+        "trips": {"first_day": "2024-04-03", "last_day": "2024-04-04"},
+    }
     values["paths"] = {"data": [str(trips)]}
     counters = ingest(Config.from_dict(values), tmp_path / "out", (), (), lambda line: None)
     assert (counters["trips_read"], counters["starts_binned"]) == (10, 2)

@@ -14,7 +14,7 @@ from crowdflow.ingest.trips import trip_files, trip_layouts
 from crowdflow.schema.errors import ConfigError, DataError, DataNotFoundError
 
 BOX = {"rows": 2, "cols": 2, "south": 0.0, "west": 0.0, "north": 2.0, "east": 2.0}
-CONFIG = Config.from_dict({"grid": BOX})
+CONFIG = Config.from_dict({"intervals": {"timezone": "America/New_York"}, "grid": BOX})
 HEADER = "start_time,end_time,start_lat,start_lon,end_lat,end_lon"
 ROW = "2024-04-01 08:00:00,2024-04-01 08:10:00,1.5,0.5,0.5,1.5"
 TITLE = (

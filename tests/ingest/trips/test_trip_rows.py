@@ -15,6 +15,7 @@ from crowdflow.schema import intervals
 
 CONFIG = Config.from_dict(
     {
+        "intervals": {"timezone": "America/New_York"},
         "grid": {"rows": 2, "cols": 2, "south": 0.0, "west": 0.0, "north": 2.0, "east": 2.0},
         "trips": {"first_day": "2024-03-01", "last_day": "2024-11-30"},
     }

@@ -81,7 +81,10 @@ class Source:
 
 
 def inspect_sources(
-    paths: Sequence[str], config: Config, side_files_needed: bool = True
+    paths: Sequence[str],
+    config: Config,
+    side_files_needed: bool = True,
+    box_needed: bool = True,
 ) -> list[Source]:
     """Finds the input files, and checks what can be checked without reading the records.
 
@@ -90,6 +93,7 @@ def inspect_sources(
       config: for grid, intervals, ingest, trips and range; with a range, paths and config come from
         `date_range.resolve`.
       side_files_needed: whether the configured side files must be among the files, and are checked.
+      box_needed: whether trips need the box of the grid.
 
     Returns:
       The files, sorted by path: of duplicate records, the first in this order is kept.
@@ -116,7 +120,8 @@ def inspect_sources(
             f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
         )
     if trips:
-        zones.require_zone(config)  # raises without a box, too
+        if box_needed:
+            zones.require_zone(config)  # raises without a box, too
         same_content.refuse_twice(trips, config)
         read_places(sources, config)  # raises without the tables that the trips need
     if not side_files_needed:

@@ -4,8 +4,9 @@ import collections
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from crowdflow.ingest.places.ids import texts_of
+from crowdflow.ingest.trips.clock import decode
 
 _KEPT = 10_000
 
@@ -19,9 +20,14 @@ def count_ids(column: pa.Array, unknown: np.ndarray) -> collections.Counter:
     """
     if not unknown.any():
         return collections.Counter()
-    codes, texts = texts_of(column.filter(pa.array(unknown)))
-    counts = np.bincount(codes, minlength=len(texts))
-    return collections.Counter(dict(zip(texts.tolist(), counts.tolist())))
+    found = column.filter(pa.array(unknown))
+    if pa.types.is_dictionary(found.type):
+        found = found.dictionary_decode()
+    if pa.types.is_binary(found.type):
+        found = decode(found)
+    return collections.Counter(
+        {str(pair["values"]).strip(): pair["counts"] for pair in pc.value_counts(found).to_pylist()}
+    )
 
 
 def most_frequent(counts: collections.Counter, most: int = _KEPT) -> dict[str, int]:

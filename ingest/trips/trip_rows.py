@@ -1,6 +1,8 @@
 """Checks rows of trips column by column: the interval and cell of each start and end, or why it is rejected."""
 
+import collections
 import datetime as dt
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyarrow.compute as pc
 from crowdflow.config import Config
 from crowdflow.flows import grids
 from crowdflow.ingest import date_range
+from crowdflow.ingest.places import unknown
 from crowdflow.ingest.places.places import FilePlaces, Located
 from crowdflow.ingest.trips import clock, trip_layouts
 from crowdflow.ingest.trips.trip_files import TripRows
@@ -116,6 +119,38 @@ def check_points(rows: TripRows, config: Config) -> Points:
     reasons = np.where(side.reasons == REASONS.index(OUTSIDE_GRID), OK, side.reasons)
     texts = pc.cast(ids, pa.string()).to_numpy(zero_copy_only=False)
     return Points(side._replace(reasons=reasons), texts, times.elapsed)
+
+
+def positions(
+    rows: TripRows, config: Config, places: Optional[FilePlaces] = None
+) -> tuple[Optional[Located], Optional[Located]]:
+    """Where trips start and end, whatever their times; for trajectories, all points and None.
+
+    Args:
+      rows: of trips or points.
+      config: for the time zone.
+      places: where the places of these rows are, if the rows name places.
+    """
+    columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
+    found = []
+    for time, roles in (
+        (trip_layouts.START_TIME, trip_layouts.START_POSITION),
+        (trip_layouts.END_TIME, trip_layouts.END_POSITION),
+        (trip_layouts.POINT_TIME, trip_layouts.POINT_POSITION),
+    ):
+        if {roles.latitude, roles.place} & set(columns):
+            times = clock.read_times(columns[time], zone, rows.date_order)
+            found.append(_positions(columns, roles, times, places))
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def unknown_ids(rows: TripRows, sides: Sequence[Optional[Located]]) -> collections.Counter:
+    """How often each id is named that no table of places has; `sides` are the starts and the ends, as located."""
+    columns, found = dict(zip(rows.layout.roles, rows.columns)), collections.Counter()
+    for role, located in zip(trip_layouts.PLACES, sides):
+        if role in columns and located is not None:
+            found.update(unknown.count_ids(columns[role], located.unknown))
+    return found
 
 
 def _positions(

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from crowdflow.ingest.trips.clock import decode
 
-_NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
+_NUMBER = re.compile(r"(?:bikepoints_)?0*(\d+)(?:\.0*)?")  # London's table has BikePoints_1 for 1
 
 
 def canonical(ids: Iterable[object]) -> np.ndarray:

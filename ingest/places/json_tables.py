@@ -39,7 +39,16 @@ def _objects(content: Any) -> list[dict]:
         content = content.get("data", content)
     if isinstance(content, dict):
         content = content.get("stations", [])
-    return [row for row in content if isinstance(row, dict)] if isinstance(content, list) else []
+    if not isinstance(content, list):
+        return []
+    return [_with_more(row) for row in content if isinstance(row, dict)]
+
+
+def _with_more(row: dict) -> dict:
+    """An object with its `additionalProperties` beside the others, as in Transport for London's list."""
+    more = row.get("additionalProperties")
+    found = {one["key"]: one["value"] for one in more} if isinstance(more, list) else {}
+    return {**found, **row}
 
 
 def _feature(feature: dict) -> dict:

@@ -25,9 +25,10 @@ def count_ids(column: pa.Array, unknown: np.ndarray) -> collections.Counter:
         found = found.dictionary_decode()
     if pa.types.is_binary(found.type):
         found = decode(found)
-    return collections.Counter(
-        {str(pair["values"]).strip(): pair["counts"] for pair in pc.value_counts(found).to_pylist()}
-    )
+    counts = collections.Counter()
+    for pair in pc.value_counts(found).to_pylist():
+        counts[str(pair["values"]).strip()] += pair["counts"]
+    return counts
 
 
 def most_frequent(counts: collections.Counter, most: int = _KEPT) -> dict[str, int]:

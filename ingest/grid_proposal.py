@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import pandas as pd
@@ -139,9 +140,12 @@ def _outside(positions: Positions, grid: GridConfig) -> list[str]:
     return lines
 
 
-def as_yaml(grid: GridConfig) -> str:
-    """The section `grid` of a configuration, as YAML."""
-    return yaml.safe_dump({"grid": dataclasses.asdict(grid)}, sort_keys=False)
+def as_yaml(grid: GridConfig, zone: Optional[str]) -> str:
+    """The settings that a grid needs, as YAML: the section `grid`, and the time zone `zone` unless it is None."""
+    settings: dict = {"grid": dataclasses.asdict(grid)}
+    if zone is not None:
+        settings["intervals"] = {"timezone": zone}
+    return yaml.safe_dump(settings, sort_keys=False)
 
 
 def trips_by_cell(positions: Positions, side: str, grid: GridConfig) -> np.ndarray:

@@ -2,16 +2,19 @@
 
 import datetime as dt
 import functools
+import math
 from typing import Optional
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytz  # for its table of zones and their cities; pandas needs it too
 
-from crowdflow.config import Config
+from crowdflow.config import Config, GridConfig
 from crowdflow.config.data_settings import USUAL_ZONE
 from crowdflow.flows import grids
 from crowdflow.schema.errors import ConfigError
+
+_AT_HAND = 0.5  # degrees, about 55 km
 
 
 def nearest_zones(latitude: float, longitude: float, count: int) -> list[str]:
@@ -21,6 +24,26 @@ def nearest_zones(latitude: float, longitude: float, count: int) -> list[str]:
     across = np.radians(longitudes - longitude)
     nearness = np.sin(north) * np.sin(south) + np.cos(north) * np.cos(south) * np.cos(across)
     return [names[place] for place in np.argsort(-nearness)[:count]]
+
+
+def proposed_zone(grid: GridConfig) -> Optional[str]:
+    """The zone of the nearest of the zones' principal cities, as a proposal to check.
+
+    Returns:
+      IANA name; None if that city is not at hand and the three nearest do not have the same clocks.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    latitude, longitude = (float(edges.mean()) for edges in grids.edges(grid))
+    zones = nearest_zones(latitude, longitude, 3)
+    names, latitudes, longitudes = _cities()
+    city = names.index(zones[0])
+    near = math.hypot(
+        latitudes[city] - latitude,
+        (longitudes[city] - longitude) * math.cos(math.radians(latitude)),
+    )
+    return zones[0] if near < _AT_HAND or len({*map(_clocks, zones)}) == 1 else None
 
 
 def require_zone(config: Config) -> None:

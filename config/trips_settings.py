@@ -1,9 +1,16 @@
 """Settings of raw trips and trajectories."""
 
 import dataclasses
+import itertools
 from typing import Literal, Optional
 
 from crowdflow.config.checks import require, require_date
+
+# The settings that name columns of trips, for `layout: columns`.
+OWN_COLUMNS = (
+    "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon", "start_place",
+    "end_place", "start_date", "end_date", "duration", "ride_id",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,8 +20,8 @@ class TripsConfig:
     Attributes:
       layout: `auto` recognises each file by its header: Citi Bike's three, yellow taxis with positions (TLC), the
         plain names start_time, end_time, start_lat and so on, points, or one of the systems that name stations or
-        zones in place of positions. The name of a system accepts only its files. `columns` takes the column
-        names below, of positions or of places; `trajectories` takes one point per row, with the columns named
+        zones in place of positions. The name of a system accepts only its files. `columns` takes the columns
+        named below too, of starts, of ends or of both; `trajectories` takes one point per row, with the columns named
         by `point_*`.
       start_time: column of the start time, for `columns`.
       end_time: column of the end time, for `columns`.
@@ -25,6 +32,13 @@ class TripsConfig:
       start_place: column of the id of the start's place, for `columns`, instead of `start_lat` and
         `start_lon`.
       end_place: column of the id of the end's place, for `columns`.
+      start_date: column of the date of the start, for `columns`, where `start_time` is only a clock time.
+      end_date: column of the date of the end, for `columns`, where `end_time` is only a clock time.
+      duration: column of the duration, for `columns`, instead of `end_time`: a number, or 1:02:03.
+      duration_unit: unit of durations that are numbers.
+      ride_id: column of the ride's id, for `columns`, by which rides that come again are found; null takes a column of
+        a usual name, and the whole row if there is none.
+      header: names of the columns of files without a header, such as `[id, time, longitude, latitude]`.
       places: the tables of places among the data, by file name or pattern; empty finds them by their columns.
         `2014-07-01=stations-2014*.csv` is a table that holds from that date on.
       place_id: column of the id in the tables of places; null takes the column that knows most ids of the trips.
@@ -39,6 +53,7 @@ class TripsConfig:
         its dates, and stops where every date reads both ways.
       point_id: column of the trajectory's id.
       point_time: column of the point's time.
+      point_date: column of the point's date, where `point_time` is only a clock time.
       point_lat: column of the point's latitude.
       point_lon: column of the point's longitude.
       max_gap_minutes: two consecutive points further apart in time than this do not count as a crossing.
@@ -56,6 +71,12 @@ class TripsConfig:
     end_lon: Optional[str] = None
     start_place: Optional[str] = None
     end_place: Optional[str] = None
+    start_date: Optional[str] = None
+    end_date: Optional[str] = None
+    duration: Optional[str] = None
+    duration_unit: Literal["s", "min", "ms"] = "s"
+    ride_id: Optional[str] = None
+    header: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     place_id: Optional[str] = None
     place_lat: Optional[str] = None
@@ -68,21 +89,13 @@ class TripsConfig:
     date_order: Literal["auto", "day_first", "month_first"] = "auto"
     point_id: str = "id"
     point_time: str = "time"
+    point_date: Optional[str] = None
     point_lat: str = "latitude"
     point_lon: str = "longitude"
     max_gap_minutes: float = 15.0
 
     def __post_init__(self):
-        times, places = ("start_time", "end_time"), ("start_place", "end_place")
-        names = (*times, "start_lat", "start_lon", "end_lat", "end_lon")
-        given = [name for name in (*names, *places) if getattr(self, name) is not None]
-        if self.layout == "columns":
-            ok = given in ([*names], [*times, *places])
-            expected = f"all of {', '.join(names)}, or {', '.join((*times, *places))}, "
-            require(ok, "trips", expected + "with layout columns", given)
-        else:
-            expected = f"no column names with layout {self.layout}; they are for layout columns"
-            require(not given, "trips", expected, given)
+        self._check_columns()
         for entry in self.places:
             since, _, name = entry.rpartition("=")
             require(bool(name), "trips.places", "names such as stations*.csv", entry)
@@ -97,3 +110,24 @@ class TripsConfig:
         require(ok, "trips.max_reject_share", "a share within 0..1", self.max_reject_share)
         ok = self.max_gap_minutes > 0
         require(ok, "trips.max_gap_minutes", "above 0", self.max_gap_minutes)
+
+    def _check_columns(self) -> None:
+        """Checks that the columns of one's own are those of a start, an end or both."""
+        names = [name for name in OWN_COLUMNS if getattr(self, name) is not None]
+        if self.layout != "columns":
+            expected = f"no column names with layout {self.layout}; they are for layout columns"
+            require(not names, "trips", expected, names)
+            return
+        used = {"ride_id"} if self.ride_id else set()
+        for side in ("start", "end"):
+            where = [{f"{side}_place"}, {f"{side}_lat", f"{side}_lon"}]
+            when = [{f"{side}_time"}, {f"{side}_time", f"{side}_date"}]
+            when += [{"duration", "start_time"}, {"duration", "start_time", "start_date"}]
+            for parts in itertools.product(where, when if side == "end" else when[:2]):
+                one = set().union(*parts)
+                used |= one if one <= {*names} else set()
+        expected = (
+            "the columns of a start, of an end or of both: a time (for an end, trips.duration will do) and "
+            "latitude and longitude or a place, with layout columns"
+        )
+        require(len(used) > bool(self.ride_id) and used == {*names}, "trips", expected, names)

@@ -54,7 +54,7 @@ def name_places(file: TripsFile, config: Config) -> bool:
     else:
         names = trip_files.csv_header(file.path, config)
     layout = trip_layouts.find_layout(names, config)
-    return layout is not None and layout.roles == trip_layouts.PLACE_ROLES
+    return layout is not None and layout.by_place
 
 
 def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config: Config) -> Places:

@@ -29,6 +29,15 @@ START_POSITION = Position(START_LAT, START_LON, START_PLACE)
 END_POSITION = Position(END_LAT, END_LON, END_PLACE)
 POINT_POSITION = Position(POINT_LAT, POINT_LON)
 TIMES = (START_TIME, END_TIME, POINT_TIME)
+# The roles of columns that a layout may have beside those.
+START_DATE, END_DATE, POINT_DATE = "start_date", "end_date", "point_date"
+DATES = (START_DATE, END_DATE, POINT_DATE)  # the dates of TIMES that are only clock times
+DURATION = "duration"  # in place of an end time
+RIDE_ID = "ride_id"
+# The columns that `trips.start_time` and so on name.
+OWN_ROLES = (*TRIP_ROLES, *PLACES, START_DATE, END_DATE, DURATION, RIDE_ID)
+# Usual names of the id of a ride; case, spaces and underscores are ignored.
+_RIDE_IDS = ("ride_id", "trip_id", "rental_id", "01 - Rental Details Rental ID")
 
 # Layout -> its headers, each in the order of TRIP_ROLES. Case, spaces and underscores are ignored.
 _KNOWN = {
@@ -94,13 +103,33 @@ class Layout(NamedTuple):
 
     Attributes:
       name: of the layout.
-      roles: `TRIP_ROLES`, `PLACE_ROLES` or `POINT_ROLES`.
+      roles: what the columns hold: of trips the time and the position of the start, of the end or of both, of points
+        `POINT_ROLES`; further `DATES`, `DURATION` and `RIDE_ID`.
       columns: index of each role's column in the header, from 0.
     """
 
     name: str
     roles: tuple[str, ...]
     columns: tuple[int, ...]
+
+    @property
+    def of_points(self) -> bool:
+        """Whether a row is a point of a trajectory rather than a trip."""
+        return POINT_TIME in self.roles
+
+    @property
+    def by_place(self) -> bool:
+        """Whether the rows name places in place of positions."""
+        return START_PLACE in self.roles or END_PLACE in self.roles
+
+    def has_side(self, position: Position) -> bool:
+        """Whether the rows say where and when a start, an end or a point is."""
+        timed = {
+            START_POSITION: START_TIME in self.roles,
+            END_POSITION: END_TIME in self.roles or DURATION in self.roles,
+            POINT_POSITION: POINT_TIME in self.roles,
+        }[position]
+        return timed and (position.place in self.roles or position.latitude in self.roles)
 
 
 def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
@@ -111,8 +140,17 @@ def find_layout(header: Sequence[str], config: Config) -> Optional[Layout]:
     for name, roles, columns in _candidates(config):
         found = [places.get(plain(column)) for column in columns]
         if None not in found:
-            return Layout(name, roles, tuple(found[: len(roles)]))
+            layout = Layout(name, roles, tuple(found[: len(roles)]))
+            return layout if layout.of_points else _with_ride_id(layout, places)
     return None
+
+
+def _with_ride_id(layout: Layout, places: dict[str, int]) -> Layout:
+    """The layout with the column of a ride's id, if the header has one of a usual name."""
+    ids = [places[plain(name)] for name in _RIDE_IDS if plain(name) in places]
+    if RIDE_ID in layout.roles or not ids:
+        return layout
+    return Layout(layout.name, (*layout.roles, RIDE_ID), (*layout.columns, ids[0]))
 
 
 def require_layout(path: str, header: Sequence[str], config: Config, also: str = "") -> Layout:
@@ -128,7 +166,8 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
         raise DataError(
             f"{path}: the header matches no known layout (trips.layout = {config.trips.layout}). "
             f"Found: {', '.join(header)[:300] or 'no columns'}. Known:\n{known}\n"
-            "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on."
+            "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on, as far as the "
+            "columns exist."
         )
     for place in layout.columns:
         same = [name for name in header if plain(name) == plain(header[place])]
@@ -140,20 +179,23 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
 
 
 def _candidates(config: Config) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Layouts as name, roles and the names of their columns, the first of which that fits is taken."""
     trips = config.trips
-    points = ("trajectories", POINT_ROLES, tuple(getattr(trips, role) for role in POINT_ROLES))
+    points = tuple(role for role in (*POINT_ROLES, POINT_DATE) if getattr(trips, role) is not None)
+    named = ("trajectories", points, tuple(getattr(trips, role) for role in points))
     if trips.layout == "trajectories":
-        return [points]
-    if trips.layout == "columns":
-        roles = TRIP_ROLES if trips.start_place is None else PLACE_ROLES
-        return [("columns", roles, tuple(getattr(trips, role) for role in roles))]
+        return [named]
+    any_known = trips.layout in ("auto", "columns")
     found = [
         (name, roles, columns)
         for roles, known in ((TRIP_ROLES, _KNOWN), (PLACE_ROLES, _KNOWN_BY_PLACE))
-        for name in (known if trips.layout == "auto" else (trips.layout,))
+        for name in (known if any_known else (trips.layout,))
         for columns in known.get(name, ())
     ]
-    return [*found, points] if trips.layout == "auto" else found
+    if trips.layout == "columns":
+        own = tuple(role for role in OWN_ROLES if getattr(trips, role) is not None)
+        return [("columns", own, tuple(getattr(trips, role) for role in own)), *found]
+    return [*found, named] if trips.layout == "auto" else found
 
 
 def plain(name: str) -> str:

@@ -21,8 +21,8 @@ class TripsConfig:
       layout: `auto` recognises each file by its header: Citi Bike's three, yellow taxis with positions (TLC), the
         plain names start_time, end_time, start_lat and so on, points, or one of the systems that name stations or
         zones in place of positions. The name of a system accepts only its files. `columns` takes the columns
-        named below too, of starts, of ends or of both; `trajectories` takes one point per row, with the columns named
-        by `point_*`.
+        named below too, of starts, of ends or of both; `trajectories` takes one point per row, with the columns
+        named by `point_*`.
       start_time: column of the start time, for `columns`.
       end_time: column of the end time, for `columns`.
       start_lat: column of the start latitude, for `columns`.
@@ -36,8 +36,8 @@ class TripsConfig:
       end_date: column of the date of the end, for `columns`, where `end_time` is only a clock time.
       duration: column of the duration, for `columns`, instead of `end_time`: a number, or 1:02:03.
       duration_unit: unit of durations that are numbers.
-      ride_id: column of the ride's id, for `columns`, by which rides that come again are found; null takes a column of
-        a usual name, and the whole row if there is none.
+      ride_id: column of the ride's id, for `columns`, by which rides that come again are found; null takes a
+        column of a usual name, and the whole row if there is none.
       header: names of the columns of files without a header, such as `[id, time, longitude, latitude]`.
       places: the tables of places among the data, by file name or pattern; empty finds them by their columns.
         `2014-07-01=stations-2014*.csv` is a table that holds from that date on.
@@ -61,7 +61,7 @@ class TripsConfig:
 
     layout: Literal[
         "auto", "citibike", "tlc", "capitalbikeshare", "divvy", "healthyride", "hubway", "london",
-        "niceride", "toronto", "trips", "columns", "trajectories",
+        "niceride", "porto", "toronto", "trips", "columns", "trajectories",
     ] = "auto"  # fmt: skip
     start_time: Optional[str] = None
     end_time: Optional[str] = None

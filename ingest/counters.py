@@ -5,12 +5,14 @@ import io
 import json
 from collections.abc import Sequence
 
+from crowdflow.config import Config
 from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.archives import is_zip
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.paths import ignored_names
-from crowdflow.ingest.sources import Source, ignored_side_files, read_side_files
-from crowdflow.ingest.trips import trip_files, trip_tally
+from crowdflow.ingest.sources import Source, ignored_side_files, read_places, read_side_files
+from crowdflow.ingest.trips import trip_files, trip_summary, trip_tally
 from crowdflow.schema.errors import DataError
 
 REJECTS_FILE = "rejects.csv"
@@ -38,14 +40,9 @@ def counters_json(
         limits = date_range.bounds(config)
         tally.coverage = tally.coverage.within(limits, config.intervals.minutes)
         trip_tally.finish(tally, config.trips.empty_days)
-        trip_tally.require_usable(tally, config)
-        counts = trip_tally.summarize(tally, config.intervals.minutes)
-        counts["ignored_members"] = [
-            f"{source.path}/{name}"
-            for source in sources
-            if source.path.lower().endswith(".zip")
-            for name in trip_files.zip_members(source.path, config).others
-        ]
+        trip_summary.require_usable(tally, config)
+        counts = trip_summary.summarize(tally, config.intervals.minutes)
+        counts["ignored_members"] = _ignored_members(sources, config)
     else:
         tallies.require_usable(tally, config.ingest.max_reject_share)
         counts = tallies.summarize(tally, config.intervals.minutes)
@@ -63,6 +60,18 @@ def counters_json(
         **counts,
     }
     return json.dumps(counters, indent=2)
+
+
+def _ignored_members(sources: Sequence[Source], config: Config) -> list[str]:
+    """The files in zips that are not read: neither trips, nor tables of places that trips need."""
+    zips = [source.path for source in sources if is_zip(source.path)]
+    members = {path: trip_files.zip_members(path, config) for path in zips}
+    unused = not read_places(sources, config).tables
+    return [
+        f"{path}/{name}"
+        for path, found in members.items()
+        for name in sorted([*found.others, *(found.places if unused else ())])
+    ]
 
 
 def _require_enough(frames: int, in_range: dict, resolved: Resolved) -> None:

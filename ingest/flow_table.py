@@ -196,6 +196,11 @@ def _describe(counters: dict, seconds: float) -> Iterator[str]:
                 f"trips read {counters['trips_read']:,}, starts binned "
                 f"{counters['starts_binned']:,}, ends binned {counters['ends_binned']:,}"
             )
+        for side, flow in (("start", "outflow"), ("end", "inflow")):
+            if counters[f"trips_without_{side}"]:
+                yield (
+                    f"trips of files without {side}s {counters[f'trips_without_{side}']:,}: they add no {flow}"
+                )
         if counters["points_read"]:
             yield (
                 f"points read {counters['points_read']:,}, crossings into cells "

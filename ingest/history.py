@@ -6,7 +6,7 @@ Runs the same functions as the data flow, `transform`, in a plain loop, so the f
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from crowdflow.ingest import date_range
 from crowdflow.ingest.chunks import are_trips, chunks, merge_of, parts
 from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.covariates.side_files import covariates
+from crowdflow.ingest.doubles.find import Seen, find_doubles
 from crowdflow.ingest.records.records import assemble_day
 from crowdflow.ingest.sources import (
     READERS,
@@ -27,7 +28,13 @@ from crowdflow.ingest.sources import (
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import DayCounts
-from crowdflow.ingest.trips.trip_counts import count_crossings, count_rows, read_part, trip_day
+from crowdflow.ingest.trips.trip_counts import (
+    count_crossings,
+    count_rows,
+    read_part,
+    take_back,
+    trip_day,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +100,7 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     grid = config.grid
     counts = DayCounts(grid.rows * grid.cols, config.intervals.minutes)
     packed, tallies, points = collections.defaultdict(list), [], []
+    seen, every = collections.defaultdict(list), parts(sources)
 
     def add(events: Iterable) -> None:
         for event in events:
@@ -105,13 +113,20 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
             packed[day].append(part)
 
     places = read_places(sources, config)
-    for part in parts(sources):
+    for part in every:
         here = places.of_file(part.path)
         for rows, origin in read_part(part, config):
-            counted = count_rows(rows, part.index, origin, config, buckets=1, places=here)
+            counted = count_rows(rows, part, origin, config, buckets=1, places=here)
             add(counted.events)
             tallies.append(counted.tally)
             points += [block for _, block in counted.points]
+            for day, trips in counted.seen:
+                seen[day].append(trips)
+    for number, rows in _doubles(seen).items():
+        part = every[number]
+        for counted in take_back(part, rows, config, places.of_file(part.path)):
+            add(counted.events)
+            tallies.append(counted.tally)
     crossings = count_crossings(points, config.trips.max_gap_minutes)
     add(crossings.events)
     keep()
@@ -121,3 +136,12 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     made = [trip_day(day, packed[day], coverage, config) for day in sorted(days)]
     frames = [block for block, _ in made if len(block.starts)]
     return frames, [*tallies, crossings.tally, *(tally for _, tally in made)]
+
+
+def _doubles(seen: Mapping[int, list[Seen]]) -> dict[int, np.ndarray]:
+    """The rows of rides that came before, by part, from all trips by day."""
+    found = collections.defaultdict(list)
+    for trips in seen.values():
+        for part, rows in find_doubles(trips).items():
+            found[part].append(rows)
+    return {part: np.concatenate(rows) for part, rows in found.items()}

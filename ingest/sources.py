@@ -10,16 +10,16 @@ from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest.covariates import side_files, weather_files
+from crowdflow.ingest.forms import as_tables
 from crowdflow.ingest.paths import expand
 from crowdflow.ingest.places.columns import is_places
 from crowdflow.ingest.places.find import TableFile, TripsFile, find_places, name_places
 from crowdflow.ingest.places.places import Places
-from crowdflow.ingest.places.tables import JSON_ENDINGS
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.times import zones
-from crowdflow.ingest.trips import same_content, trip_files, trip_layouts
+from crowdflow.ingest.trips import same_content, trip_files, trip_layouts, trip_parquet
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
@@ -61,7 +61,7 @@ READERS = {
 # Raw trips have a data flow of their own, `trips_transform`; these functions inspect each kind.
 TRIPS: dict[str, Callable[[str, Config], int]] = {
     TRIPS_CSV: trip_files.inspect_csv,
-    TRIPS_PARQUET: trip_files.inspect_parquet,
+    TRIPS_PARQUET: trip_parquet.inspect_parquet,
 }
 
 
@@ -228,11 +228,11 @@ def _classify(path: str, config: Config) -> str:
     if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
-        names = trip_files.parquet_names(path)
+        names = trip_parquet.parquet_names(path)
         if is_places(path, names, config):
             return PLACES
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
-    if name.endswith((".csv", ".csv.gz")):
+    if name.endswith(trip_files.CSV_ENDINGS):
         names, ingest = trip_files.csv_header(path, config), config.ingest
         if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
             *names
@@ -243,10 +243,11 @@ def _classify(path: str, config: Config) -> str:
         return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
     if name.endswith(".zip"):
         return TRIPS_CSV if trip_files.zip_members(path, config).trips else PLACES
-    if name.endswith(JSON_ENDINGS):
-        return PLACES
-    if name.endswith(".txt"):
-        return HOLIDAYS
+    if name.endswith((*as_tables.ENDINGS, ".txt")):
+        names = trip_files.csv_header(path, config)
+        if trip_layouts.find_layout(names, config) is not None:
+            return TRIPS_CSV
+        return PLACES if name.endswith(as_tables.JSON_ENDINGS) else HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
 
 

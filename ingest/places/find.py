@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from crowdflow.config import Config
+from crowdflow.ingest import archives
 from crowdflow.ingest.places.columns import entries_of
 from crowdflow.ingest.places.ids import texts_of
 from crowdflow.ingest.places.places import Places, PlaceTable
 from crowdflow.ingest.places.tables import read_columns, table_of
-from crowdflow.ingest.trips import trip_files, trip_layouts
+from crowdflow.ingest.trips import trip_files, trip_layouts, trip_parquet
 from crowdflow.schema.errors import DataError
 
 
@@ -50,7 +51,7 @@ def name_places(file: TripsFile, config: Config) -> bool:
       DataError: the file cannot be read.
     """
     if file.parquet:
-        names = trip_files.parquet_names(file.path)
+        names = trip_parquet.parquet_names(file.path)
     else:
         names = trip_files.csv_header(file.path, config)
     layout = trip_layouts.find_layout(names, config)
@@ -83,7 +84,9 @@ def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config:
     for file in trips:
         rows = trip_files.sample(file.path, file.parquet, config)
         columns = [
-            c for role, c in zip(rows.layout.roles, rows.columns) if role in trip_layouts.PLACES
+            c
+            for role, c in (zip(rows.layout.roles, rows.columns) if rows else ())
+            if role in trip_layouts.PLACES
         ]
         ids = {text for column in columns for text in texts_of(column)[1]}
         keys[file.path] = tuple(table.best_key(ids) for table in found)
@@ -98,9 +101,9 @@ def _read(file: TableFile, config: Config) -> list[PlaceTable]:
     text = None
     if not file.name.lower().endswith(".parquet"):
         try:
-            with trip_files.open_member(file.path, file.member) as stream:
+            with archives.open_member(file.path, file.member) as stream:
                 text = stream.read()
-        except trip_files.UNREADABLE as error:
+        except archives.UNREADABLE as error:
             raise DataError(f"{file.name}: cannot be read ({error}).") from None
     columns = read_columns(file.name, file.path, text)
     beside = file.path if file.member else os.path.dirname(file.path)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crowdflow.ingest.trips.clock import decode
+from crowdflow.ingest.times.clock import decode
 
 _NUMBER = re.compile(r"(?:bikepoints_)?0*(\d+)(?:\.0*)?")  # London's table has BikePoints_1 for 1
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple, Optional
 
 from crowdflow.config import Config
+from crowdflow.ingest import archives
 from crowdflow.ingest.trips import trip_files
 from crowdflow.schema.errors import DataError
 
@@ -30,9 +31,9 @@ class _Content(NamedTuple):
           DataError: it cannot be decompressed.
         """
         try:
-            with trip_files.open_member(self.path, self.member) as file:
+            with archives.open_member(self.path, self.member) as file:
                 yield file
-        except trip_files.UNREADABLE as error:
+        except archives.UNREADABLE as error:
             raise DataError(f"{self.name}: cannot be decompressed ({error}).") from None
 
 

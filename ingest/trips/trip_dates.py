@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from crowdflow.config import Config
+from crowdflow.ingest.times import clock
 from crowdflow.ingest.times.date_order import Dates, find_dates, merge_dates, settle
-from crowdflow.ingest.trips import clock, trip_files
-from crowdflow.ingest.trips.trip_layouts import TIMES
+from crowdflow.ingest.trips import trip_files, trip_parquet
+from crowdflow.ingest.trips.trip_layouts import DATES, TIMES
 from crowdflow.storage import files
 
 
@@ -38,13 +39,15 @@ def _settled(path: str, unit: int, parquet: bool, changed: int, config: Config) 
 
 
 def _dates(path: str, unit: int, parquet: bool, config: Config) -> Iterator[Dates]:
-    read = trip_files.read_parquet if parquet else trip_files.read_csv
-    inspect = trip_files.inspect_parquet if parquet else trip_files.inspect_csv
+    read = trip_parquet.read_parquet if parquet else trip_files.read_csv
+    inspect = trip_parquet.inspect_parquet if parquet else trip_files.inspect_csv
     units = [unit] if path.lower().endswith(".zip") else range(inspect(path, config))
     for each in units:
         for rows in read(path, each, config):
             columns = dict(zip(rows.layout.roles, rows.columns))
-            yield find_dates(_texts([columns[role] for role in TIMES if role in columns]))
+            yield find_dates(
+                _texts([columns[role] for role in (*TIMES, *DATES) if role in columns])
+            )
 
 
 def _texts(columns: list[pa.Array]) -> Iterator[pa.Array]:

@@ -34,6 +34,8 @@ START_DATE, END_DATE, POINT_DATE = "start_date", "end_date", "point_date"
 DATES = (START_DATE, END_DATE, POINT_DATE)  # the dates of TIMES that are only clock times
 DURATION = "duration"  # in place of an end time
 RIDE_ID = "ride_id"
+POLYLINE = "polyline"  # all positions of a trip
+POLYLINE_SECONDS = 15  # between two of them
 # The columns that `trips.start_time` and so on name.
 OWN_ROLES = (*TRIP_ROLES, *PLACES, START_DATE, END_DATE, DURATION, RIDE_ID)
 # Usual names of the id of a ride; case, spaces and underscores are ignored.
@@ -96,6 +98,7 @@ _KNOWN_BY_PLACE = {
     ),
     "trips": (PLACE_ROLES,),
 }  # fmt: skip
+_PORTO = ("TRIP_ID", "TIMESTAMP", "POLYLINE")
 
 
 class Layout(NamedTuple):
@@ -103,8 +106,8 @@ class Layout(NamedTuple):
 
     Attributes:
       name: of the layout.
-      roles: what the columns hold: of trips the time and the position of the start, of the end or of both, of points
-        `POINT_ROLES`; further `DATES`, `DURATION` and `RIDE_ID`.
+      roles: what the columns hold: of trips the time and the position of the start, of the end or of both, of
+        points `POINT_ROLES` or `POLYLINE`; further `DATES`, `DURATION` and `RIDE_ID`.
       columns: index of each role's column in the header, from 0.
     """
 
@@ -116,6 +119,11 @@ class Layout(NamedTuple):
     def of_points(self) -> bool:
         """Whether a row is a point of a trajectory rather than a trip."""
         return POINT_TIME in self.roles
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether a row is a whole trajectory."""
+        return POLYLINE in self.roles
 
     @property
     def by_place(self) -> bool:
@@ -195,7 +203,10 @@ def _candidates(config: Config) -> list[tuple[str, tuple[str, ...], tuple[str, .
     if trips.layout == "columns":
         own = tuple(role for role in OWN_ROLES if getattr(trips, role) is not None)
         return [("columns", own, tuple(getattr(trips, role) for role in own)), *found]
-    return [*found, named] if trips.layout == "auto" else found
+    lines = ("porto", (POINT_ID, POINT_TIME, POLYLINE), _PORTO)
+    if trips.layout == "porto":
+        return [lines]
+    return [*found, lines, named] if trips.layout == "auto" else found
 
 
 def plain(name: str) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from crowdflow.ingest.doubles.hashes import hash_lines
 from crowdflow.ingest.times.spellings import MONTH_FIRST
-from crowdflow.ingest.trips.row_hashes import hash_lines
 from crowdflow.ingest.trips.trip_layouts import (
     DATES,
     DURATION,
     PLACES,
     POINT_ID,
+    POLYLINE,
     RIDE_ID,
     TIMES,
     Layout,
@@ -45,6 +46,17 @@ class TripRows(NamedTuple):
     lines: int
     hashes: Optional[np.ndarray] = None
     date_order: Callable[[], str] = lambda: MONTH_FIRST
+
+    def take(self, places: np.ndarray) -> "TripRows":
+        """Some of the rows, by their places in the block, int64 `[m]`; without lines and malformed rows."""
+        return self._replace(
+            columns=[column.take(pa.array(places)) for column in self.columns],
+            numbers=self.numbers[places],
+            malformed=self.malformed[:0],
+            faults=(),
+            lines=0,
+            hashes=None if self.hashes is None else self.hashes[places],
+        )
 
 
 class LineForm(NamedTuple):
@@ -124,7 +136,7 @@ def ends_in_quotes(line: bytes, delimiter: str = ",") -> bool:
 
 
 def _closed(delimiter: str) -> re.Pattern:
-    # A quote opens a quoted field only at its start; inside, a doubled quote is a literal one, any other closes it.
+    # A quote opens a field only at its start; inside, a doubled quote is a literal one, any other closes it.
     mark = re.escape(delimiter.encode())
     field = rb'(?:"[^"]*(?:""[^"]*)*"(?!")[^%b]*|[^"%b][^%b]*|)' % (mark, mark, mark)
     return re.compile(rb"%b(?:%b%b)*" % (field, mark, field), re.DOTALL)
@@ -175,7 +187,9 @@ def _as_bytes(table: pa.Table) -> pa.Table:
 def _read_table(block: bytes, form: LineForm) -> tuple[pa.Table, list[pa_csv.InvalidRow]]:
     """Parses only the columns of the layout: typed if every value is readable, else as bytes."""
     names = [f"-{place}" for place in range(form.fields)]
-    wanted = {f"-{place}": _types(role) for role, place in zip(form.layout.roles, form.layout.columns)}
+    wanted = {
+        f"-{place}": _types(role) for role, place in zip(form.layout.roles, form.layout.columns)
+    }
     if not block.strip():
         return pa.table({name: pa.array([], pa.binary()) for name in wanted}), []
     tried = []
@@ -221,7 +235,7 @@ def _types(role: str) -> tuple[pa.DataType, pa.DataType, pa.DataType]:
         return places, places, pa.binary()
     if role == POINT_ID:
         return pa.string(), pa.string(), pa.binary()
-    if role in DATES or role == RIDE_ID:
+    if role in DATES or role in (RIDE_ID, POLYLINE):
         return pa.binary(), pa.binary(), pa.binary()
     if role == DURATION:
         return pa.float64(), pa.binary(), pa.binary()

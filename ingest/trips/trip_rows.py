@@ -15,7 +15,9 @@ from crowdflow.flows import grids
 from crowdflow.ingest import date_range
 from crowdflow.ingest.places import unknown
 from crowdflow.ingest.places.places import FilePlaces, Located
-from crowdflow.ingest.trips import clock, trip_layouts
+from crowdflow.ingest.times import clock
+from crowdflow.ingest.times.spellings import MICROS_PER_MINUTE
+from crowdflow.ingest.trips import trip_layouts, trip_times
 from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.ingest.trips.trip_layouts import Position
 from crowdflow.schema import intervals
@@ -28,6 +30,7 @@ ENDS_BEFORE_START = "ends_before_start"  # rejects both sides: either time may b
 TOO_LONG = "too_long"  # rejects only the end
 OUTSIDE_GRID = "outside_grid"
 OUTSIDE_SPAN = "outside_span"  # an end in no covered interval; a start outside the given days
+DUPLICATE = "duplicate"  # of a ride that came before, and that could be counted
 REASONS = (
     UNPARSABLE,
     NO_POSITION,
@@ -36,7 +39,9 @@ REASONS = (
     TOO_LONG,
     OUTSIDE_GRID,
     OUTSIDE_SPAN,
+    DUPLICATE,
 )
+_DECIMAL_COMMA = r"^(\s*-?\d+),(\d+\s*)$"
 OK = len(REASONS)  # the code of a valid start, end or point
 LEFT_OUT = OK + 1  # the code of one outside the range of dates, whatever else is wrong with it
 
@@ -73,7 +78,7 @@ class Points(NamedTuple):
 
 def check_trips(
     rows: TripRows, config: Config, places: Optional[FilePlaces] = None
-) -> tuple[Side, Side]:
+) -> tuple[Optional[Side], Optional[Side]]:
     """Checks the starts and the ends of trips, each by its own time and position.
 
     Args:
@@ -82,33 +87,40 @@ def check_trips(
       places: where the places of these rows are, if the rows name places.
 
     Returns:
-      Starts and ends. Ends outside the covered span are found later: that takes all files.
+      Starts and ends, None if the file has none. Ends outside the covered span are found later: that takes all
+      files.
     """
-    columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
-    start = clock.read_times(columns[trip_layouts.START_TIME], zone, rows.date_order)
-    end = clock.read_times(columns[trip_layouts.END_TIME], zone, rows.date_order)
-    both = ~(start.bad | end.bad)
-    lasts = np.where(both, end.elapsed - start.elapsed, 0)
+    columns = dict(zip(rows.layout.roles, rows.columns))
+    start, end = trip_times.read_both(rows, config)
+    none = np.zeros(len(rows.numbers), bool)
+    backwards = too_long = none
+    if start is not None and end is not None:
+        backwards, lasts = _lasts(start, end, config.intervals.zone)
+        too_long = lasts > config.trips.max_hours * 60 * MICROS_PER_MINUTE
+    starts = ends = None
+    if rows.layout.has_side(trip_layouts.START_POSITION):
+        start_at = _positions(columns, trip_layouts.START_POSITION, start, places)
+        starts = _check(start, start_at, backwards, none, config, limit_days=True)
+    if rows.layout.has_side(trip_layouts.END_POSITION):
+        end_at = _positions(columns, trip_layouts.END_POSITION, end, places)
+        ends = _check(end, end_at, backwards, too_long, config, limit_days=starts is None)
+    return starts, ends
+
+
+def _lasts(start: clock.Times, end: clock.Times, zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which trips end before they start, bool `[n]`, and how long they last in microseconds, int64 `[n]`."""
+    lasts = np.where(start.bad | end.bad, 0, end.elapsed - start.elapsed)
     backwards = lasts < 0
     # On the local clock a trip through the hour that occurs twice can end before it starts.
     local = np.flatnonzero(backwards & (start.elapsed == start.local))
-    backwards[local] = (
-        lasts[local] + clock.repeated_micros(end.local[local], config.intervals.zone) < 0
-    )
-    too_long = lasts > config.trips.max_hours * 60 * clock.MICROS_PER_MINUTE
-    none = np.zeros(len(lasts), bool)
-    start_at = _positions(columns, trip_layouts.START_POSITION, start, places)
-    starts = _check(start, start_at, backwards, none, config, limit_days=True)
-    end_at = _positions(columns, trip_layouts.END_POSITION, end, places)
-    ends = _check(end, end_at, backwards, too_long, config, limit_days=False)
-    return starts, ends
+    backwards[local] = lasts[local] + clock.repeated_micros(end.local[local], zone) < 0
+    return backwards, lasts
 
 
 def check_points(rows: TripRows, config: Config) -> Points:
     """Checks points of trajectories; points outside the grid are kept, since a trajectory can enter from there."""
     columns = dict(zip(rows.layout.roles, rows.columns))
-    zone = config.intervals.timezone
-    times = clock.read_times(columns[trip_layouts.POINT_TIME], zone, rows.date_order)
+    times = trip_times.read_times(rows, trip_layouts.POINT_TIME, trip_layouts.POINT_DATE, config)
     ids = columns[trip_layouts.POINT_ID]
     if pa.types.is_binary(ids.type) or pa.types.is_large_binary(ids.type):
         ids = clock.decode(ids)
@@ -180,7 +192,7 @@ def _check(
     row, col, inside = grids.cell_of(latitude, longitude, config.grid)
     cells = np.where(inside, row * config.grid.cols + col, -1)
     placed = np.isfinite(latitude) & np.isfinite(longitude) & ((latitude != 0) | (longitude != 0))
-    starts = times.local // (config.intervals.minutes * clock.MICROS_PER_MINUTE)
+    starts = times.local // (config.intervals.minutes * MICROS_PER_MINUTE)
     starts *= config.intervals.minutes
     reasons = np.full(len(starts), OK, np.uint8)
     beyond = _beyond(starts, config) if limit_days else np.zeros(len(starts), bool)
@@ -193,8 +205,8 @@ def _check(
         cells < 0,
         beyond,
     )
-    for code in reversed(range(len(REASONS))):  # the first reason that applies is written last
-        reasons[wrong[code]] = code
+    for code, marked in reversed([*enumerate(wrong)]):  # the first that applies is written last
+        reasons[marked] = code
     left_out = date_range.outside(starts, config) & ~times.bad
     reasons[left_out] = LEFT_OUT
     return Side(reasons, starts, cells, ~(times.bad | backwards | beyond))
@@ -228,6 +240,7 @@ def read_degrees(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return values, np.zeros(len(values), bool)
     except pa.ArrowInvalid:  # some string is not a number: the slower way finds which
         texts = pd.Series(column.to_pandas(), dtype=object)
+        texts = texts.str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
         values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
         empty = texts.fillna("").str.strip().str.lower().isin(("", "nan")).to_numpy(bool)
         return values, np.isnan(values) & ~empty

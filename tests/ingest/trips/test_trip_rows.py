@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdflow.config import Config
-from crowdflow.ingest.trips import clock, trip_rows
+from crowdflow.ingest.times import clock
+from crowdflow.ingest.trips import trip_rows
 from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.ingest.trips.trip_layouts import TRIP_ROLES, Layout
 from crowdflow.schema import intervals

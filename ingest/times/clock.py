@@ -100,7 +100,7 @@ def _micros(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(column: pa.Array) -> pa.Array:
-    """Decodes bytes as strings; invalid UTF-8 becomes replacement characters."""
+    """Decodes bytes as strings; strings stay; invalid UTF-8 becomes replacement characters."""
     try:
         return pc.cast(column, pa.string())
     except pa.ArrowInvalid:

@@ -41,9 +41,10 @@ class TripsConfig:
       header: names of the columns of files without a header, such as `[id, time, longitude, latitude]`.
       places: the tables of places among the data, by file name or pattern; empty finds them by their columns.
         `2014-07-01=stations-2014*.csv` is a table that holds from that date on.
-      place_id: column of the id in the tables of places; null takes the column that knows most ids of the trips.
-      place_lat: column of the latitude in the tables of places; null takes one of a usual name.
-      place_lon: column of the longitude in the tables of places; null takes one of a usual name.
+      place_id: column of the id in the tables of places that have it. Otherwise it is the one of a usual name that
+        knows most ids of the trips.
+      place_lat: column of the latitude in the tables of places that have it. Otherwise it is one of a usual name.
+      place_lon: column of the longitude, likewise.
       max_hours: the end of a trip that lasts longer than this is rejected; its start still counts.
       empty_days: meaning of a whole day on which no trip starts: `zero` flow or `missing`.
       first_day: trips that start before this date (YYYY-MM-DD) are rejected; null accepts all.

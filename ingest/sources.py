@@ -106,11 +106,10 @@ def inspect_sources(
     sources, found = [], expand(paths)
     files.fetch(found)
     for path in found:
-        kind = _classify(path, config)
+        kind = classify(path, config)
         if kind in READERS and date_range.is_before(path, config):
             continue
-        inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
-        sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
+        sources.append(source_of(path, kind, config))
     trips = [source.path for source in sources if source.kind in TRIPS]
     flows = [source.path for source in sources if source.kind in READERS]
     if not trips and not flows:
@@ -136,6 +135,16 @@ def inspect_sources(
     return sources
 
 
+def source_of(path: str, kind: str, config: Config) -> Source:
+    """Checks a file of a kind cheaply, and counts its units.
+
+    Raises:
+      DataError: it is not of the configured form, or has no records.
+    """
+    inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
+    return Source(path, kind, inspect(path, config) if inspect else 0)
+
+
 def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
     """The paths of one kind of source."""
     return [source.path for source in sources if source.kind == kind]
@@ -147,16 +156,25 @@ def read_places(sources: Sequence[Source], config: Config) -> Places:
     Raises:
       DataError: trips name places and there is no table, or a file cannot be read.
     """
-    tables, trips = [], []
+    tables = table_files(sources, config)
+    trips = [
+        TripsFile(source.path, source.kind == TRIPS_PARQUET)
+        for source in sources
+        if source.kind in TRIPS
+    ]
+    return find_places(tables, [file for file in trips if name_places(file, config)], config)
+
+
+def table_files(sources: Sequence[Source], config: Config) -> list[TableFile]:
+    """The tables of places among the sources, those in zips too."""
+    tables = []
     for source in sources:
         if source.path.lower().endswith(".zip"):
             members = trip_files.zip_members(source.path, config).places
             tables += [TableFile(source.path, member) for member in members]
         elif source.kind == PLACES:
             tables.append(TableFile(source.path))
-        if source.kind in TRIPS:
-            trips.append(TripsFile(source.path, source.kind == TRIPS_PARQUET))
-    return find_places(tables, [file for file in trips if name_places(file, config)], config)
+    return tables
 
 
 def read_side_files(sources: Sequence[Source], config: Config) -> dict:
@@ -215,8 +233,12 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
     )
 
 
-def _classify(path: str, config: Config) -> str:
-    """The kind of a file, by its first bytes, then its extension, then its header."""
+def classify(path: str, config: Config) -> str:
+    """The kind of a file, by its first bytes, then its extension, then its header.
+
+    Raises:
+      DataError: it is empty, cannot be read, or is of no known kind.
+    """
     try:
         with open(files.local(path), "rb") as file:
             magic = file.read(8)

@@ -47,11 +47,11 @@ def find_columns(header: Sequence[str], config: Config) -> Optional[PlaceColumns
     for name in header:
         names.setdefault(plain(name), name)
     trips = config.trips
-    keys = _found(names, (trips.place_id,) if trips.place_id else _KEYS)
+    keys = _found(names, (trips.place_id,)) or _found(names, _KEYS)
     if not keys or (_TIMES & set(names) and not trips.place_id):
         return None
-    latitude = _found(names, (trips.place_lat,) if trips.place_lat else _LATITUDES)[:1]
-    longitude = _found(names, (trips.place_lon,) if trips.place_lon else _LONGITUDES)[:1]
+    latitude = _found(names, (trips.place_lat, *_LATITUDES))[:1]
+    longitude = _found(names, (trips.place_lon, *_LONGITUDES))[:1]
     if latitude and longitude:
         return PlaceColumns(keys, *latitude, *longitude)
     outline = _found(names, _OUTLINES)[:1]
@@ -86,5 +86,5 @@ def entries_of(name: str, config: Config) -> list[Optional[int]]:
     return found
 
 
-def _found(names: Mapping[str, str], wanted: Sequence[str]) -> tuple[str, ...]:
-    return tuple(names[plain(name)] for name in wanted if plain(name) in names)
+def _found(names: Mapping[str, str], wanted: Sequence[Optional[str]]) -> tuple[str, ...]:
+    return tuple(names[plain(name)] for name in wanted if name and plain(name) in names)

@@ -71,7 +71,7 @@ def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config:
     """
     if not trips:
         return Places()
-    found = [table for file in tables for table in _read(file, config)]
+    found = [table for file in tables for table in read_tables(file, config)]
     if not found:
         named = f" that trips.places names ({', '.join(config.trips.places)})"
         raise DataError(
@@ -93,8 +93,12 @@ def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config:
     return Places(tuple(found), keys)
 
 
-def _read(file: TableFile, config: Config) -> list[PlaceTable]:
-    """The table in a file, once for each date from which it holds."""
+def read_tables(file: TableFile, config: Config) -> list[PlaceTable]:
+    """The table in a file, once for each date from which it holds; none if `trips.places` names only others.
+
+    Raises:
+      DataError: the file cannot be read, or is no table of places.
+    """
     entries = entries_of(file.name, config) if config.trips.places else [None]
     if not entries:
         return []

@@ -27,6 +27,7 @@ _TO = click.option(
 @click.command()
 @_MODEL
 @options.DATA
+@options.SET_READING
 @click.option(
     "--at",
     metavar="TIME",
@@ -46,6 +47,7 @@ _TO = click.option(
 def predict(
     model: str,
     data: tuple[str, ...],
+    settings: tuple[str, ...],
     at: Optional[str],
     first: Optional[str],
     last: Optional[str],
@@ -68,7 +70,7 @@ def predict(
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model. In a range, forecasts whose lags are missing are left out and
+    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose lags are missing are left out and
     listed.
 
     Exit codes: 0 success, 1 no forecast could be made.
@@ -85,6 +87,7 @@ def predict(
     forecaster = Forecaster(
         connect(model, name=name, version=version, label=label, timeout=timeout)
     )
+    forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes
     if first or last:
@@ -106,6 +109,7 @@ def predict(
 @click.command()
 @_MODEL
 @options.DATA
+@options.SET_READING
 @_FROM
 @_TO
 @click.option("--version", type=int, help="Version of the model.  [default: the newest]")
@@ -114,6 +118,7 @@ def predict(
 def batch(
     model: str,
     data: tuple[str, ...],
+    settings: tuple[str, ...],
     first: Optional[str],
     last: Optional[str],
     version: Optional[int],
@@ -140,7 +145,8 @@ def batch(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from crowdflow.serving import batch as jobs
 
-    jobs.run(model, version, paths, first, last, out, beam_args, click.echo)
+    given = options.parse(settings)
+    jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given)
 
 
 def _paths(data: tuple[str, ...], more: tuple[str, ...] | list[str]) -> list[str]:

@@ -107,6 +107,23 @@ def test_what_cannot_be_forecast_is_one_message(arguments, said, crowdflow, give
     assert done.output.count("Error: ") == 1
 
 
+def test_settings_of_how_files_are_read(crowdflow, given, tmp_path):
+    dirty = tmp_path / "more.csv"
+    dirty.write_text("interval_start,row,col,inflow,outflow\n2024-04-28 08:00,0,0,-1,1\n")
+    refused = crowdflow("predict", *given, "--data", dirty)
+    assert refused.exit_code == 1 and "ingest.max_reject_share = 0" in refused.output
+    allowed = ("--data", dirty, "--set", "ingest.max_reject_share=0.5")
+    assert crowdflow("predict", *given, *allowed).exit_code == 0
+    range_ = ("--from", LAST, "--to", LAST, "--out", tmp_path / "out")
+    assert "more.csv, line 2" in crowdflow("batch", *given, "--data", dirty, *range_).output
+    done = crowdflow("batch", *given, *allowed, "--from", "2024-04-25", "--to", "2024-04-26",
+                     "--out", tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    for command in (("predict",), ("batch", "--out", tmp_path / "out")):
+        done = crowdflow(*command, *given, "--set", "grid.rows=9")
+        assert done.exit_code == 1 and "grid.rows: expected the model's own value" in done.output
+
+
 def test_no_data_and_no_model(crowdflow, given, tmp_path):
     done = crowdflow("predict", "--model", "x")
     assert done.exit_code == 1 and "--data: expected files" in done.output

@@ -70,8 +70,8 @@ def predict(
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose lags are missing are left out and
-    listed.
+    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose
+    lags are missing are left out and listed.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """

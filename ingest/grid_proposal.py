@@ -14,8 +14,8 @@ from crowdflow.flows import grids
 from crowdflow.ingest import date_range
 from crowdflow.ingest.chunks import parts
 from crowdflow.ingest.places import unknown
-from crowdflow.ingest.places.places import Located
-from crowdflow.ingest.sources import TRIPS, inspect_sources, read_places
+from crowdflow.ingest.places.places import Located, Places
+from crowdflow.ingest.sources import TRIPS, Source, inspect_sources, read_places
 from crowdflow.ingest.trips import trip_rows
 from crowdflow.ingest.trips.trip_counts import read_part
 from crowdflow.schema.errors import DataError
@@ -65,10 +65,23 @@ def read_positions(paths: Sequence[str], config: Config) -> Positions:
     resolved = date_range.resolve(paths, config)
     config = resolved.config
     sources = inspect_sources(resolved.paths, config, side_files_needed=False, box_needed=False)
-    files = [source.path for source in sources if source.kind in TRIPS]
-    if not files:
+    if not any(source.kind in TRIPS for source in sources):
         raise DataError(f"{', '.join(paths)}: expected raw trips, received flow records.")
-    places = read_places(sources, config)
+    return count_positions(sources, read_places(sources, config), config)
+
+
+def count_positions(sources: Sequence[Source], places: Places, config: Config) -> Positions:
+    """As `read_positions`, of sources that are known.
+
+    Args:
+      sources: of trips, and others.
+      places: where the places of the trips are.
+      config: for trips.
+
+    Raises:
+      DataError: a file cannot be read, or there are no trips with a position.
+    """
+    files = [source.path for source in sources if source.kind in TRIPS]
     counts, trips, strange = pd.DataFrame(), 0, collections.Counter()
     for part in parts(sources):
         here = places.of_file(part.path)
@@ -81,14 +94,14 @@ def read_positions(paths: Sequence[str], config: Config) -> Positions:
             trips += len(rows.numbers)
     if counts.empty:
         raise DataError(
-            f"{', '.join(paths)}: expected trips with positions, received none in {trips:,} rows."
+            f"{', '.join(files)}: expected trips with positions, received none in {trips:,} rows."
             f"{unknown.in_words(strange)}"
         )
     latitude, longitude = (
         counts.index.get_level_values(level).to_numpy() * grids.POSITION_STEP for level in (0, 1)
     )
     weights = (counts[side].to_numpy(np.int64) for side in _SIDES)
-    left_out = [source.path for source in sources if source.path not in files]
+    left_out = [source.path for source in sources if source.kind not in TRIPS]
     return Positions(latitude, longitude, *weights, trips, files, left_out, strange)
 
 
@@ -105,6 +118,9 @@ def describe(positions: Positions, grid: GridConfig) -> list[str]:
     ]
     for side, counts in zip(_SIDES, maps):
         inside = int(counts.sum())
+        if not getattr(positions, side).any():
+            lines.append(f"no {side} in these files")
+            continue
         lines.append(
             f"{side} inside: {inside:,} of {positions.trips:,} ({inside / positions.trips:.2%})"
         )

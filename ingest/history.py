@@ -6,7 +6,7 @@ Runs the same functions as the data flow, `transform`, in a plain loop, so the f
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from crowdflow.ingest import date_range
 from crowdflow.ingest.chunks import are_trips, chunks, merge_of, parts
 from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.covariates.side_files import covariates
-from crowdflow.ingest.doubles.find import Seen, find_doubles
+from crowdflow.ingest.doubles.find import doubles_by_part
 from crowdflow.ingest.records.records import assemble_day
 from crowdflow.ingest.sources import (
     READERS,
@@ -122,7 +122,7 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
             points += [block for _, block in counted.points]
             for day, trips in counted.seen:
                 seen[day].append(trips)
-    for number, rows in _doubles(seen).items():
+    for number, rows in doubles_by_part(seen).items():
         part = every[number]
         for counted in take_back(part, rows, config, places.of_file(part.path)):
             add(counted.events)
@@ -136,12 +136,3 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     made = [trip_day(day, packed[day], coverage, config) for day in sorted(days)]
     frames = [block for block, _ in made if len(block.starts)]
     return frames, [*tallies, crossings.tally, *(tally for _, tally in made)]
-
-
-def _doubles(seen: Mapping[int, list[Seen]]) -> dict[int, np.ndarray]:
-    """The rows of rides that came before, by part, from all trips by day."""
-    found = collections.defaultdict(list)
-    for trips in seen.values():
-        for part, rows in find_doubles(trips).items():
-            found[part].append(rows)
-    return {part: np.concatenate(rows) for part, rows in found.items()}

@@ -5,7 +5,8 @@ are in different files: two friends may ride together. So such a row counts as o
 most.
 """
 
-from collections.abc import Iterable, Iterator
+import collections
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -113,6 +114,15 @@ def find_doubles(seen: Iterable[Seen]) -> dict[int, np.ndarray]:
     table["nth"] = table.groupby(["hash", "file"]).cumcount().where(~table["by_id"], 0)
     again = table[table.duplicated(["hash", "by_id", "nth"])]
     return {int(part): found["row"].to_numpy() for part, found in again.groupby("part")}
+
+
+def doubles_by_part(days: Mapping[int, Sequence[Seen]]) -> dict[int, np.ndarray]:
+    """The rides that came before on each of some days; see `find_doubles`."""
+    found = collections.defaultdict(list)
+    for seen in days.values():
+        for part, rows in find_doubles(seen).items():
+            found[part].append(rows)
+    return {part: np.concatenate(rows) for part, rows in found.items()}
 
 
 def _as_texts(column: pa.Array) -> pa.Array:

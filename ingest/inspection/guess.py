@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from crowdflow.ingest.times.spellings import SPELLINGS
-from crowdflow.ingest.trips.trip_layouts import PLACE_ROLES, POINT_ROLES, TRIP_ROLES
+from crowdflow.ingest.trips.trip_layouts import (
+    DURATION,
+    POINT_ID,
+    POINT_LAT,
+    POINT_LON,
+    POINT_ROLES,
+    POINT_TIME,
+    START_TIME,
+)
 
 _SIDES = {
     "start": r"start|begin|pick|\bpu\b|\bfrom\b|\borig|depart|\bstrt\b|check.?out|unlock",
@@ -17,6 +25,8 @@ _KINDS = {
     "place": r"station|terminal|zone|location|kiosk|dock|\bhub\b",
 }
 _TIME = r"time|date|\bat\b"
+_LASTS = r"duration|trip ?time|elapsed"
+_UNITS = {"ms": r"\bms\b|milli", "min": r"\bmin"}
 _ID = r"\bid\b|number|code|terminal"
 _TRACE = r"\bid\b|trace|trajector|vehicle|taxi|user|device"
 _NUMBERS = SPELLINGS[
@@ -46,7 +56,7 @@ def guess_roles(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
       columns: the first values of each column, by name.
 
     Returns:
-      Column by role: all of `TRIP_ROLES`, `PLACE_ROLES` or `POINT_ROLES`; empty if it is none of them.
+      Column by role: of starts, of ends or of both, or `POINT_ROLES`; empty if it is none of them.
     """
     times = [name for name, values in columns.items() if spelling_of(values, name)]
     others = [name for name in columns if name not in times]
@@ -59,18 +69,31 @@ def guess_roles(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
                 f"{side}_{kind}",
                 [n for n in others if _side(n) == side and _kind(n) == kind],
             )
-    for roles in (TRIP_ROLES, PLACE_ROLES):
-        if set(roles) <= set(found):
-            return {role: found[role] for role in roles}
+    _note(found, DURATION, [n for n in others if re.search(_LASTS, _plain(n))])
+    roles = {role: found[role] for side in _SIDES for role in _complete(side, found)}
+    if roles or any(role != DURATION for role in found):
+        return roles
     point = {
-        "point_id": [n for n in others if re.search(_TRACE, _plain(n))],
-        "point_time": times,
-        "point_lat": [n for n in others if _kind(n) == "lat"],
-        "point_lon": [n for n in others if _kind(n) == "lon"],
+        POINT_TIME: times,
+        POINT_LAT: [n for n in others if _kind(n) == "lat"],
+        POINT_LON: [n for n in others if _kind(n) == "lon"],
     }
-    if all(point[role] for role in POINT_ROLES) and not found:
-        return {role: point[role][0] for role in POINT_ROLES}
-    return {}
+    if not all(point.values()):
+        return {}
+    traces = [n for n in others if re.search(_TRACE, _plain(n))]
+    if traces:
+        return {POINT_ID: traces[0], **{role: names[0] for role, names in point.items()}}
+    return {f"start_{role.removeprefix('point_')}": names[0] for role, names in point.items()}
+
+
+def _complete(side: str, found: Mapping[str, str]) -> list[str]:
+    """The roles of a start or an end, if all that it needs is there: its time, and its position or place."""
+    time, duration = f"{side}_time", side == "end" and {DURATION, START_TIME} <= set(found)
+    when = [time] if time in found else [DURATION] if duration else []
+    where = [role for role in (f"{side}_lat", f"{side}_lon") if role in found]
+    if len(where) < 2:
+        where = [role for role in (f"{side}_place",) if role in found]
+    return [*when, *where] if when and where else []
 
 
 def settings_of(roles: Mapping[str, str]) -> dict[str, str]:
@@ -78,7 +101,11 @@ def settings_of(roles: Mapping[str, str]) -> dict[str, str]:
     if not roles:
         return {}
     layout = "trajectories" if set(roles) == set(POINT_ROLES) else "columns"
-    return {"trips.layout": layout, **{f"trips.{role}": name for role, name in roles.items()}}
+    found = {"trips.layout": layout, **{f"trips.{role}": name for role, name in roles.items()}}
+    for unit, pattern in _UNITS.items():
+        if re.search(pattern, _plain(roles.get(DURATION, ""))):
+            found["trips.duration_unit"] = unit
+    return found
 
 
 def _note(found: dict[str, str], role: str, names: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """What files are and which settings they need, in lines, as `crowdflow inspect` prints them."""
 
-import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,19 +10,15 @@ from crowdflow.config import Config
 from crowdflow.flows import grids
 from crowdflow.ingest import grid_proposal
 from crowdflow.ingest import sources as inputs
-from crowdflow.ingest.chunks import parts
 from crowdflow.ingest.inspection import records
 from crowdflow.ingest.inspection.guess import guess_roles, settings_of, spelling_of
 from crowdflow.ingest.inspection.samples import first_values
+from crowdflow.ingest.inspection.trips import count_trips, describe_trips
 from crowdflow.ingest.paths import expand
-from crowdflow.ingest.places import unknown
 from crowdflow.ingest.places.find import TableFile, TripsFile, name_places, read_tables
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.sources import Source
 from crowdflow.ingest.times.zones import proposed_zone
-from crowdflow.ingest.trips import trip_dates, trip_files, trip_layouts, trip_tally
-from crowdflow.ingest.trips.trip_counts import Part, count_rows, read_part
-from crowdflow.schema import intervals
 from crowdflow.schema.errors import CrowdFlowError, DataError
 
 _WORDS = {
@@ -69,15 +64,8 @@ def inspect(paths: Sequence[str], config: Config) -> Inspection:
             found.lines += _guarded(found, source.path, describe, source.path)
     for file in inputs.table_files(sources, config):
         found.lines += _guarded(found, file.name, _describe_tables, file, config)
-    trips = [source for source in sources if source.kind in inputs.TRIPS]
-    if trips:
-        config = _place(trips, sources, config, found)
-        try:
-            places: Places | DataError = inputs.read_places(sources, config)
-        except DataError as error:
-            places = error
-        for source in trips:
-            found.lines += _guarded(found, source.path, _describe_trips, source, places, config)
+    if any(source.kind in inputs.TRIPS for source in sources):
+        _report_trips(sources, config, found)
     return found
 
 
@@ -123,10 +111,13 @@ def _guess(path: str, config: Config) -> dict[str, str]:
 def _columns(path: str) -> Iterator[str]:
     """The columns of a table with a value of each."""
     try:
-        for name, values in first_values(path):
-            yield f"  {name}: {values[0][:60] if values else '(empty)'}"
+        columns = first_values(path)
     except DataError:
         return
+    for name, values in columns:
+        yield f"  {name}: {values[0][:60] if values else '(empty)'}"
+    if any(spelling_of(values[:1], name) for name, values in columns):
+        yield "  a weather table? Set ingest.weather_columns and ingest.weather_time_column"
 
 
 def _guarded(
@@ -153,106 +144,60 @@ def _describe_tables(file: TableFile, config: Config) -> Iterator[str]:
 
 
 def _place(
-    trips: Sequence[Source], sources: Sequence[Source], config: Config, found: Inspection
-) -> Config:
-    """Proposes a box and a time zone where there are none, and adds them to the settings."""
+    trips: Sequence[Source], places: Places, config: Config, found: Inspection
+) -> tuple[Config, dict[str, str]]:
+    """Proposes a box and a time zone where there are none, and adds them to the settings.
+
+    Returns:
+      The configuration with them, and why files have no positions, by path.
+    """
+    errors: dict[str, str] = {}
     if config.grid.south is None:
-        tables = [s.path for s in sources if s.kind == inputs.PLACES]
         positions = []
         for source in trips:
             try:
-                positions.append(grid_proposal.read_positions([source.path, *tables], config))
-            except CrowdFlowError:
-                continue  # the file's own description says why
+                positions.append(grid_proposal.count_positions([source], places, config))
+            except CrowdFlowError as error:
+                errors[source.path] = str(error)
         if not positions:
-            return config
+            return config, errors
         latitude, longitude, starts, ends = (
             np.concatenate([getattr(one, name) for one in positions])
             for name in ("latitude", "longitude", "starts", "ends")
         )
         grid = grids.propose(latitude, longitude, starts + ends)
-        box = {
-            name: getattr(grid, name) for name in ("south", "west", "north", "east", "rows", "cols")
-        }
-        found.settings |= {f"grid.{name}": value for name, value in box.items()}
-        config = config.replace({f"grid.{name}": value for name, value in box.items()})
-    if config.intervals.timezone is None:
-        zone = proposed_zone(config.grid)
-        if zone is not None:
-            found.settings["intervals.timezone"] = zone
-            return config.replace({"intervals.timezone": zone})
-    return config
+        names = ("south", "west", "north", "east", "rows", "cols")
+        box = {f"grid.{name}": getattr(grid, name) for name in names}
+        found.settings |= box
+        config = config.replace(box)
+    zone = proposed_zone(config.grid) if config.intervals.timezone is None else None
+    if zone is not None:
+        found.settings["intervals.timezone"] = zone
+        config = config.replace({"intervals.timezone": zone})
+    return config, errors
 
 
-def _describe_trips(source: Source, places: Places | DataError, config: Config) -> Iterator[str]:
-    """The lines of a file of trips; of a zip, of each of its files. `places` may be why there are none."""
-    parquet = source.kind == inputs.TRIPS_PARQUET
-    by_file = collections.defaultdict(list)
-    for part in parts([source]):
-        name = source.path if parquet else trip_files.unit_name(source.path, part.unit, config)
-        by_file[name].append(part)
-    for name, units in by_file.items():
-        yield from _describe_columns(name, units[0], config)
-        if isinstance(places, DataError):
-            if name_places(TripsFile(source.path, parquet), config):
-                raise places
-            places = Places()
-        here, tally = places.of_file(source.path), trip_tally.TripTally()
-        for part in units:
-            for rows, origin in read_part(part, config):
-                counted = count_rows(rows, 0, origin, config, buckets=1, places=here)
-                tally = trip_tally.merge([tally, counted.tally])
-        yield from _describe_rows(tally, config)
-        if source.path in places.keys:
-            for table, key in zip(places.tables, places.keys[source.path]):
-                yield f"  places: {table.name}, by {key}"
-            yield from (f"  {line}" for line in unknown.in_words(tally.unknown).split("\n")[1:])
-    if source.path.lower().endswith(".zip"):
-        for member in trip_files.zip_members(source.path, config).others:
-            yield f"{source.path}/{member}: ignored"
+def _report_trips(sources: Sequence[Source], config: Config, found: Inspection) -> None:
+    """Adds the lines of files of trips."""
+    trips = [source for source in sources if source.kind in inputs.TRIPS]
+    errors: dict[str, str] = {}
+    try:
+        places = inputs.read_places(sources, config)
+    except DataError as error:
+        places, errors = Places(), _by_place(trips, str(error), config)
+    config, without = _place([s for s in trips if s.path not in errors], places, config, found)
+    errors |= without
+    counted, more = count_trips([s for s in trips if s.path not in errors], places, config)
+    errors |= more
+    for source in trips:
+        if source.path in errors:
+            found.problems.append(errors[source.path])
+        found.lines += _guarded(found, source.path, describe_trips, source, counted, places, config)
+        if source.path in errors:
+            found.lines.append("  cannot be used as it is")
 
 
-def _describe_columns(name: str, part: Part, config: Config) -> Iterator[str]:
-    """The layout, and the column of each role with a value."""
-    member = None
-    if part.path.lower().endswith(".zip"):
-        member = trip_files.zip_members(part.path, config).trips[part.unit]
-    columns = first_values(part.path, member)
-    layout = trip_layouts.require_layout(name, [column for column, _ in columns], config)
-    points = layout.roles == trip_layouts.POINT_ROLES
-    yield f"{name}: {'points of trajectories' if points else 'trips'}, layout {layout.name}"
-    numbers_alone = False
-    for role, place in zip(layout.roles, layout.columns):
-        column, texts = columns[place]
-        line = f"  {role}: {column}"
-        if texts:
-            line += f", such as {texts[0][:40]}"
-        if role in trip_layouts.TIMES and texts:
-            spelling = spelling_of(texts[:1], role)
-            numbers_alone |= spelling == "day and month in numbers"
-            line += f" ({spelling or 'no known spelling of a time'})"
-        yield line
-    if numbers_alone:
-        order = trip_dates.date_order(part.path, part.unit, part.parquet, config)
-        yield f"  dates: {order.replace('_', ' ')}"
-
-
-def _describe_rows(tally: trip_tally.TripTally, config: Config) -> Iterator[str]:
-    """Rows, first and last time, and what an ingest would reject."""
-    counts = tally.counts
-    coverage = tally.coverage
-    outside = sum(
-        int((~coverage.holds(late.starts, config.trips.empty_days)).sum()) for late in tally.late
-    )
-    rejected = collections.Counter({reason: n for reason, n in tally.rejected.items() if n})
-    if outside:
-        rejected[f"{trip_tally.END}_outside_span"] += outside
-    yield f"  rows: {counts['trips_read'] + counts['points_read']:,}"
-    if coverage.first is not None:
-        first, last = (intervals.format_start(time) for time in (coverage.first, coverage.last))
-        zone = config.intervals.timezone
-        yield f"  starts: {first} to {last}, {f'in {zone}' if zone else 'local time'}"
-    examples = {reject.reason: reject.value for reject in sorted(tally.rejects, reverse=True)}
-    yield f"  rejects: {sum(rejected.values()) or 'none'}"
-    for reason, count in sorted(rejected.items()):
-        yield f"    {reason}: {count:,}, such as {examples.get(reason, 'the last ones')}"
+def _by_place(trips: Sequence[Source], error: str, config: Config) -> dict[str, str]:
+    """The error for every file that names places, by path."""
+    files = [TripsFile(source.path, source.kind == inputs.TRIPS_PARQUET) for source in trips]
+    return {file.path: error for file in files if name_places(file, config)}

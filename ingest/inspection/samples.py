@@ -3,21 +3,27 @@
 import csv
 import io
 import itertools
+import re
 from typing import Optional
 
+from crowdflow.ingest.archives import UNREADABLE
 from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.trips import trip_files
+from crowdflow.ingest.trips.trip_files import Head
 from crowdflow.schema.errors import DataError
 
 _BYTES, _ROWS = 1 << 16, 100
 
 
-def first_values(path: str, member: Optional[str] = None) -> list[tuple[str, list[str]]]:
+def first_values(
+    path: str, member: Optional[str] = None, head: Optional[Head] = None
+) -> list[tuple[str, list[str]]]:
     """The first values of each column of a CSV or Parquet file, in the order of the columns.
 
     Args:
       path: of the file.
-      member: name of a CSV file in it, if it is a zip.
+      member: name of a file in it, if it is a zip.
+      head: how a CSV file begins; None for a header in the first line.
 
     Returns:
       Of each column the name and up to 100 texts, empty ones left out.
@@ -33,19 +39,18 @@ def first_values(path: str, member: Optional[str] = None) -> list[tuple[str, lis
             columns = zip(batch.schema.names, (column.to_pylist() for column in batch.columns))
         return [(name, [str(v) for v in found if v is not None]) for name, found in columns]
     try:
-        with trip_files.open_member(path, member) as stream:
+        with trip_files.open_table(path, member) as stream:
             text = stream.read(_BYTES).decode("utf-8-sig", "replace")
-        lines = io.StringIO(text, newline="")
-        first = lines.readline()
-        lines.seek(0)
-        rows = list(
-            itertools.islice(csv.reader(lines, delimiter=max(",;\t", key=first.count)), _ROWS)
-        )
-    except (*trip_files.UNREADABLE, csv.Error) as error:
+        outside = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
+        delimiter = head.delimiter if head else max(",;\t|", key=outside.count)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = list(itertools.islice(lines, _ROWS))
+    except (*UNREADABLE, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
-    header = [name.strip() for name in rows[0]] if rows else []
-    cut = rows[1:-1] if len(text) >= _BYTES else rows[1:]  # the last line may not be whole
+    names = rows[0] if rows and (head is None or head.written) else (head.names if head else [])
+    whole = rows[:-1] if len(text) >= _BYTES else rows  # the last line may be cut
+    below = whole[1:] if head is None or head.written else whole
     return [
-        (name, [row[place] for row in cut if len(row) > place and row[place].strip()])
-        for place, name in enumerate(header)
+        (name.strip(), [row[place] for row in below if len(row) > place and row[place].strip()])
+        for place, name in enumerate(names)
     ]

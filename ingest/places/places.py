@@ -76,12 +76,17 @@ class FilePlaces:
         self._since = [day * _MICROS_PER_DAY for day in days]
         self._eras = [_merge(tables, beside, day) for day in (None, *days)]
 
-    def locate(self, ids: pa.Array, local: np.ndarray) -> Located:
+    @property
+    def dated(self) -> bool:
+        """Whether it depends on the time where a place is."""
+        return bool(self._since)
+
+    def locate(self, ids: pa.Array, local: Optional[np.ndarray] = None) -> Located:
         """Looks up ids.
 
         Args:
           ids: of `n` places, of any type, with or without a dictionary.
-          local: microseconds of the local wall clock, int64 `[n]`.
+          local: microseconds of the local wall clock, int64 `[n]`; needed only if `dated`.
         """
         codes, texts = texts_of(ids)
         empty = np.array([not text for text in texts], bool)

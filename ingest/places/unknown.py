@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crowdflow.ingest.trips.clock import decode
+from crowdflow.ingest.times.clock import decode
 
 _KEPT = 10_000
 

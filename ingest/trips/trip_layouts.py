@@ -98,6 +98,7 @@ _KNOWN_BY_PLACE = {
     ),
     "trips": (PLACE_ROLES,),
 }  # fmt: skip
+_SHOWN = 6  # headers in a message
 _PORTO = ("TRIP_ID", "TIMESTAMP", "POLYLINE")
 
 
@@ -169,7 +170,7 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
     """
     layout = find_layout(header, config)
     if layout is None:
-        known = [f"  {name}: {', '.join(columns)}" for name, _, columns in _candidates(config)]
+        known = _nearest(header, config)
         known = "\n".join([*known, also] if also else known)
         raise DataError(
             f"{path}: the header matches no known layout (trips.layout = {config.trips.layout}). "
@@ -184,6 +185,15 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
                 f"{path}: expected one column {same[0]}. Received {len(same)}: {', '.join(same)}."
             )
     return layout
+
+
+def _nearest(header: Sequence[str], config: Config) -> list[str]:
+    """Lines with the known headers that are most alike, and the names of the other layouts."""
+    found = {plain(name) for name in header}
+    every = sorted(_candidates(config), key=lambda one: -len(found & {*map(plain, one[2])}))
+    lines = [f"  {name}: {', '.join(columns)}" for name, _, columns in every[:_SHOWN]]
+    others = sorted({name for name, _, _ in every} - {name for name, _, _ in every[:_SHOWN]})
+    return [*lines, f"  and those of {', '.join(others)}"] if others else lines
 
 
 def _candidates(config: Config) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:

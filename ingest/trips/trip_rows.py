@@ -126,7 +126,7 @@ def check_points(rows: TripRows, config: Config) -> Points:
         ids = clock.decode(ids)
     times = times._replace(bad=times.bad | ids.is_null().to_numpy(zero_copy_only=False))
     none = np.zeros(len(times.bad), bool)
-    found = _positions(columns, trip_layouts.POINT_POSITION, times)
+    found = _positions(columns, trip_layouts.POINT_POSITION)
     side = _check(times, found, none, none, config, limit_days=True)
     reasons = np.where(side.reasons == REASONS.index(OUTSIDE_GRID), OK, side.reasons)
     texts = pc.cast(ids, pa.string()).to_numpy(zero_copy_only=False)
@@ -136,24 +136,23 @@ def check_points(rows: TripRows, config: Config) -> Points:
 def positions(
     rows: TripRows, config: Config, places: Optional[FilePlaces] = None
 ) -> tuple[Optional[Located], Optional[Located]]:
-    """Where trips start and end, whatever their times; for trajectories, all points and None.
+    """Where trips start and end, None if the file has none; for trajectories, all points and None.
 
     Args:
       rows: of trips or points.
       config: for the time zone.
       places: where the places of these rows are, if the rows name places.
     """
-    columns, zone = dict(zip(rows.layout.roles, rows.columns)), config.intervals.timezone
-    found = []
-    for time, roles in (
-        (trip_layouts.START_TIME, trip_layouts.START_POSITION),
-        (trip_layouts.END_TIME, trip_layouts.END_POSITION),
-        (trip_layouts.POINT_TIME, trip_layouts.POINT_POSITION),
-    ):
-        if {roles.latitude, roles.place} & set(columns):
-            times = clock.read_times(columns[time], zone, rows.date_order)
-            found.append(_positions(columns, roles, times, places))
-    return found[0], found[1] if len(found) > 1 else None
+    columns, layout = dict(zip(rows.layout.roles, rows.columns)), rows.layout
+    if layout.of_points:
+        return _positions(columns, trip_layouts.POINT_POSITION), None
+    dated = places is not None and places.dated
+    both = trip_times.read_both(rows, config) if dated else (None, None)
+    start, end = (
+        _positions(columns, position, times, places) if layout.has_side(position) else None
+        for position, times in zip((trip_layouts.START_POSITION, trip_layouts.END_POSITION), both)
+    )
+    return start, end
 
 
 def unknown_ids(rows: TripRows, sides: Sequence[Optional[Located]]) -> collections.Counter:
@@ -168,12 +167,12 @@ def unknown_ids(rows: TripRows, sides: Sequence[Optional[Located]]) -> collectio
 def _positions(
     columns: dict[str, pa.Array],
     roles: Position,
-    times: clock.Times,
+    times: Optional[clock.Times] = None,
     places: Optional[FilePlaces] = None,
 ) -> Located:
     """The positions of a side, from its latitude and longitude, or from the table of its place."""
     if roles.place in columns:
-        return places.locate(columns[roles.place], times.local)
+        return places.locate(columns[roles.place], times and times.local)
     latitude, bad_latitude = read_degrees(columns[roles.latitude])
     longitude, bad_longitude = read_degrees(columns[roles.longitude])
     none = np.zeros(len(latitude), bool)

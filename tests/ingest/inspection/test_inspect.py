@@ -77,7 +77,7 @@ def test_rejects_are_those_of_an_ingest(tmp_path):
     assert f"  rejects: {sum(expected.values())}\n" in result.output
 
 
-@pytest.mark.parametrize("columns", ["positions", "places", "points"])
+@pytest.mark.parametrize("columns", ["positions", "places", "points", "starts", "durations"])
 def test_columns_of_ones_own_are_guessed(tmp_path, columns):
     path, paths = tmp_path / "own.csv", [str(tmp_path / "own.csv")]
     if columns == "positions":
@@ -92,6 +92,13 @@ def test_columns_of_ones_own_are_guessed(tmp_path, columns):
         ]
         (tmp_path / "hubs.csv").write_text("id,lat,lon\nH1,40.71,-74.01\nT1,40.72,-74.02\n")
         paths.append(str(tmp_path / "hubs.csv"))
+    elif columns == "starts":
+        rows = ["Date/Time,Lat,Lon,Base", *["5/16/2024 0:11:00,40.71,-74.01,B1"] * 3]
+    elif columns == "durations":
+        rows = [
+            "Trip Duration (ms),Pickup Date,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon",
+            *["600000,2024-04-01 08:00,40.71,-74.01,40.72,-74.02"] * 3,
+        ]
     else:
         rows = [
             "vehicle,recorded_at,gps_latitude,gps_longitude",
@@ -105,7 +112,8 @@ def test_columns_of_ones_own_are_guessed(tmp_path, columns):
     if columns == "points":
         assert counters["points_used"] == 3
     else:
-        assert counters["starts_binned"] == counters["ends_binned"] == 3
+        assert counters["starts_binned"] == 3
+        assert counters["ends_binned"] == (0 if columns == "starts" else 3)
 
 
 def test_what_cannot_be_used_is_told_beside_the_rest(tmp_path):
@@ -121,7 +129,7 @@ def test_what_cannot_be_used_is_told_beside_the_rest(tmp_path):
     assert result.exit_code == 1
     assert f"{days}: holidays (set ingest.holidays)" in result.output
     assert f"{weather}: not known; its columns:\n  DATE: 2024-04-01\n  TMAX: 50\n" in result.output
-    assert f"{trips}: cannot be used" in result.output
+    assert "  end_place: end_place, such as B\n  cannot be used as it is\n" in result.output
     assert "the data have no table of places" in result.output
     assert run().exit_code == 1 and run(tmp_path / "absent.csv").exit_code == 1
 

@@ -51,7 +51,7 @@ def read(path):
         (TITLE, "citibike", (1, 2, 5, 6, 9, 10)),
         (TITLE.lower().replace("start time", "starttime").replace("stop time", "stoptime"),
          "citibike", (1, 2, 5, 6, 9, 10)),
-        (NEWER, "citibike", (2, 3, 8, 9, 10, 11)),
+        (NEWER, "citibike", (2, 3, 8, 9, 10, 11, 0)),
         ("vendor_name,Trip_Pickup_DateTime,Trip_Dropoff_DateTime,Passenger_Count,Trip_Distance,"
          "Start_Lon,Start_Lat,Rate_Code,store_and_forward,End_Lon,End_Lat", "tlc",
          (1, 2, 6, 5, 10, 9)),
@@ -75,7 +75,8 @@ def test_columns_of_ones_own():
     config = CONFIG.replace({f"trips.{role}": name for role, name in names.items()} | {
         "trips.layout": "columns"})  # fmt: skip
     assert trip_layouts.find_layout(list("xfedcba"), config).columns == (6, 5, 4, 3, 2, 1)
-    assert trip_layouts.find_layout(HEADER.split(","), config) is None
+    assert trip_layouts.find_layout(HEADER.split(","), config).name == "trips"  # beside them
+    assert trip_layouts.find_layout(list("xfedcb"), config) is None
 
 
 def test_a_header_that_matches_nothing_says_what_was_found_and_what_is_known(tmp_path):
@@ -170,29 +171,28 @@ def bad_files(tmp_path):
     (tmp_path / "cut.csv.gz").write_bytes(whole[:40])
     (tmp_path / "no.csv.gz").write_bytes(b"plain text")
     (tmp_path / "empty.csv").write_bytes(b"")
-    write(tmp_path / "header.csv")
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 and no more")
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("__MACOSX/._a.csv", "x")
     with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:
         archive.writestr("inner.zip", "x")
+    with zipfile.ZipFile(tmp_path / "unknown.zip", "w") as archive:
+        archive.writestr("a.csv", "when,where\n1,2\n")
     table = pd.DataFrame([ROW.split(",")], columns=HEADER.split(","))
-    table.assign(start_time=5).to_parquet(tmp_path / "time.parquet")
+    table.assign(start_time=True).to_parquet(tmp_path / "time.parquet")
     table.assign(end_lat=pd.Timestamp("2024-01-01")).to_parquet(tmp_path / "lat.parquet")
-    table[:0].to_parquet(tmp_path / "rows.parquet")
     table.rename(columns={"end_lat": "x"}).to_parquet(tmp_path / "names.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "time.parquet").read_bytes()[:-30])
     return {
         "cut.csv.gz": "cannot be read",
         "no.csv.gz": "cannot be read",
         "empty.csv": "the file is empty",
-        "header.csv": "expected rows below the header, received none",
         "no.zip": "expected a whole zip file",
         "none.zip": "expected a CSV file inside, found __MACOSX",
-        "nested.zip": "received a zip, inner.zip",
-        "time.parquet": "column start_time: expected a timestamp, received the type int64",
+        "nested.zip": "expected a whole zip file",
+        "unknown.zip": "unknown.zip/a.csv: the header matches no known layout",
+        "time.parquet": "column start_time: expected timestamps, or numbers since 1970, received the type bool",
         "lat.parquet": "column end_lat: expected numbers, received the type timestamp",
-        "rows.parquet": "expected rows, received none",
         "names.parquet": "the header matches no known layout",
         "cut.parquet": "expected a whole Parquet file",
     }

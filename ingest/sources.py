@@ -254,6 +254,8 @@ def classify(path: str, config: Config) -> str:
         if is_places(path, names, config):
             return PLACES
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
+    if table_reader.is_libcity(path):
+        return TABLE_CSV
     if name.endswith(trip_files.CSV_ENDINGS):
         names, ingest = trip_files.csv_header(path, config), config.ingest
         if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {

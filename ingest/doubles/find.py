@@ -1,8 +1,8 @@
 """Finds rides that come again, by 64-bit hashes that are grouped by day: eight bytes a trip, or twelve unsorted.
 
-A ride with an id is the same whatever else its row says. Without ids, equal rows are the same ride only if they
-are in different files: two friends may ride together. So such a row counts as often as in the file that has it
-most.
+A ride with an id is the same if it starts in the same interval, whatever else its row says. Without ids, equal
+rows are the same ride only if they are in different files: two friends may ride together. So such a row counts as
+often as in the file that has it most.
 """
 
 import collections
@@ -18,6 +18,9 @@ from crowdflow.ingest.trips import trip_layouts
 from crowdflow.ingest.trips.trip_lines import TripRows
 from crowdflow.ingest.trips.trip_rows import OK, Side
 from crowdflow.schema.intervals import MINUTES_PER_DAY
+
+# Ids that most rows share are not of rides: so many rows are asked, if there are as many as the other.
+_ASKED, _FEWEST = 1000, 20
 
 
 class Seen(NamedTuple):
@@ -61,17 +64,16 @@ def by_day(
       Days since 1970-01-01 and the trips.
     """
     sides = [side for side in sides if side is not None]
-    days, counted = np.zeros(len(rows.numbers), np.int64), np.zeros(len(rows.numbers), bool)
-    for side in sides:
-        days = np.where(days, days, side.starts // MINUTES_PER_DAY)
-        counted |= side.reasons == OK
+    when, counted = sides[0].starts, sides[0].reasons == OK
+    for side in sides[1:]:
+        when = np.where(when, when, side.starts)
+        counted = counted | (side.reasons == OK)
     if not counted.any():
         return
-    every, hashes = counted.all(), _hashes(rows)
-    numbers = rows.numbers
-    if not every:
+    days, numbers = when // MINUTES_PER_DAY, rows.numbers
+    hashes, by_id = _hashes(rows, when)
+    if not counted.all():
         days, hashes, numbers = days[counted], hashes[counted], numbers[counted]
-    by_id = trip_layouts.RIDE_ID in rows.layout.roles
     if (np.diff(days) < 0).any():
         order = np.argsort(days, kind="stable")
         days, hashes, numbers = days[order], hashes[order], numbers[order]
@@ -130,11 +132,14 @@ def _as_texts(column: pa.Array) -> pa.Array:
     return column if fits else column.cast(pa.string())
 
 
-def _hashes(rows: TripRows) -> np.ndarray:
-    """The hashes of ids, of whole lines, or, in Parquet, of what is read of a row."""
+def _hashes(rows: TripRows, when: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The hashes of ids and intervals, of whole lines, or, in Parquet, of what is read; and whether of ids."""
     roles = rows.layout.roles
     if trip_layouts.RIDE_ID in roles:
-        return hash_texts(_as_texts(rows.columns[roles.index(trip_layouts.RIDE_ID)]))
+        ids = hash_texts(_as_texts(rows.columns[roles.index(trip_layouts.RIDE_ID)]))
+        some = ids[:_ASKED]
+        if len(some) < _FEWEST or len(np.unique(some)) > len(some) / 2:
+            return hash_numbers([ids, when]), True
     if rows.hashes is not None:
-        return rows.hashes
-    return hash_numbers([hash_texts(_as_texts(column)) for column in rows.columns])
+        return rows.hashes, False
+    return hash_numbers([hash_texts(_as_texts(column)) for column in rows.columns]), False

@@ -19,7 +19,7 @@ SYSTEMS = {
     ),
     "citibike from 2021-02": Published(
         "202102-citibike-tripdata.csv",
-        {"ride_id": "A{start:%s}", "rideable_type": "classic_bike", "started_at": f"{{start:{ISO}}}",
+        {"ride_id": "A{start:%s}-{a_number}", "rideable_type": "classic_bike", "started_at": f"{{start:{ISO}}}",
          "ended_at": f"{{end:{ISO}}}", "start_station_name": "{a_name}", "start_station_id": "JC{a_number}",
          "end_station_name": "{b_name}", "end_station_id": "JC{b_number}", "start_lat": "{a_lat}",
          "start_lng": "{a_lon}", "end_lat": "{b_lat}", "end_lng": "{b_lon}", "member_casual": "member"},
@@ -50,7 +50,7 @@ SYSTEMS = {
     ),
     "divvy 2013": Published(
         "Divvy_Trips_2013.csv",
-        {"trip_id": "{seconds}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
+        {"trip_id": "{start:%s}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthday": ""},
@@ -58,7 +58,7 @@ SYSTEMS = {
     ),
     "divvy 2017": Published(
         "Divvy_Trips_2017_Q2.csv",
-        {"trip_id": "{seconds}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
+        {"trip_id": "{start:%s}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthyear": ""},

@@ -71,7 +71,7 @@ def parse_slots(slots: np.ndarray, minutes: int, where: str, first: int = 1) -> 
       Wall-clock minutes, int64 `[n]`.
 
     Raises:
-      DataError: a slot is not a valid date, or SS is not one of the T from `first` on; the message has the row, from 0.
+      DataError: a slot is not a date, or SS is not one of the T from `first` on; the message has the row, from 0.
     """
     per = per_day(minutes)
     last = per - 1 + first

@@ -7,7 +7,6 @@ from crowdflow.config.data_settings import (
     IngestConfig,
     IntervalConfig,
     SplitConfig,
-    TripsConfig,
     WindowConfig,
 )
 from crowdflow.config.kubeflow_settings import KubeflowConfig, Resources
@@ -18,6 +17,7 @@ from crowdflow.config.model_settings import (
     TrainingConfig,
     TransformConfig,
 )
+from crowdflow.config.trips_settings import TripsConfig
 
 __all__ = [
     "BeamConfig",

@@ -24,7 +24,6 @@ from crowdflow.config.data_settings import (
     IngestConfig,
     IntervalConfig,
     SplitConfig,
-    TripsConfig,
     WindowConfig,
 )
 from crowdflow.config.kubeflow_settings import KubeflowConfig
@@ -35,6 +34,7 @@ from crowdflow.config.model_settings import (
     TrainingConfig,
     TransformConfig,
 )
+from crowdflow.config.trips_settings import TripsConfig
 
 # What the external component can be built from.
 _EXTERNAL_SOURCES = (
@@ -45,6 +45,16 @@ _EXTERNAL_SOURCES = (
     "ingest.holidays",
     "ingest.weather",
     "ingest.weather_columns",
+)
+# Settings of how files are read that are no part of a model, beside those of trips.
+_OF_READING = (
+    "intervals.timezone",
+    "ingest.absent_cells",
+    "ingest.max_reject_share",
+    "ingest.weather_time_column",
+    "ingest.weather_minutes",
+    "ingest.weather_max_age_hours",
+    "ingest.missing_temperature",
 )
 
 
@@ -117,6 +127,18 @@ class Config:
           ConfigError: as `from_dict`.
         """
         return Config.from_dict(reading.replaced(self.to_dict(), settings, Config))
+
+    def replace_reading(self, settings: dict[str, Any]) -> "Config":
+        """As `replace`, of a model's configuration: only settings of how files are read.
+
+        Raises:
+          ConfigError: another setting, as the model depends on it, or as `from_dict`.
+        """
+        for name in settings:
+            ok = name.startswith("trips.") or name in _OF_READING
+            expected = f"a setting of how files are read, trips.* or {', '.join(_OF_READING)}"
+            require(ok, name, f"the model's own value; --set takes {expected}", settings[name])
+        return self.replace(settings)
 
     def section(self, *names: str) -> str:
         """Canonical JSON of some sections, which is part of a node's cache key.

@@ -1,4 +1,4 @@
-"""Settings of the data: grid, intervals, ingest, trips, windows and split."""
+"""Settings of the data: grid, intervals, ingest, windows and split; those of trips are in `trips_settings`."""
 
 import dataclasses
 from typing import Literal, Optional
@@ -8,6 +8,8 @@ from crowdflow.config.checks import require, require_date
 from crowdflow.schema import features
 from crowdflow.schema.geodesy import shape_for
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
+
+USUAL_ZONE = "America/New_York"  # whose clocks are taken where none is set and the grid lies there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,21 +60,28 @@ class IntervalConfig:
 
     Attributes:
       minutes: length of an interval; must divide a day (1440 minutes) evenly.
-      timezone: IANA name of the city's time zone, such as `Asia/Shanghai`. Intervals follow its wall clock.
+      timezone: IANA name of the city's time zone, such as `Asia/Shanghai`. Intervals follow its wall clock. Null
+        stops a run on trips whose times have an offset or count from 1970, or that are not where the clocks are
+        New York's.
     """
 
     minutes: int = 60
-    timezone: str = "America/New_York"
+    timezone: Optional[str] = None
 
     def __post_init__(self):
         ok = self.minutes >= 1 and MINUTES_PER_DAY % self.minutes == 0
         require(ok, "intervals.minutes", "a divisor of 1440", self.minutes)
         try:
-            ZoneInfo(self.timezone)
+            ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError):
             require(
                 False, "intervals.timezone", "an IANA zone such as Asia/Shanghai", self.timezone
             )
+
+    @property
+    def zone(self) -> str:
+        """The zone whose daylight saving time the local clock follows."""
+        return self.timezone or USUAL_ZONE
 
     @property
     def per_day(self) -> int:
@@ -126,73 +135,6 @@ class IngestConfig:
         ok = self.weather_max_age_hours > 0
         require(ok, "ingest.weather_max_age_hours", "above 0", self.weather_max_age_hours)
         require(self.max_flow > 0, "ingest.max_flow", "above 0", self.max_flow)
-
-
-@dataclasses.dataclass(frozen=True)
-class TripsConfig:
-    """How raw trips or trajectories become flows. They need the edges of the grid.
-
-    Attributes:
-      layout: `auto` recognises each file by its header: Citi Bike's three, yellow taxis with positions (TLC), the
-        plain names start_time, end_time, start_lat and so on, or points. `citibike` and `tlc` accept only that
-        one. `columns` takes the six column names below; `trajectories` takes one point per row, with the
-        columns named by `point_*`.
-      start_time: column of the start time, for `columns`.
-      end_time: column of the end time, for `columns`.
-      start_lat: column of the start latitude, for `columns`.
-      start_lon: column of the start longitude, for `columns`.
-      end_lat: column of the end latitude, for `columns`.
-      end_lon: column of the end longitude, for `columns`.
-      max_hours: the end of a trip that lasts longer than this is rejected; its start still counts.
-      empty_days: meaning of a whole day on which no trip starts: `zero` flow or `missing`.
-      first_day: trips that start before this date (YYYY-MM-DD) are rejected; null accepts all.
-      last_day: trips that start after this date (YYYY-MM-DD) are rejected; null accepts all.
-      max_reject_share: share of rejected trip starts and ends (or points) above which the run stops.
-      point_id: column of the trajectory's id.
-      point_time: column of the point's time.
-      point_lat: column of the point's latitude.
-      point_lon: column of the point's longitude.
-      max_gap_minutes: two consecutive points further apart in time than this do not count as a crossing.
-    """
-
-    layout: Literal["auto", "citibike", "tlc", "columns", "trajectories"] = "auto"
-    start_time: Optional[str] = None
-    end_time: Optional[str] = None
-    start_lat: Optional[str] = None
-    start_lon: Optional[str] = None
-    end_lat: Optional[str] = None
-    end_lon: Optional[str] = None
-    max_hours: float = 24.0
-    empty_days: Literal["zero", "missing"] = "zero"
-    first_day: Optional[str] = None
-    last_day: Optional[str] = None
-    max_reject_share: float = 0.05
-    point_id: str = "id"
-    point_time: str = "time"
-    point_lat: str = "latitude"
-    point_lon: str = "longitude"
-    max_gap_minutes: float = 15.0
-
-    def __post_init__(self):
-        names = ("start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon")
-        given = [name for name in names if getattr(self, name) is not None]
-        if self.layout == "columns":
-            require(
-                len(given) == 6, "trips", f"all of {', '.join(names)} with layout columns", given
-            )
-        else:
-            expected = f"no column names with layout {self.layout}; they are for layout columns"
-            require(not given, "trips", expected, given)
-        require(self.max_hours > 0, "trips.max_hours", "above 0", self.max_hours)
-        require_date("trips.first_day", self.first_day)
-        require_date("trips.last_day", self.last_day)
-        if self.first_day and self.last_day:
-            ok = self.first_day <= self.last_day
-            require(ok, "trips.last_day", f"{self.first_day} or later", self.last_day)
-        ok = 0 <= self.max_reject_share <= 1
-        require(ok, "trips.max_reject_share", "a share within 0..1", self.max_reject_share)
-        ok = self.max_gap_minutes > 0
-        require(ok, "trips.max_gap_minutes", "above 0", self.max_gap_minutes)
 
 
 @dataclasses.dataclass(frozen=True)

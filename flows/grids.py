@@ -14,9 +14,13 @@ from crowdflow.schema.geodesy import extent_metres, shape_for
 
 # Settings for proposing a grid.
 BOX_STEP = 0.001  # degrees, about 100 m
+POSITION_STEP = 1e-4  # degrees, about 10 m: positions are counted in such steps
 CELL_METRES = (250, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000)
 ACTIVE_SHARE = 0.4
 MOST_CELLS = 32  # rows or columns; the paper's larger grid is 32 x 32
+MOST_ASKED = 128  # rows or columns when the side of a cell is given
+# A few positions this far from the middle of the others, in multiples of its extent, are errors.
+FAR, FEW_SHARE, FEW, LEAST_EXTENT = 5.0, 0.01, 3, 0.01
 
 
 def edges(grid: GridConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -112,9 +116,34 @@ def weighted_span(values: np.ndarray, weights: np.ndarray, left_out: float) -> t
     """
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order])
-    ends = np.searchsorted(below, [left_out * below[-1], (1 - left_out) * below[-1]])
-    low, high = values[order][np.minimum(ends, len(values) - 1)]
+    total = below[-1]
+    first = np.searchsorted(
+        below, left_out * total * (1 + 1e-9), side="right" if left_out else "left"
+    )
+    last = np.searchsorted(below, (1 - left_out) * total * (1 - 1e-9))
+    low, high = values[order][np.minimum((first, last), len(values) - 1)]
     return float(low), float(high)
+
+
+def are_far(latitude: np.ndarray, longitude: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Marks a few positions so far from all others that they must be errors, such as swapped degrees.
+
+    Args:
+      latitude: degrees, float `[n]`.
+      longitude: degrees, float `[n]`.
+      weights: not negative, `[n]`, some above zero.
+
+    Returns:
+      bool `[n]`. Nothing is marked if more than `FEW_SHARE` of the weight, and more than `FEW`, is far away:
+      then it is a part of the city.
+    """
+    far = np.zeros(len(weights), bool)
+    for values in (latitude, longitude):
+        low, high = weighted_span(values, weights, 0.1)
+        reach = FAR * max(high - low, LEAST_EXTENT)
+        far |= (values < low - reach) | (values > high + reach)
+    few = max(FEW, FEW_SHARE * weights.sum())
+    return far & (weights[far].sum() <= few)
 
 
 def round_outward(low: float, high: float, step: float) -> tuple[float, float]:
@@ -133,25 +162,41 @@ def propose(
 ) -> GridConfig:
     """Proposes a box around the positions, without outliers, and a number of cells.
 
-    The box leaves out a share of the weight at each of its four sides and is rounded outward to `BOX_STEP`
-    degrees.
+    The box leaves out the positions that `are_far`, and then a share of the weight at each of its four sides; it
+    is rounded outward to `BOX_STEP` degrees.
 
     Args:
-      latitude: degrees, float `[n]`.
-      longitude: degrees, float `[n]`.
+      latitude: degrees, float `[n]`, possibly rounded to `POSITION_STEP`.
+      longitude: as latitude.
       weights: number of starts and ends at each position, `[n]`.
       metres: side of a cell; None chooses the smallest of `CELL_METRES` for which at least `ACTIVE_SHARE`
-        of the cells have a position and neither rows nor columns exceed `MOST_CELLS`.
+        of the cells have a position and neither rows nor columns exceed `MOST_CELLS`, or the largest cells
+        that do not exceed it.
       left_out: share of the weight left out at each side.
+
+    Raises:
+      ConfigError: there would be more than `MOST_ASKED` rows or columns.
     """
-    south, north = round_outward(*weighted_span(latitude, weights, left_out), BOX_STEP)
-    west, east = round_outward(*weighted_span(longitude, weights, left_out), BOX_STEP)
-    for size in CELL_METRES if metres is None else (metres,):
+    near = ~are_far(latitude, longitude, weights)
+    latitude, longitude, weights = latitude[near], longitude[near], weights[near]
+    (south, north), (west, east) = (
+        round_outward(low - POSITION_STEP / 2, high + POSITION_STEP / 2, BOX_STEP)
+        for low, high in (weighted_span(a, weights, left_out) for a in (latitude, longitude))
+    )
+    longest = max(extent_metres(south, west, north, east))
+    if metres is not None and longest / metres > MOST_ASKED + 0.5:
+        raise ConfigError(
+            f"--cell-metres: expected {math.ceil(longest / MOST_ASKED):,} or more, for at most {MOST_ASKED} rows "
+            f"or columns in the box {south:g}..{north:g} N, {west:g}..{east:g} E. Received: {metres:g}."
+        )
+    sizes = (*CELL_METRES, max(CELL_METRES[-1], longest / MOST_CELLS))
+    for size in sizes if metres is None else (metres,):
         rows, cols = shape_for(south, west, north, east, size)
         grid = GridConfig(rows, cols, south, west, north, east)
-        active = (count_by_cell(latitude, longitude, weights, grid) > 0).mean()
-        if max(rows, cols) <= MOST_CELLS and active >= ACTIVE_SHARE:
-            break
+        if max(rows, cols) <= MOST_CELLS:
+            counts = count_by_cell(latitude, longitude, weights, grid)
+            if (counts > 0).mean() >= ACTIVE_SHARE:
+                break
     return grid
 
 

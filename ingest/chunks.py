@@ -40,9 +40,10 @@ def merge_of(sources: Sequence[Source]) -> Callable[[Iterable[tallies.Tally]], t
 
 def parts(sources: Sequence[Source]) -> list[Part]:
     """Divides the sources of trips into parts to read."""
-    return [
-        Part(index, source.path, unit, source.kind == TRIPS_PARQUET)
+    found = [
+        (index, source.path, unit, source.kind == TRIPS_PARQUET)
         for index, source in enumerate(sources)
         if source.kind in TRIPS
         for unit in range(source.units)
     ]
+    return [Part(*part, number) for number, part in enumerate(found)]

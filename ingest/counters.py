@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from crowdflow.config import Config
 from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.archives import is_zip
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.paths import ignored_names
-from crowdflow.ingest.sources import Source, ignored_side_files, read_side_files
-from crowdflow.ingest.trips import trip_files, trip_tally
+from crowdflow.ingest.sources import Source, ignored_side_files, read_places, read_side_files
+from crowdflow.ingest.trips import trip_files, trip_summary, trip_tally
 from crowdflow.schema.errors import DataError
 
 REJECTS_FILE = "rejects.csv"
@@ -55,14 +57,9 @@ def counters_json(
         limits = date_range.bounds(config)
         tally.coverage = tally.coverage.within(limits, config.intervals.minutes)
         trip_tally.finish(tally, config.trips.empty_days)
-        trip_tally.require_usable(tally, config)
-        counts = trip_tally.summarize(tally, config.intervals.minutes)
-        counts["ignored_members"] = [
-            f"{source.path}/{name}"
-            for source in sources
-            if source.path.lower().endswith(".zip")
-            for name in trip_files.csv_members(source.path)[1]
-        ]
+        trip_summary.require_usable(tally, config)
+        counts = trip_summary.summarize(tally, config.intervals.minutes)
+        counts["ignored_members"] = _ignored_members(sources, config)
     else:
         tallies.require_usable(tally, config.ingest.max_reject_share)
         counts = tallies.summarize(tally, config.intervals.minutes)
@@ -80,6 +77,18 @@ def counters_json(
         **counts,
     }
     return json.dumps(counters, indent=2)
+
+
+def _ignored_members(sources: Sequence[Source], config: Config) -> list[str]:
+    """The files in zips that are not read: neither trips, nor tables of places that trips need."""
+    zips = [source.path for source in sources if is_zip(source.path)]
+    members = {path: trip_files.zip_members(path, config) for path in zips}
+    unused = not read_places(sources, config).tables
+    return [
+        f"{path}/{name}"
+        for path, found in members.items()
+        for name in sorted([*found.others, *(found.places if unused else ())])
+    ]
 
 
 def _require_enough(frames: int, in_range: dict, resolved: Resolved) -> None:
@@ -126,6 +135,10 @@ def in_words(counters: dict[str, Any]) -> Iterator[str]:
             f"trips read {counters['trips_read']:,}, starts binned "
             f"{counters['starts_binned']:,}, ends binned {counters['ends_binned']:,}"
         )
+    for side, flow in (("start", "outflow"), ("end", "inflow")):
+        if counters.get(f"trips_without_{side}"):
+            count = counters[f"trips_without_{side}"]
+            yield f"trips of files without {side}s {count:,}: they add no {flow}"
     if counters.get("points_read"):
         yield (
             f"points read {counters['points_read']:,}, crossings into cells "

@@ -16,12 +16,25 @@ from crowdflow.ingest import date_range
 from crowdflow.ingest.chunks import are_trips, chunks, merge_of, parts
 from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.covariates.side_files import covariates
+from crowdflow.ingest.doubles.find import doubles_by_part
 from crowdflow.ingest.records.records import assemble_day
-from crowdflow.ingest.sources import READERS, Source, inspect_sources, read_side_files
+from crowdflow.ingest.sources import (
+    READERS,
+    Source,
+    inspect_sources,
+    read_places,
+    read_side_files,
+)
 from crowdflow.ingest.tally import Tally
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import DayCounts
-from crowdflow.ingest.trips.trip_counts import count_crossings, count_rows, read_part, trip_day
+from crowdflow.ingest.trips.trip_counts import (
+    count_crossings,
+    count_rows,
+    read_part,
+    take_back,
+    trip_day,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +100,7 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
     grid = config.grid
     counts = DayCounts(grid.rows * grid.cols, config.intervals.minutes)
     packed, tallies, points = collections.defaultdict(list), [], []
+    seen, every = collections.defaultdict(list), parts(sources)
 
     def add(events: Iterable) -> None:
         for event in events:
@@ -98,12 +112,21 @@ def _read_trips(sources: Sequence[Source], config: Config) -> tuple[list[FrameBl
         for day, part in counts.take():
             packed[day].append(part)
 
-    for part in parts(sources):
+    places = read_places(sources, config)
+    for part in every:
+        here = places.of_file(part.path)
         for rows, origin in read_part(part, config):
-            counted = count_rows(rows, part.index, origin, config, buckets=1)
+            counted = count_rows(rows, part, origin, config, buckets=1, places=here)
             add(counted.events)
             tallies.append(counted.tally)
             points += [block for _, block in counted.points]
+            for day, trips in counted.seen:
+                seen[day].append(trips)
+    for number, rows in doubles_by_part(seen).items():
+        part = every[number]
+        for counted in take_back(part, rows, config, places.of_file(part.path)):
+            add(counted.events)
+            tallies.append(counted.tally)
     crossings = count_crossings(points, config.trips.max_gap_minutes)
     add(crossings.events)
     keep()

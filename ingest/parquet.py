@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow_hotfix  # noqa: F401  (pyarrow before 14.0.1 unpickles what a file's schema holds, CVE-2023-47248)
 
-from crowdflow.ingest.trips.clock import decode
+from crowdflow.ingest.times.clock import decode
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from crowdflow.config import Config
-from crowdflow.flows import grids
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import date_range
 from crowdflow.ingest.covariates import side_files, weather_files
+from crowdflow.ingest.forms import as_tables
 from crowdflow.ingest.paths import expand
+from crowdflow.ingest.places.columns import is_places
+from crowdflow.ingest.places.find import TableFile, TripsFile, find_places, name_places
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.tally import Tally
-from crowdflow.ingest.trips import same_content, trip_files, trip_layouts
+from crowdflow.ingest.times import zones
+from crowdflow.ingest.trips import same_content, trip_files, trip_layouts, trip_parquet
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
@@ -27,9 +31,10 @@ TRIPS_PARQUET = "trips_parquet"
 WEATHER_HDF5 = "weather_hdf5"
 WEATHER_CSV = "weather_csv"
 HOLIDAYS = "holidays"
+PLACES = "places"
 _FORMS = (
     "HDF5 flows (.h5, .hdf5), HDF5 meteorology, tables of flows or trips (.csv, .csv.gz, .parquet), "
-    "trips in .zip, or holidays (.txt)"
+    "trips in .zip, tables of places (.csv, .parquet, .geojson, .json), or holidays (.txt)"
 )
 
 
@@ -56,7 +61,7 @@ READERS = {
 # Raw trips have a data flow of their own, `trips_transform`; these functions inspect each kind.
 TRIPS: dict[str, Callable[[str, Config], int]] = {
     TRIPS_CSV: trip_files.inspect_csv,
-    TRIPS_PARQUET: trip_files.inspect_parquet,
+    TRIPS_PARQUET: trip_parquet.inspect_parquet,
 }
 
 
@@ -66,7 +71,7 @@ class Source:
 
     Attributes:
       path: of the file.
-      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV` or `HOLIDAYS`.
+      kind: one of `READERS` or `TRIPS`, `WEATHER_HDF5`, `WEATHER_CSV`, `HOLIDAYS` or `PLACES`.
       units: number of units, see `Reader`; 0 for a side file.
     """
 
@@ -76,7 +81,10 @@ class Source:
 
 
 def inspect_sources(
-    paths: Sequence[str], config: Config, side_files_needed: bool = True
+    paths: Sequence[str],
+    config: Config,
+    side_files_needed: bool = True,
+    box_needed: bool = True,
 ) -> list[Source]:
     """Finds the input files, and checks what can be checked without reading the records.
 
@@ -85,6 +93,7 @@ def inspect_sources(
       config: for grid, intervals, ingest, trips and range; with a range, paths and config come from
         `date_range.resolve`.
       side_files_needed: whether the configured side files must be among the files, and are checked.
+      box_needed: whether trips need the box of the grid.
 
     Returns:
       The files, sorted by path: of duplicate records, the first in this order is kept.
@@ -97,11 +106,10 @@ def inspect_sources(
     sources, found = [], expand(paths)
     files.fetch(found)
     for path in found:
-        kind = _classify(path, config)
+        kind = classify(path, config)
         if kind in READERS and date_range.is_before(path, config):
             continue
-        inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
-        sources.append(Source(path, kind, inspect(path, config) if inspect else 0))
+        sources.append(source_of(path, kind, config))
     trips = [source.path for source in sources if source.kind in TRIPS]
     flows = [source.path for source in sources if source.kind in READERS]
     if not trips and not flows:
@@ -111,8 +119,10 @@ def inspect_sources(
             f"Expected raw trips or flow records, received both: {trips[0]} and {flows[0]}."
         )
     if trips:
-        grids.edges(config.grid)  # raises without a box
-        same_content.refuse_twice(trips)
+        if box_needed:
+            zones.require_zone(config)  # raises without a box, too
+        same_content.refuse_twice(trips, config)
+        read_places(sources, config)  # raises without the tables that the trips need
     if not side_files_needed:
         return sources
     for kind, setting, words, used in _side_kinds(config):
@@ -125,9 +135,46 @@ def inspect_sources(
     return sources
 
 
+def source_of(path: str, kind: str, config: Config) -> Source:
+    """Checks a file of a kind cheaply, and counts its units.
+
+    Raises:
+      DataError: it is not of the configured form, or has no records.
+    """
+    inspect = TRIPS.get(kind) or (READERS[kind].inspect if kind in READERS else None)
+    return Source(path, kind, inspect(path, config) if inspect else 0)
+
+
 def paths_of(sources: Sequence[Source], kind: str) -> list[str]:
     """The paths of one kind of source."""
     return [source.path for source in sources if source.kind == kind]
+
+
+def read_places(sources: Sequence[Source], config: Config) -> Places:
+    """The tables of places that the trips among the sources need.
+
+    Raises:
+      DataError: trips name places and there is no table, or a file cannot be read.
+    """
+    tables = table_files(sources, config)
+    trips = [
+        TripsFile(source.path, source.kind == TRIPS_PARQUET)
+        for source in sources
+        if source.kind in TRIPS
+    ]
+    return find_places(tables, [file for file in trips if name_places(file, config)], config)
+
+
+def table_files(sources: Sequence[Source], config: Config) -> list[TableFile]:
+    """The tables of places among the sources, those in zips too."""
+    tables = []
+    for source in sources:
+        if source.path.lower().endswith(".zip"):
+            members = trip_files.zip_members(source.path, config).places
+            tables += [TableFile(source.path, member) for member in members]
+        elif source.kind == PLACES:
+            tables.append(TableFile(source.path))
+    return tables
 
 
 def read_side_files(sources: Sequence[Source], config: Config) -> dict:
@@ -186,8 +233,12 @@ def _side_kinds(config: Config) -> tuple[tuple[str, str, str, bool], ...]:
     )
 
 
-def _classify(path: str, config: Config) -> str:
-    """The kind of a file, by its first bytes, then its extension, then its header."""
+def classify(path: str, config: Config) -> str:
+    """The kind of a file, by its first bytes, then its extension, then its header.
+
+    Raises:
+      DataError: it is empty, cannot be read, or is of no known kind.
+    """
     try:
         with open(files.local(path), "rb") as file:
             magic = file.read(8)
@@ -199,19 +250,28 @@ def _classify(path: str, config: Config) -> str:
     if magic == b"\x89HDF\r\n\x1a\n" or name.endswith((".h5", ".hdf5")):
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
-        names = trip_files.parquet_names(path)
+        names = trip_parquet.parquet_names(path)
+        if is_places(path, names, config):
+            return PLACES
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
-    if name.endswith((".csv", ".csv.gz")):
-        names, ingest = trip_files.csv_header(path), config.ingest
+    if table_reader.is_libcity(path):
+        return TABLE_CSV
+    if name.endswith(trip_files.CSV_ENDINGS):
+        names, ingest = trip_files.csv_header(path, config), config.ingest
         if ingest.weather_columns and {ingest.weather_time_column, *ingest.weather_columns} <= {
             *names
         }:
             return WEATHER_CSV
+        if is_places(path, names, config):
+            return PLACES
         return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
     if name.endswith(".zip"):
-        return TRIPS_CSV
-    if name.endswith(".txt"):
-        return HOLIDAYS
+        return TRIPS_CSV if trip_files.zip_members(path, config).trips else PLACES
+    if name.endswith((*as_tables.ENDINGS, ".txt")):
+        names = trip_files.csv_header(path, config)
+        if trip_layouts.find_layout(names, config) is not None:
+            return TRIPS_CSV
+        return PLACES if name.endswith(as_tables.JSON_ENDINGS) else HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
 
 

@@ -10,7 +10,7 @@ from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.chunks import Chunk, are_trips, chunks, parts
 from crowdflow.ingest.records.records import assemble_day
-from crowdflow.ingest.sources import READERS, Source
+from crowdflow.ingest.sources import READERS, Source, read_places
 from crowdflow.ingest.trips.trips_transform import TripsToFrames
 from crowdflow.schema.errors import CrowdFlowError
 
@@ -67,7 +67,8 @@ class FlowsToFrames(beam.PTransform):
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies, as PCollections."""
         if are_trips(self._sources):
-            return pipeline | "Trips" >> TripsToFrames(parts(self._sources), self._config)
+            places = read_places(self._sources, self._config)
+            return pipeline | "Trips" >> TripsToFrames(parts(self._sources), self._config, places)
         read = beam.ParDo(ReadChunk(self._sources, self._config))
         assemble = beam.ParDo(AssembleDay(self._sources, self._config))
         records = (

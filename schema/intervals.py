@@ -52,21 +52,29 @@ def weekday(starts: np.ndarray) -> np.ndarray:
     return (starts // MINUTES_PER_DAY + _EPOCH_WEEKDAY) % DAYS_PER_WEEK
 
 
-def parse_slots(slots: np.ndarray, minutes: int, where: str) -> np.ndarray:
+def first_slot(slots: np.ndarray) -> int:
+    """0 if some slot of a file is the interval 00 of its day, so that all count from there; else 1."""
+    texts = (s.decode("ascii", "replace") if isinstance(s, bytes) else str(s) for s in slots)
+    return 0 if any(len(text) == 10 and text.endswith("00") for text in texts) else 1
+
+
+def parse_slots(slots: np.ndarray, minutes: int, where: str, first: int = 1) -> np.ndarray:
     """Reads the `YYYYMMDDSS` slots of the BikeNYC and TaxiBJ files.
 
     Args:
-      slots: bytes or str `[n]`; SS is the interval of the day, from 01.
+      slots: bytes or str `[n]`; SS is the interval of the day, from `first` on.
       minutes: length of an interval, in minutes.
       where: file (and data set), for the error message.
+      first: the first interval of the day, 1 or 0; see `first_slot`.
 
     Returns:
       Wall-clock minutes, int64 `[n]`.
 
     Raises:
-      DataError: a slot is not a valid date, or SS is not within 01..T; the message has the row, from 0.
+      DataError: a slot is not a date, or SS is not one of the T from `first` on; the message has the row, from 0.
     """
     per = per_day(minutes)
+    last = per - 1 + first
     texts = [s.decode("ascii", "replace") if isinstance(s, bytes) else str(s) for s in slots]
     starts = np.empty(len(texts), np.int64)
     for row, text in enumerate(texts):
@@ -74,15 +82,15 @@ def parse_slots(slots: np.ndarray, minutes: int, where: str) -> np.ndarray:
             if len(text) != 10 or not text.isdigit():
                 raise ValueError("not ten digits")
             slot = int(text[8:])
-            if not 1 <= slot <= per:
-                raise ValueError(f"slot {slot:02d} is outside 01..{per:02d}")
+            if not first <= slot <= last:
+                raise ValueError(f"slot {slot:02d} is outside {first:02d}..{last:02d}")
             date = dt.date(int(text[:4]), int(text[4:6]), int(text[6:8]))
         except ValueError as error:
             raise DataError(
-                f"{where}, row {row}: expected a slot YYYYMMDDSS with SS in 01..{per:02d} "
+                f"{where}, row {row}: expected a slot YYYYMMDDSS with SS in {first:02d}..{last:02d} "
                 f"({minutes}-minute intervals), received {text!r} ({error})."
             ) from None
-        starts[row] = date_to_minutes(date) + (slot - 1) * minutes
+        starts[row] = date_to_minutes(date) + (slot - first) * minutes
     return starts
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,7 @@ def run(
     out: Path,
     beam_args: Sequence[str],
     say: Callable[[str], None],
+    settings: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> dict:
     """Forecasts a range of dates.
 
@@ -208,6 +210,7 @@ def run(
       out: the folder; forecasts of an earlier call in it are replaced at the end.
       beam_args: Beam options.
       say: prints a line.
+      settings: of how the files are read, see `Config.replace_reading`.
 
     Returns:
       The counters.
@@ -221,6 +224,7 @@ def run(
         config = settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
+    config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     partial = (out / _PARTIAL).absolute()
     shutil.rmtree(partial, ignore_errors=True)

@@ -102,7 +102,8 @@ def inspect_flows(path: str, config: Config) -> int:
             "as many frames as date has slots, inflow and outflow, grid.rows, grid.cols",
         )
         minutes, where = config.intervals.minutes, f"{path}, data set date"
-        starts = intervals.parse_slots(file["date"][:], minutes, where)
+        slots = file["date"][:]
+        starts = intervals.parse_slots(slots, minutes, where, intervals.first_slot(slots))
         intervals.require_whole_days(starts, minutes, where)
         return count
 
@@ -126,8 +127,9 @@ def read_flows(
       DataError: the file cannot be read.
     """
     with open_hdf5(path) as file:
-        flows, slots = file["data"][begin:end], file["date"][begin:end]
-    starts = intervals.parse_slots(slots, config.intervals.minutes, f"{path}, data set date")
+        flows, every = file["data"][begin:end], file["date"][:]
+    where, first = f"{path}, data set date", intervals.first_slot(every)
+    starts = intervals.parse_slots(every[begin:end], config.intervals.minutes, where, first)
     with np.errstate(over="ignore"):
         maps = flows.astype(np.float32)  # [n, 2, H, W]
     tally = tallies.Tally()

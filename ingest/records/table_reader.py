@@ -7,6 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from crowdflow.config import Config
@@ -19,6 +20,7 @@ from crowdflow.ingest.trips.trip_lines import ends_in_quotes
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
+_LIBCITY = {"time": "interval_start", "row_id": "row", "column_id": "col"}
 _CSV_BLOCK_BYTES = 8 << 20
 _HEADER_BYTES = 1 << 16
 _PARQUET_BATCH_ROWS = 250_000
@@ -142,7 +144,9 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         include_columns=list(RECORD_COLUMNS),
         column_types={name: pa.string() for name in RECORD_COLUMNS},
     )
-    read = pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
+    read = pa_csv.ReadOptions(
+        use_threads=False, block_size=_CSV_BLOCK_BYTES, skip_rows=1, column_names=header
+    )
     line, rows = 2, 1  # the header counts as a row
     wrong: set[int] = set()
     try:
@@ -153,6 +157,8 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
                 numbers = _line_numbers(line, batch.num_rows, wrong)
                 line = int(numbers[-1]) + 1 if len(numbers) else line
                 filled = ~np.isin(numbers, empty)
+                if is_libcity(path):
+                    batch = _local(batch)
                 if filled.any():
                     yield _Lines(batch.filter(pa.array(filled)), numbers[filled], False)
                 if malformed:
@@ -223,8 +229,22 @@ def _csv_header(path: str) -> list[str]:
     except _ERRORS as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
     names = next(csv.reader([first.strip()]), [])
+    if is_libcity(path):
+        names = [_LIBCITY.get(name, name) for name in names]
     _require_columns(path, names)
     return names
+
+
+def is_libcity(path: str) -> bool:
+    """Whether a file is a `.grid` file of LibCity, which names the columns of flow records in its own way."""
+    return path.lower().endswith((".grid", ".grid.gz"))
+
+
+def _local(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The records of LibCity, whose local times end in `Z`."""
+    columns = dict(zip(batch.schema.names, batch.columns))
+    columns["interval_start"] = pc.replace_substring_regex(columns["interval_start"], "Z$", "")
+    return pa.RecordBatch.from_arrays([*columns.values()], [*columns])
 
 
 def _line_numbers(first: int, count: int, malformed: set[int]) -> np.ndarray:

@@ -39,13 +39,14 @@ class DayCounts:
         """Whether the counts should be taken now, by `take`."""
         return len(self._held) * self._size * 4 > _HELD_BYTES
 
-    def add(self, starts: np.ndarray, cells: np.ndarray, channel: int) -> None:
+    def add(self, starts: np.ndarray, cells: np.ndarray, channel: int, sign: int = 1) -> None:
         """Counts events.
 
         Args:
           starts: wall-clock minutes of each event's interval, int64 `[n]`.
           cells: the cell of each event, int64 `[n]`.
           channel: `INFLOW` or `OUTFLOW`.
+          sign: -1 takes back events that were counted.
         """
         if not len(starts):
             return
@@ -55,13 +56,13 @@ class DayCounts:
         if len(days) * self._size <= _DENSE:
             counts = np.bincount(index, minlength=len(days) * self._size)
             for day, found in zip(days.tolist(), counts.reshape(len(days), self._size)):
-                self._of(day)[:] += found.astype(np.int32)
+                self._of(day)[:] += found.astype(np.int32) * sign
             return
         index, counts = np.unique(index, return_counts=True)
         places, begins = np.unique(index // self._size, return_index=True)
         parts = zip(np.split(index, begins[1:]), np.split(counts, begins[1:]))
         for place, (part, found) in zip(places, parts):
-            self._of(int(days[place]))[part % self._size] += found.astype(np.int32)
+            self._of(int(days[place]))[part % self._size] += found.astype(np.int32) * sign
 
     def take(self) -> list[tuple[int, bytes]]:
         """Returns the counts so far as (day since 1970-01-01, compressed counts), and starts anew."""

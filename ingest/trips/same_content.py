@@ -5,8 +5,10 @@ import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Optional
 
+from crowdflow.config import Config
+from crowdflow.ingest import archives
 from crowdflow.ingest.trips import trip_files
 from crowdflow.schema.errors import DataError
 
@@ -15,11 +17,11 @@ _HEAD = 1 << 16  # files that differ at all nearly always differ in here
 
 
 class _Content(NamedTuple):
-    """An uncompressed file: its name for messages, and its place as `trip_files.open_unit` takes it."""
+    """An uncompressed file: its name for messages, its path, and its name in the zip if it is in one."""
 
     name: str
     path: str
-    unit: int = 0
+    member: Optional[str] = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -29,26 +31,27 @@ class _Content(NamedTuple):
           DataError: it cannot be decompressed.
         """
         with (
-            trip_files.clear_errors(f"{self.name}: cannot be decompressed"),
-            trip_files.open_unit(self.path, self.unit) as file,
+            archives.clear_errors(f"{self.name}: cannot be decompressed"),
+            archives.open_member(self.path, self.member) as file,
         ):
             yield file
 
 
-def refuse_twice(paths: Sequence[str]) -> None:
+def refuse_twice(paths: Sequence[str], config: Config) -> None:
     """Compares the uncompressed content of files, so a zip equals the file inside it.
 
     Only files whose first 64 KiB are equal are read whole.
 
     Args:
       paths: readable files.
+      config: for trips.
 
     Raises:
       DataError: two files have the same content, a zip has a name twice, or a file cannot be decompressed.
     """
     by_head = collections.defaultdict(list)
     for path in paths:
-        for content in _contents(path):
+        for content in _contents(path, config):
             by_head[_head(content)].append(content)
     for same_head in by_head.values():
         seen: dict[tuple[int, int], str] = {}
@@ -62,16 +65,16 @@ def refuse_twice(paths: Sequence[str]) -> None:
             seen[key] = content.name
 
 
-def _contents(path: str) -> Iterator[_Content]:
+def _contents(path: str, config: Config) -> Iterator[_Content]:
     if not path.lower().endswith(".zip"):
         yield _Content(path, path)
         return
-    found = trip_files.csv_members(path)[0]
+    found = trip_files.zip_members(path, config).trips
     twice = [name for name, count in collections.Counter(found).items() if count > 1]
     if twice:
         raise DataError(f"{path}: expected each name once. Received {twice[0]} more than once.")
-    for unit, name in enumerate(found):
-        yield _Content(f"{path}/{name}", path, unit)
+    for name in found:
+        yield _Content(f"{path}/{name}", path, name)
 
 
 def _head(content: _Content) -> bytes:

@@ -1,202 +1,221 @@
-"""Reads files of trips as blocks of rows: CSV (plain in slices of bytes, .gz, in .zip) and Parquet."""
+"""Reads files of trips as blocks of rows: CSV (plain in slices, .gz, in .zip), and what is turned into CSV."""
 
-import contextlib
 import csv
-import gzip
+import functools
 import io
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple, Optional
 
-import numpy as np
 import pyarrow as pa
 
 from crowdflow.config import Config
-from crowdflow.ingest.parquet import open_parquet, valid_text
-from crowdflow.ingest.trips.trip_layouts import TIMES, require_layout
-from crowdflow.ingest.trips.trip_lines import TripRows, parse_lines
+from crowdflow.ingest import archives
+from crowdflow.ingest.archives import UNREADABLE, clear_errors, is_gzip, is_stray, is_zip
+from crowdflow.ingest.forms import as_tables, polylines
+from crowdflow.ingest.places.columns import is_places
+from crowdflow.ingest.trips.trip_layouts import find_layout, require_layout
+from crowdflow.ingest.trips.trip_lines import LineForm, TripRows, parse_lines
+from crowdflow.ingest.trips.trip_parquet import read_parquet
 from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.storage import files
 
 SLICE_BYTES = 32 << 20  # of a plain CSV file, read by one worker
+CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_MEMBER_ENDINGS = (".csv", ".tsv", ".txt", *as_tables.ENDINGS)
 _BLOCK_BYTES = 8 << 20  # of CSV, parsed at once
-_BATCH_ROWS = 131_072
 _HEADER_BYTES = 1 << 16
-# What Python raises for files that cannot be decompressed; UnicodeDecodeError is for names inside a zip.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    UnicodeDecodeError,
-)
+_SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 18, 4096
+_DELIMITERS = ",;\t|"
 
 
-@contextlib.contextmanager
-def clear_errors(message: str, *more: type[Exception]) -> Iterator[None]:
-    """Turns what a damaged file raises into a DataError; errors of ours, such as a store's, pass.
+class Head(NamedTuple):
+    """How a CSV file begins.
 
-    Args:
-      message: the DataError's, which adds what went wrong.
-      *more: further errors to turn into it.
+    Attributes:
+      names: of the columns.
+      delimiter: between fields.
+      written: whether the names are the first line; else they are those of `trips.header`.
     """
-    try:
-        yield
-    except CrowdFlowError:
-        raise
-    except (*_UNREADABLE, *more) as error:
-        raise DataError(f"{message} ({error}).") from None
+
+    names: list[str]
+    delimiter: str
+    written: bool
 
 
-def csv_header(path: str) -> list[str]:
-    """The column names in the first line of a CSV file, or of the first CSV file in a zip.
+class Members(NamedTuple):
+    """The names of the files in a zip, each list sorted.
+
+    Attributes:
+      trips: files of trips; their places in the list are the units.
+      places: tables of places.
+      others: all other files, which are ignored.
+    """
+
+    trips: list[str]
+    places: list[str]
+    others: list[str]
+
+
+def csv_header(path: str, config: Config) -> list[str]:
+    """The column names of a CSV file, or of the first one of trips in a zip.
 
     Raises:
       DataError: it cannot be read.
     """
-    return _read_header(path, 0)
+    return head_of(path, 0, config).names
 
 
-def csv_members(path: str) -> tuple[list[str], list[str]]:
-    """The names of the CSV files in a zip, sorted, and of the other files, which are ignored.
+def zip_members(path: str, config: Config) -> Members:
+    """The files in a zip, and in zips in it, by what they hold, judged by their names and headers.
 
     Raises:
-      DataError: it is not a complete zip file, has no CSV file, or has a zip file inside.
+      DataError: it is not a complete zip file, or has neither trips nor places.
     """
-    with (
-        clear_errors(f"{path}: expected a whole zip file, but it cannot be read"),
-        zipfile.ZipFile(files.local(path)) as archive,
-    ):
-        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-    nested = [name for name in names if name.lower().endswith(".zip")]
-    if nested:
-        raise DataError(
-            f"{path}: expected CSV files inside, received a zip, {nested[0]}. Unpack it."
-        )
-    found = [n for n in names if n.lower().endswith(".csv") and not _is_stray(n)]
-    if not found:
-        raise DataError(
-            f"{path}: expected a CSV file inside, found {', '.join(names) or 'nothing'}."
-        )
-    return found, [name for name in names if name not in found]
+    return _zip_members(path, os.stat(files.local(path)).st_mtime_ns, config)
+
+
+@functools.lru_cache
+def _zip_members(path: str, changed: int, config: Config) -> Members:
+    """As `zip_members`, once for each state of the file and settings."""
+    rides, places, tables = [], [], {}
+    with clear_errors(f"{path}: expected a whole zip file, but it cannot be read", csv.Error):
+        names = archives.member_names(path)
+        for name in names:
+            if name.lower().endswith(_MEMBER_ENDINGS) and not is_stray(name):
+                tables[name] = _head_of(path, name, config).names
+    for name, header in tables.items():
+        if is_places(f"{path}/{name}", header, config):
+            places.append(name)
+        elif find_layout(header, config) is not None:
+            rides.append(name)
+    if not rides and not places:
+        likely = [name for name in tables if name.lower().endswith(".csv")]
+        if not likely:
+            found = ", ".join(names) or "nothing"
+            raise DataError(f"{path}: expected a CSV file inside, found {found}.")
+        require_layout(f"{path}/{likely[0]}", tables[likely[0]], config)
+    return Members(rides, places, [name for name in names if name not in (*rides, *places)])
 
 
 def inspect_csv(path: str, config: Config) -> int:
-    """Checks the header of a CSV file, or of each in a zip, and that there are lines below it.
+    """Checks the header of a CSV file, or of each in a zip; there may be no row below it.
 
     Returns:
-      The number of units: slices of a plain file, 1 for a `.gz`, CSV files in a zip.
+      The number of units: slices of a plain file, 1 for a `.gz`, files of trips in a zip.
 
     Raises:
-      DataError: it cannot be read, its header has no known layout, or it has no rows.
+      DataError: it cannot be read, or its header has no known layout.
     """
-    units = 1
-    if _is_zip(path):
-        units = len(csv_members(path)[0])
-    elif not _is_gzip(path):
+    units = len(zip_members(path, config).trips) if is_zip(path) else 1
+    if _is_sliced(path):
         units = max(1, -(-files.size(path) // SLICE_BYTES))
-    for unit in range(units if _is_zip(path) else 1):
-        where = unit_name(path, unit)
-        require_layout(where, _read_header(path, unit), config)
-        with clear_errors(f"{where}: cannot be read"), open_unit(path, unit) as stream:
-            _read_line(stream)
-            if not stream.read(_HEADER_BYTES).strip():
-                raise DataError(f"{where}: expected rows below the header, received none.")
+    for unit in range(units if is_zip(path) else 1):
+        where = unit_name(path, unit, config)
+        require_layout(where, head_of(path, unit, config).names, config)
+        with clear_errors(f"{where}: cannot be read"), open_unit(path, unit, config) as stream:
+            stream.read(2 * _HEADER_BYTES)
     return units
 
 
-def unit_name(path: str, unit: int) -> str:
+def unit_name(path: str, unit: int, config: Config) -> str:
     """The name of the file that has a unit; with the name of the CSV file if a zip has several."""
-    members = csv_members(path)[0] if _is_zip(path) else []
+    members = zip_members(path, config).trips if is_zip(path) else []
     return f"{path}/{members[unit]}" if len(members) > 1 else path
 
 
-def read_csv(path: str, unit: int, config: Config) -> Iterator[TripRows]:
-    """Reads a unit block by block; memory does not grow with the file.
+def read_csv(
+    path: str, unit: int, config: Config, block_bytes: Optional[int] = None
+) -> Iterator[TripRows]:
+    """Reads a unit block by block, of `_BLOCK_BYTES` by default; memory does not grow with the file.
 
-    A line belongs to the slice in which it begins. A line end always ends a row, even inside quotes.
+    A line belongs to the slice in which it begins. A line end always ends a row, even inside quotes. Trips with a
+    polyline become its points.
 
     Raises:
       DataError: the file cannot be read.
     """
-    header = _read_header(path, unit)
-    layout = require_layout(path, header, config)
-    sliced = not (_is_zip(path) or _is_gzip(path))
-    begin, end = (unit * SLICE_BYTES, (unit + 1) * SLICE_BYTES) if sliced else (0, None)
+    head = head_of(path, unit, config)
+    form = LineForm(len(head.names), require_layout(path, head.names, config), head.delimiter)
+    begin, end = 0, None
+    if _is_sliced(path):
+        begin, end = unit * SLICE_BYTES, (unit + 1) * SLICE_BYTES
     first = 0
     try:
-        with open_unit(path, unit) as stream:
+        with open_unit(path, unit, config) as stream:
             if begin:
                 stream.seek(begin - 1)
                 stream.readline()
-            else:
+            elif head.written:
                 _read_line(stream)
-            for block in _blocks(stream, end):
-                rows = parse_lines(block, len(header), layout, first)
+            for block in _blocks(stream, end, block_bytes or _BLOCK_BYTES):
+                rows = parse_lines(block, form, first)
                 first += rows.lines
-                yield rows
+                yield polylines.points_of(rows) if form.layout.of_lines else rows
     except CrowdFlowError:
         raise
-    except (*_UNREADABLE, pa.ArrowException) as error:
-        place = f"{unit_name(path, unit)}, {first:,} lines into its part {unit + 1}"
+    except (*UNREADABLE, pa.ArrowException) as error:
+        place = f"{unit_name(path, unit, config)}, {first:,} lines into its part {unit + 1}"
         raise DataError(f"{place}: cannot be read ({error}).") from None
 
 
-def inspect_parquet(path: str, config: Config) -> int:
-    """Checks the columns of a Parquet file.
-
-    Returns:
-      The number of row groups.
-
-    Raises:
-      DataError: it is not Parquet, has no known layout or no rows, or a column has the wrong type.
-    """
-    schema, rows, groups = _parquet_schema(path)
-    layout = require_layout(path, schema.names, config)
-    if not rows:
-        raise DataError(f"{path}: expected rows, received none.")
-    for role, place in zip(layout.roles, layout.columns):
-        _require_type(path, role, schema.field(place))
-    return groups
-
-
-def parquet_names(path: str) -> list[str]:
-    """The column names of a Parquet file.
-
-    Raises:
-      DataError: it is not Parquet.
-    """
-    return _parquet_schema(path)[0].names
-
-
-def read_parquet(path: str, unit: int, config: Config) -> Iterator[TripRows]:
-    """Reads a row group batch by batch.
+def sample(path: str, parquet: bool, config: Config) -> Optional[TripRows]:
+    """The first rows of a file, some thousands; None if it has no row.
 
     Raises:
       DataError: the file cannot be read.
     """
-    with open_parquet(path) as file:
-        names = file.schema_arrow.names
-        layout = require_layout(path, names, config)
-        wanted = [names[place] for place in layout.columns]
-        first, none = 0, np.zeros(0, np.int64)
-        for batch in file.iter_batches(_BATCH_ROWS, [unit], sorted(set(wanted))):
-            places = map(batch.schema.get_field_index, wanted)
-            columns = [valid_text(batch.column(place)) for place in places]
-            numbers = np.arange(first, first + batch.num_rows)
-            yield TripRows(layout, columns, numbers, none, (), batch.num_rows)
-            first += batch.num_rows
+    read = read_parquet if parquet else read_csv
+    return next(read(path, 0, config, _SAMPLE_ROWS if parquet else _SAMPLE_BYTES), None)
 
 
-def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
-    """Yields the whole lines that begin before `end`, about `_BLOCK_BYTES` at a time."""
+def open_unit(path: str, unit: int, config: Config) -> IO[bytes]:
+    """Opens a unit of a file, uncompressed: a file in a zip, as `zip_members` orders them, or the file."""
+    return open_table(path, zip_members(path, config).trips[unit] if is_zip(path) else None)
+
+
+def open_table(path: str, member: Optional[str] = None) -> IO[bytes]:
+    """Opens a file, or a file in a zip, as CSV."""
+    stream, name = archives.open_member(path, member), member or path
+    if not name.lower().endswith(as_tables.ENDINGS):
+        return stream
+    with stream:
+        return io.BytesIO(as_tables.as_csv(name, stream.read()))
+
+
+def head_of(path: str, unit: int, config: Config) -> Head:
+    """How a unit of a file begins.
+
+    Raises:
+      DataError: it cannot be read.
+    """
+    member = zip_members(path, config).trips[unit] if is_zip(path) else None
+    with clear_errors(f"{unit_name(path, unit, config)}: cannot be read as CSV", csv.Error):
+        return _head_of(path, member, config)
+
+
+def _head_of(path: str, member: Optional[str], config: Config) -> Head:
+    with open_table(path, member) as stream:
+        line = _read_line(stream).decode("utf-8-sig", "replace").strip("\r\n ")
+    outside = re.sub(r'"[^"]*"', "", line)
+    delimiter = max(_DELIMITERS, key=outside.count)
+    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    given = list(config.trips.header)
+    if given and len(given) == len(names) and find_layout(names, config) is None:
+        return Head(given, delimiter, False)
+    return Head(names, delimiter, True)
+
+
+def _is_sliced(path: str) -> bool:
+    """Whether a file is read in slices of bytes."""
+    return not (is_zip(path) or is_gzip(path) or path.lower().endswith(as_tables.ENDINGS))
+
+
+def _blocks(stream: IO[bytes], end: int | None, block_bytes: int) -> Iterator[bytes]:
+    """Yields the whole lines that begin before `end`, about `block_bytes` at a time."""
     while end is None or stream.tell() < end:
-        size = _BLOCK_BYTES if end is None else min(_BLOCK_BYTES, end - stream.tell())
+        size = block_bytes if end is None else min(block_bytes, end - stream.tell())
         block = stream.read(size)
         if not block:
             return
@@ -205,60 +224,9 @@ def _blocks(stream: IO[bytes], end: int | None) -> Iterator[bytes]:
         yield block
 
 
-def open_unit(path: str, unit: int) -> IO[bytes]:
-    """Opens a unit of a file, uncompressed: a CSV file in a zip, as `csv_members` orders them, or the file."""
-    if _is_zip(path):
-        member = csv_members(path)[0][unit]
-        return io.BufferedReader(zipfile.ZipFile(files.local(path)).open(member), _HEADER_BYTES)
-    local = files.local(path)
-    return gzip.open(local, "rb") if _is_gzip(path) else open(local, "rb")
-
-
-def _read_header(path: str, unit: int) -> list[str]:
-    with clear_errors(f"{unit_name(path, unit)}: cannot be read as CSV", csv.Error):
-        with open_unit(path, unit) as stream:
-            line = _read_line(stream).decode("utf-8-sig", "replace")
-        return [name.strip() for name in next(csv.reader([line.strip()]), [])]
-
-
 def _read_line(stream: IO[bytes]) -> bytes:
     """Reads the first line, and leaves the stream at the second."""
     start = stream.read(_HEADER_BYTES)
     found = re.search(rb"\r\n|\n|\r", start)
     stream.seek(found.end() if found else len(start))
     return start[: found.start()] if found else start
-
-
-def _is_zip(path: str) -> bool:
-    return path.lower().endswith(".zip")
-
-
-def _is_gzip(path: str) -> bool:
-    return path.lower().endswith(".gz")
-
-
-def _is_stray(name: str) -> bool:
-    return name.startswith("__MACOSX/") or os.path.basename(name).startswith((".", "_"))
-
-
-def _parquet_schema(path: str) -> tuple[pa.Schema, int, int]:
-    with open_parquet(path) as file:
-        return file.schema_arrow, file.metadata.num_rows, file.num_row_groups
-
-
-def _require_type(path: str, role: str, field: pa.Field) -> None:
-    value = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    ok = any(
-        kind(value) for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
-    )
-    if role in TIMES:
-        expected, fits = "a timestamp", pa.types.is_timestamp(value)
-    elif role == "point_id":
-        expected, fits = "a text or a whole number", pa.types.is_integer(value)
-    else:
-        expected = "numbers"
-        fits = pa.types.is_integer(value) or pa.types.is_floating(value)
-    if not (ok or fits):
-        raise DataError(
-            f"{path}, column {field.name}: expected {expected}, received the type {field.type}."
-        )

@@ -18,20 +18,24 @@ from apache_beam.utils.windowed_value import WindowedValue
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import date_range
+from crowdflow.ingest.doubles.find import find_doubles
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import Coverage, DayCounts, merge_coverage
 from crowdflow.ingest.trips.trip_counts import (
+    Events,
     Part,
     count_crossings,
     count_rows,
     read_part,
+    take_back,
     trip_day,
 )
 from crowdflow.ingest.trips.trip_tally import TripTally
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.storage import files
 
-_TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
+_TALLY, _COVERAGE, _POINTS, _SEEN = "tally", "coverage", "points", "seen"
 _BUCKET_BYTES = 64 << 20  # of input files per bucket; the points of a bucket are sorted at once
 _LOG = logging.getLogger("crowdflow.ingest")
 
@@ -51,8 +55,8 @@ class _Counting(beam.DoFn):
         for packed in self._counts.take():
             yield WindowedValue(packed, MIN_TIMESTAMP, [GlobalWindow()])
 
-    def _add(self, starts: np.ndarray, cells: np.ndarray, channel: int) -> Iterator[Any]:
-        self._counts.add(starts, cells, channel)
+    def _add(self, events: Events) -> Iterator[Any]:
+        self._counts.add(*events)
         if self._counts.full:
             yield from self._counts.take()
 
@@ -62,18 +66,21 @@ class _Counting(beam.DoFn):
 class CountTrips(_Counting):
     """Reads a part of a file as (day, compressed counts); points and the tally are tagged outputs."""
 
-    def __init__(self, config: Config, buckets: int):
+    def __init__(self, config: Config, buckets: int, places: Places):
         super().__init__(config)
         self._buckets = buckets
+        self._places = places
 
     def process(self, part):
         """Yields the counts; an error becomes a problem in the tally."""
-        found = []
+        found, places = [], self._places.of_file(part.path)
         try:
             for rows, origin in read_part(part, self._config):
-                counted = count_rows(rows, part.index, origin, self._config, self._buckets)
+                counted = count_rows(rows, part, origin, self._config, self._buckets, places)
                 for events in counted.events:
-                    yield from self._add(*events)
+                    yield from self._add(events)
+                for seen in counted.seen:
+                    yield beam.pvalue.TaggedOutput(_SEEN, seen)
                 for bucket in counted.points:
                     yield beam.pvalue.TaggedOutput(_POINTS, bucket)
                 found.append(counted.tally)
@@ -99,8 +106,32 @@ class CountCrossings(_Counting):
         """Yields (day, compressed counts), and the tally as a tagged output; `bucket` is (index, all points)."""
         counted = count_crossings(bucket[1], self._config.trips.max_gap_minutes)
         for events in counted.events:
-            yield from self._add(*events)
+            yield from self._add(events)
         yield beam.pvalue.TaggedOutput(_TALLY, counted.tally)
+
+
+@beam.typehints.with_output_types(tuple[int, Any])
+def _doubles(day: tuple[int, Any]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields the rides that came before, by the part that has them; `day` is (day, all its trips)."""
+    yield from find_doubles(day[1]).items()
+
+
+@beam.typehints.with_output_types(tuple[int, Any])
+class TakeBack(_Counting):
+    """Reads a part with rides that came before again, and takes back their counts."""
+
+    def __init__(self, parts: Sequence[Part], config: Config, places: Places):
+        super().__init__(config)
+        self._parts = parts
+        self._places = places
+
+    def process(self, doubles):
+        """Yields counts below zero, and the tally as a tagged output; `doubles` is (part, rows, in pieces)."""
+        part, rows = self._parts[doubles[0]], np.concatenate([*doubles[1]])
+        for counted in take_back(part, rows, self._config, self._places.of_file(part.path)):
+            for events in counted.events:
+                yield from self._add(events)
+            yield beam.pvalue.TaggedOutput(_TALLY, counted.tally)
 
 
 @beam.typehints.with_output_types(FrameBlock)
@@ -125,21 +156,32 @@ class TripsToFrames(beam.PTransform):
     Returns `frames`, one FrameBlock without covariates per day with frames, and `tally`, TripTally.
     """
 
-    def __init__(self, parts: Sequence[Part], config: Config):
+    def __init__(self, parts: Sequence[Part], config: Config, places: Places):
         super().__init__()
         self._parts = list(parts)
         self._config = config
+        self._places = places
 
     def expand(self, pipeline: beam.Pipeline):
         """The frames and the tallies, as PCollections."""
         paths = {part.path for part in self._parts}
         buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
-        count = beam.ParDo(CountTrips(self._config, buckets))
+        count = beam.ParDo(CountTrips(self._config, buckets, self._places))
         read = (
             pipeline
             | "Parts" >> beam.Create(self._parts)
             | "Spread" >> beam.Reshuffle()
-            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, main="counts")
+            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, _SEEN, main="counts")
+        )
+        again = (
+            read[_SEEN]
+            | "SeenByDay" >> beam.GroupByKey()
+            | "FindDoubles" >> beam.FlatMap(_doubles)
+            | "ByPart" >> beam.GroupByKey()
+            | "TakeBack"
+            >> beam.ParDo(TakeBack(self._parts, self._config, self._places)).with_outputs(
+                _TALLY, main="counts"
+            )
         )
         crossings = (
             read[_POINTS]
@@ -154,7 +196,7 @@ class TripsToFrames(beam.PTransform):
         )
         covered = coverage | "CoveredDays" >> beam.FlatMap(_covered_days)
         days = (
-            (read.counts, crossings.counts, covered)
+            (read.counts, again.counts, crossings.counts, covered)
             | "Counts" >> beam.Flatten()
             | "ByDay" >> beam.GroupByKey()
             | "AssembleDay"
@@ -162,7 +204,12 @@ class TripsToFrames(beam.PTransform):
                 AssembleTripDay(self._config), beam.pvalue.AsSingleton(coverage)
             ).with_outputs(_TALLY, main="frames")
         )
-        tally = (read[_TALLY], crossings[_TALLY], days[_TALLY]) | "Tallies" >> beam.Flatten()
+        tally = (
+            read[_TALLY],
+            again[_TALLY],
+            crossings[_TALLY],
+            days[_TALLY],
+        ) | "Tallies" >> beam.Flatten()
         return {"frames": days.frames, "tally": tally}
 
 

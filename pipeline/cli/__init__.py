@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import click
 
-from crowdflow.pipeline.cli import data, kubeflow, running, serving
+from crowdflow.pipeline.cli import data, inspecting, kubeflow, running, serving
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.schema.secrets import without_secrets
 
@@ -46,6 +46,7 @@ for command in (
     serving.batch,
     data.simulate,
     data.grid,
+    inspecting.inspect_files,
     kubeflow.compile_pipeline,
     kubeflow.submit,
     running.list_presets,

@@ -141,17 +141,20 @@ def grid(
     out: Path,
     more: tuple[str, ...],
 ) -> None:
-    """Propose a grid for trips: print a configuration's section `grid` and draw a map.
+    """Propose a grid for trips: print it as a configuration, and draw a map.
+
+    With it comes the time zone, where the nearest cities leave no doubt: check it.
 
     \b
     Examples:
-      crowdflow grid --data trips/
+      crowdflow grid --data trips/ > city.yaml; crowdflow ingest --config city.yaml --data trips/ --out flows
       crowdflow grid --data trips/*.zip --cell-metres 500 --out city.png
     """
     if not (data or more):
         raise ConfigError("--data: expected files of trips. Received none.")
     from crowdflow.flows import grids
     from crowdflow.ingest import grid_proposal
+    from crowdflow.ingest.times import zones
     from crowdflow.pipeline.cli import grid_map
 
     config = Config().replace(options.parse(settings))
@@ -162,5 +165,10 @@ def grid(
         grid_map.draw(found, proposed, out)
     for line in grid_proposal.describe(found, proposed):
         click.echo(f"# {line}")
+    zone = config.intervals.timezone or zones.proposed_zone(proposed)
+    if zone is None:
+        click.echo(
+            "# intervals.timezone: set it if it is not New York's; cities nearby have different clocks"
+        )
     click.echo(f"# map: {out}")
-    click.echo(grid_proposal.as_yaml(proposed), nl=False)
+    click.echo(grid_proposal.as_yaml(proposed, zone), nl=False)

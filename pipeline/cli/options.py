@@ -46,6 +46,13 @@ SET = click.option(
     metavar="KEY=VALUE",
     help="Set a field by its dotted name, may be repeated.",
 )
+SET_READING = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set how the files are read, such as trips.date_order; may be repeated.",
+)
 MORE = click.argument(
     "more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]"
 )

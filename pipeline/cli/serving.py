@@ -29,6 +29,7 @@ _TO = click.option(
     "grpcs:// with TLS.",
 )
 @options.DATA
+@options.SET_READING
 @click.option(
     "--at",
     metavar="TIME",
@@ -49,6 +50,7 @@ _TO = click.option(
 def predict(
     model: str,
     data: tuple[str, ...],
+    settings: tuple[str, ...],
     at: Optional[str],
     first: Optional[str],
     last: Optional[str],
@@ -73,8 +75,8 @@ def predict(
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model. In a range, forecasts whose lags are missing are left out and
-    listed.
+    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose
+    lags are missing are left out and listed.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
@@ -90,6 +92,7 @@ def predict(
     forecaster = Forecaster(
         connect(model, name=name, version=version, label=label, timeout=timeout, **access)
     )
+    forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes
     if first or last:
@@ -118,6 +121,7 @@ def predict(
     help="Folder of pushed models, also s3:// or gs://.",
 )
 @options.DATA
+@options.SET_READING
 @_FROM
 @_TO
 @click.option("--version", type=int, help="Version of the model.  [default: the newest]")
@@ -126,6 +130,7 @@ def predict(
 def batch(
     model: str,
     data: tuple[str, ...],
+    settings: tuple[str, ...],
     first: Optional[str],
     last: Optional[str],
     version: Optional[int],
@@ -154,8 +159,9 @@ def batch(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from crowdflow.serving import batch as jobs
 
+    given = options.parse(settings)
     with disk.clear_errors(out):
-        jobs.run(model, version, paths, first, last, out, beam_args, click.echo)
+        jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given)
 
 
 def _paths(data: tuple[str, ...], more: tuple[str, ...] | list[str]) -> list[str]:

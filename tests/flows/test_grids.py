@@ -123,3 +123,52 @@ def test_a_proposal_keeps_the_stations_and_leaves_strays_out():
     assert (counts > 0).mean() >= grids.ACTIVE_SHARE
     sizes = grids.cell_metres(grids.propose(latitude, longitude, weights, metres=500.0))
     assert sizes == pytest.approx((500, 500), rel=0.1)
+
+
+@pytest.mark.parametrize("strays", ["world", "suburb", "one place"])
+@pytest.mark.parametrize("stations", [60, 4000])
+def test_one_position_in_a_thousand_moves_nothing(strays, stations):
+    random = np.random.default_rng(stations)
+    latitude = random.normal(44.97, 0.01, stations)
+    longitude = random.normal(-93.26, 0.02, stations)
+    weights = np.full(stations, 300)
+    clean = grids.propose(latitude, longitude, weights, left_out=0.001)
+    count = int(weights.sum() / 1000)
+    far = {
+        "world": (random.uniform(-90, 90, count), random.uniform(-180, 180, count)),
+        "suburb": (random.uniform(45.2, 45.3, count), random.uniform(-93.0, -92.9, count)),
+        "one place": (np.full(count, -93.26), np.full(count, 44.97)),
+    }[strays]
+    latitude, longitude = np.append(latitude, far[0]), np.append(longitude, far[1])
+    found = grids.propose(latitude, longitude, np.append(weights, np.ones(count)))
+    assert found == clean
+
+
+def test_a_second_town_is_no_error():
+    latitude = np.append(np.linspace(37.76, 37.80, 50), np.linspace(37.32, 37.34, 10))
+    longitude = np.append(np.linspace(-122.42, -122.38, 50), np.linspace(-121.91, -121.88, 10))
+    assert not grids.are_far(latitude, longitude, np.append(np.full(50, 95), np.full(10, 25))).any()
+    assert (
+        grids.are_far(latitude, longitude, np.append(np.full(50, 95), np.full(10, 4))).sum() == 10
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(grid_configs(), st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_no_proposal_has_more_cells_than_are_of_use(box, count, seed):
+    random = np.random.default_rng(seed)
+    latitude = random.uniform(box.south, box.north, count)
+    longitude = random.uniform(box.west, box.east, count)
+    grid = grids.propose(latitude, longitude, np.ones(count))
+    assert max(grid.rows, grid.cols) <= grids.MOST_CELLS
+
+
+def test_cells_too_small_for_the_box_are_refused():
+    latitude, longitude, weights = np.array([-35.0, 60.0]), np.array([-74.0, 100.0]), np.full(2, 9)
+    grid = grids.propose(latitude, longitude, weights)
+    assert max(grid.rows, grid.cols) == grids.MOST_CELLS
+    with pytest.raises(ConfigError, match=r"--cell-metres: expected [\d,]+ or more") as raised:
+        grids.propose(latitude, longitude, weights, metres=500)
+    least = float(str(raised.value).split()[2].replace(",", ""))
+    grid = grids.propose(latitude, longitude, weights, metres=least)
+    assert max(grid.rows, grid.cols) == grids.MOST_ASKED

@@ -148,7 +148,12 @@ def damages(draw, content: bytes) -> bytes:
 
 
 def config(**more) -> Config:
-    values = {"grid.rows": 2, "grid.cols": 2, **{f"grid.{k}": v for k, v in BOX.items()}}
+    values = {
+        "intervals.timezone": "America/New_York",
+        "grid.rows": 2,
+        "grid.cols": 2,
+        **{f"grid.{k}": v for k, v in BOX.items()},
+    }
     values |= {"ingest.max_reject_share": 1.0, "trips.max_reject_share": 1.0}
     return Config().replace({**values, **more})
 

@@ -24,7 +24,10 @@ def test_a_doubled_column_is_named(name, ending, tmp_path):
     else:
         pq.write_table(pa.table([pa.array(["0"])] * len(names), names), path)
     with pytest.raises(DataError, match=f"{path}: expected one column {name}. Received 2"):
-        inspect_sources([str(path)], Config.from_dict({"grid": BOX}))
+        inspect_sources(
+            [str(path)],
+            Config.from_dict({"intervals": {"timezone": "America/New_York"}, "grid": BOX}),
+        )
 
 
 def test_other_columns_may_be_there_twice(tmp_path):

@@ -76,14 +76,14 @@ def test_the_summary_counts_what_is_inside(city_file):
 
 
 def test_the_command_prints_a_configuration_and_draws_the_map(city_file, tmp_path):
-    (tmp_path / "weather.csv").write_text("DATE,TMAX\n2024-04-01,50\n")
+    (tmp_path / "days.txt").write_text("20240401\n")
     picture = tmp_path / "map.png"
-    arguments = ["grid", "--data", str(city_file), str(tmp_path / "weather.csv")]
+    arguments = ["grid", "--data", str(city_file), str(tmp_path / "days.txt")]
     arguments += ["--cell-metres", "1500", "--out", str(picture)]
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 0, result.output
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert f"# left out, no trips: {tmp_path / 'weather.csv'}" in result.output
+    assert f"# no trips: {tmp_path / 'days.txt'}" in result.output
     config = Config.from_dict(yaml.safe_load(result.output))  # the summary is in comments
     assert grids.cell_metres(config.grid) == pytest.approx((1500, 1500), rel=0.15)
 
@@ -91,12 +91,55 @@ def test_the_command_prints_a_configuration_and_draws_the_map(city_file, tmp_pat
 def test_what_has_no_trips_is_refused(tmp_path):
     nothing = tmp_path / "weather.csv"
     nothing.write_text("DATE,TMAX\n2024-04-01,50\n")
-    with pytest.raises(DataError, match="weather.csv: expected trips with positions"):
+    with pytest.raises(DataError, match="weather.csv: the header matches no known layout"):
         grid_proposal.read_positions([str(nothing)], Config())
+    flows = tmp_path / "flows.csv"
+    flows.write_text("interval_start,row,col,inflow,outflow\n2024-04-01 08:00,0,0,1,1\n")
+    with pytest.raises(DataError, match="flows.csv: expected raw trips, received flow records"):
+        grid_proposal.read_positions([str(flows)], Config())
+    empty = tmp_path / "empty.csv"
+    empty.write_text(HEADER + "2024-04-01 08:00,2024-04-01 08:10,0,0,,\n")
+    with pytest.raises(DataError, match="expected trips with positions, received none in 1 rows"):
+        grid_proposal.read_positions([str(empty)], Config())
     with pytest.raises(DataNotFoundError):
         grid_proposal.read_positions([str(tmp_path / "absent.csv")], Config())
     result = CliRunner().invoke(cli.main, ["grid"])
     assert result.exit_code == 1 and "expected files of trips" in result.output
+
+
+def test_a_swapped_position_is_left_out_and_named(tmp_path):
+    rows = [
+        f"2024-05-06 0{n}:05,2024-05-06 0{n}:20,40.71{n},-74.00{n},40.75{n},-73.98{n}"
+        for n in range(9)
+    ]
+    path = tmp_path / "trips.csv"
+    path.write_text(HEADER + "\n".join(rows))
+    clean = grid_proposal.read_positions([str(path)], Config())
+    clean = grids.propose(clean.latitude, clean.longitude, clean.starts + clean.ends)
+    path.write_text(HEADER + "\n".join([*rows, rows[4].replace("40.714,-74.004", "-74.0,40.73")]))
+    found = grid_proposal.read_positions([str(path)], Config())
+    grid = grids.propose(found.latitude, found.longitude, found.starts + found.ends)
+    assert grid == clean and grid.rows * grid.cols < 18
+    lines = grid_proposal.describe(found, grid)
+    assert "outside the box: 1 of 20 starts and ends, in 1 place, the farthest first" in lines
+    assert "  -74.0000 N, 40.7300 E: 1 (latitude and longitude swapped?)" in lines
+
+
+def test_trips_by_id_are_placed_by_their_table(tmp_path):
+    trips, stations = tmp_path / "trips.csv", tmp_path / "stations.csv"
+    trips.write_text(
+        "start_time,end_time,start_place,end_place\n"
+        "2024-04-01 08:00,2024-04-01 08:10,A,B\n2024-04-01 08:00,2024-04-01 08:10,A,\n"
+        "2024-04-01 08:00,2024-04-01 08:10,x,A\n"
+    )
+    stations.write_text("name,lat,lon\nA,40.71,-74.01\nB,40.72,-74.02\n")
+    found = grid_proposal.read_positions([str(trips), str(stations)], Config())
+    assert found.starts.tolist() == [2, 0] and found.ends.tolist() == [1, 1]
+    assert found.trips == 3 and found.left_out == [str(stations)]
+    grid = GridConfig(2, 2, 40.7, -74.03, 40.73, -74.0)
+    assert "Ids that no table of places has, the most frequent first: x (1)" in (
+        grid_proposal.describe(found, grid)
+    )
 
 
 @pytest.mark.skipif(

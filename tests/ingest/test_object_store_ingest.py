@@ -16,7 +16,7 @@ from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.history import read_history
 from crowdflow.ingest.records.hdf5_reader import open_hdf5
 from crowdflow.ingest.sources import fingerprint, inspect_sources
-from crowdflow.ingest.trips import trip_files
+from crowdflow.ingest.trips import trip_files, trip_parquet
 from crowdflow.ingest.trips.same_content import refuse_twice
 from crowdflow.schema.errors import DataError, DataNotFoundError, StoreError
 from crowdflow.simulation.city import CitySpec, simulate
@@ -179,12 +179,12 @@ def test_what_is_not_there_or_broken_is_told_by_its_address(city, config, bucket
 @pytest.mark.parametrize(
     ("read", "name"),
     [
-        (trip_files.csv_header, "a.csv"),
-        (trip_files.csv_header, "a.csv.gz"),
-        (trip_files.csv_members, "a.zip"),
-        (trip_files.parquet_names, "a.parquet"),
+        (lambda path: trip_files.csv_header(path, Config()), "a.csv"),
+        (lambda path: trip_files.csv_header(path, Config()), "a.csv.gz"),
+        (lambda path: trip_files.zip_members(path, Config()), "a.zip"),
+        (trip_parquet.parquet_names, "a.parquet"),
         (lambda path: next(trip_files.read_csv(path, 0, Config())), "a.csv"),
-        (lambda path: refuse_twice([path, path]), "a.csv"),
+        (lambda path: refuse_twice([path, path], Config()), "a.csv"),
         (lambda path: open_hdf5(path).__enter__(), "a.h5"),
         (lambda path: read_holidays([path]), "holidays.txt"),
         (lambda path: read_table([path], ("TMAX",), "DATE", None), "weather.csv"),

@@ -11,7 +11,7 @@ from crowdflow.components.flow_schema.render import render
 from crowdflow.config import Config, presets
 from crowdflow.flows import windows as window_plans
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.trips import trip_rows, trip_tally
+from crowdflow.ingest.trips import trip_rows, trip_summary, trip_tally
 from crowdflow.schema import features
 from crowdflow.schema.templates import parse
 
@@ -150,7 +150,7 @@ def test_reasons_and_counters_of_raw_trips_agree_with_the_code():
     rows = re.findall(r"^\| `(\w+)` \|.*\| x", section("Raw trips"), re.MULTILINE)
     assert rows == list(trip_rows.REASONS)
     tally = trip_tally.of_day(np.array([0]), np.zeros((1, 1, 1, 2)), 0, "UTC")
-    missing = [n for n in trip_tally.summarize(tally, 60) if f"`{n}`" not in section("Counters")]
+    missing = [n for n in trip_summary.summarize(tally, 60) if f"`{n}`" not in section("Counters")]
     assert missing == []
 
 

@@ -122,6 +122,22 @@ def test_a_full_disk_is_one_message(command, option, name, crowdflow, given, tmp
     )
 
 
+def test_settings_of_how_files_are_read(crowdflow, given, tmp_path):
+    dirty = tmp_path / "more.csv"
+    dirty.write_text("interval_start,row,col,inflow,outflow\n2024-04-28 08:00,0,0,-1,1\n")
+    refused = crowdflow("predict", *given, "--data", dirty)
+    assert refused.exit_code == 1 and "ingest.max_reject_share = 0" in refused.output
+    allowed = ("--data", dirty, "--set", "ingest.max_reject_share=0.5")
+    assert crowdflow("predict", *given, *allowed).exit_code == 0
+    range_ = ("--from", FIRST, "--to", FIRST, "--out", tmp_path / "out")
+    assert "more.csv, line 2" in crowdflow("batch", *given, "--data", dirty, *range_).output
+    done = crowdflow("batch", *given, *allowed, *range_)
+    assert done.exit_code == 0, done.output
+    for command in (("predict",), ("batch", "--out", tmp_path / "out")):
+        done = crowdflow(*command, *given, "--set", "grid.rows=9")
+        assert done.exit_code == 1 and "grid.rows: expected the model's own value" in done.output
+
+
 def test_no_data_and_no_model(crowdflow, given, tmp_path):
     done = crowdflow("predict", "--model", "x")
     assert done.exit_code == 1 and "--data: expected files" in done.output

@@ -11,7 +11,7 @@ from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.windows import missing_lags, plan_windows
 from crowdflow.ingest.history import History
-from crowdflow.ingest.trips.clock import changed_intervals
+from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import date_to_minutes
 from crowdflow.serving import request

@@ -15,7 +15,12 @@ PORTABLE = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_ty
 
 def run_ingest(paths, out, grid, beam_args=(), **trips):
     """Runs an ingest. Returns the flows by interval and cell, and the counters."""
-    values = {"grid": grid, "trips": trips, "paths": {"data": [str(path) for path in paths]}}
+    values = {
+        "intervals": {"timezone": "America/New_York"},
+        "grid": grid,
+        "trips": trips,
+        "paths": {"data": [str(path) for path in paths]},
+    }
     counters = ingest(Config.from_dict(values), out, (), beam_args, lambda line: None)
     assert counters == json.loads((out / "counters.json").read_text())
     require_conserved(counters)

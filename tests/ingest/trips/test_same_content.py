@@ -47,7 +47,7 @@ def packed(path, kind):
 @pytest.mark.parametrize("kind", ["csv", "gz", "members", "zip"])
 def test_a_file_and_the_same_packed(trips, kind):
     other = packed(trips, kind)
-    config = Config.from_dict({"grid": BOX})
+    config = Config.from_dict({"intervals": {"timezone": "America/New_York"}, "grid": BOX})
     assert len(sources.inspect_sources([str(other)], config)) == 1
     with pytest.raises(DataError, match="would count twice. Leave one out") as raised:
         sources.inspect_sources([str(trips), str(other)], config)
@@ -58,13 +58,13 @@ def test_files_of_one_size_and_different_trips_are_fine(trips):
     other = trips.with_name("other.csv")
     other.write_text(trips.read_text().replace("2024-04-01", "2024-04-21"))
     assert other.stat().st_size == trips.stat().st_size
-    refuse_twice([str(trips), str(other)])
+    refuse_twice([str(trips), str(other)], Config())
 
 
 def test_different_gzip_files_with_the_same_last_member_are_fine(trips):
     first = packed(trips, "members").rename(trips.with_name("first.csv.gz"))
     trips.write_text(trips.read_text().replace("2024-04-01", "2024-04-21"))
-    refuse_twice([str(first), str(packed(trips, "members"))])
+    refuse_twice([str(first), str(packed(trips, "members"))], Config())
 
 
 def test_files_that_begin_alike_are_read_whole(trips):
@@ -72,16 +72,16 @@ def test_files_that_begin_alike_are_read_whole(trips):
     first, second = (trips.with_name(f"{name}.csv.gz") for name in "ab")
     first.write_bytes(gzip.compress((long + ROW.format(day=20)).encode()))
     second.write_bytes(gzip.compress((long + ROW.format(day=21)).encode()))
-    refuse_twice([str(first), str(second)])
+    refuse_twice([str(first), str(second)], Config())
     shutil.copy(first, second)
     with pytest.raises(DataError, match="b.csv.gz: expected trips that no other file holds"):
-        refuse_twice([str(first), str(second)])
+        refuse_twice([str(first), str(second)], Config())
 
 
 def test_strays_of_two_zips_may_be_the_same(trips):
     first = packed(trips, "zip").rename(trips.with_name("first.zip"))
     trips.write_text(trips.read_text() + ROW.format(day=20) + "\n")
-    refuse_twice([str(first), str(packed(trips, "zip"))])
+    refuse_twice([str(first), str(packed(trips, "zip"))], Config())
 
 
 def test_a_name_twice_in_a_zip(trips):
@@ -91,11 +91,15 @@ def test_a_name_twice_in_a_zip(trips):
         archive.write(trips, "a.csv")
         archive.writestr("a.csv", HEADER)
     with pytest.raises(DataError, match="Received a.csv more than once"):
-        refuse_twice([str(path)])
+        refuse_twice([str(path)], Config())
 
 
 def test_days_left_out_on_purpose_do_not_stop_the_run(trips, tmp_path):
-    values = {"grid": BOX, "trips": {"first_day": "2024-04-03", "last_day": "2024-04-04"}}
+    values = {
+        "intervals": {"timezone": "America/New_York"},
+        "grid": BOX,
+        "trips": {"first_day": "2024-04-03", "last_day": "2024-04-04"},
+    }
     values["paths"] = {"data": [str(trips)]}
     counters = ingest(Config.from_dict(values), tmp_path / "out", (), (), lambda line: None)
     assert (counters["trips_read"], counters["starts_binned"]) == (10, 2)

@@ -14,7 +14,7 @@ from crowdflow.ingest.trips import trip_files, trip_layouts
 from crowdflow.schema.errors import ConfigError, DataError, DataNotFoundError
 
 BOX = {"rows": 2, "cols": 2, "south": 0.0, "west": 0.0, "north": 2.0, "east": 2.0}
-CONFIG = Config.from_dict({"grid": BOX})
+CONFIG = Config.from_dict({"intervals": {"timezone": "America/New_York"}, "grid": BOX})
 HEADER = "start_time,end_time,start_lat,start_lon,end_lat,end_lon"
 ROW = "2024-04-01 08:00:00,2024-04-01 08:10:00,1.5,0.5,0.5,1.5"
 TITLE = (
@@ -51,7 +51,7 @@ def read(path):
         (TITLE, "citibike", (1, 2, 5, 6, 9, 10)),
         (TITLE.lower().replace("start time", "starttime").replace("stop time", "stoptime"),
          "citibike", (1, 2, 5, 6, 9, 10)),
-        (NEWER, "citibike", (2, 3, 8, 9, 10, 11)),
+        (NEWER, "citibike", (2, 3, 8, 9, 10, 11, 0)),
         ("vendor_name,Trip_Pickup_DateTime,Trip_Dropoff_DateTime,Passenger_Count,Trip_Distance,"
          "Start_Lon,Start_Lat,Rate_Code,store_and_forward,End_Lon,End_Lat", "tlc",
          (1, 2, 6, 5, 10, 9)),
@@ -75,7 +75,8 @@ def test_columns_of_ones_own():
     config = CONFIG.replace({f"trips.{role}": name for role, name in names.items()} | {
         "trips.layout": "columns"})  # fmt: skip
     assert trip_layouts.find_layout(list("xfedcba"), config).columns == (6, 5, 4, 3, 2, 1)
-    assert trip_layouts.find_layout(HEADER.split(","), config) is None
+    assert trip_layouts.find_layout(HEADER.split(","), config).name == "trips"  # beside them
+    assert trip_layouts.find_layout(list("xfedcb"), config) is None
 
 
 def test_a_setting_that_names_no_column_is_told_alone(tmp_path):
@@ -178,11 +179,12 @@ def test_zip_with_a_stray_member_and_with_several(tmp_path):
         archive.writestr("a.csv", f"{HEADER}\n{ROW}\n{ROW}\n")
         archive.writestr("__MACOSX/._a.csv", b"\x00\x05\x16\x07")
         archive.writestr("readme.txt", "read me")
-    assert trip_files.csv_members(path) == (["a.csv", "b.csv"], ["__MACOSX/._a.csv", "readme.txt"])
+    members = trip_files.zip_members(path, CONFIG)
+    assert members == (["a.csv", "b.csv"], [], ["__MACOSX/._a.csv", "readme.txt"])
     assert trip_files.inspect_csv(path, CONFIG) == 2
     rows = [sum(len(r.numbers) for r in trip_files.read_csv(path, u, CONFIG)) for u in (0, 1)]
     assert rows == [2, 1]
-    assert trip_files.unit_name(path, 1) == f"{path}/b.csv"
+    assert trip_files.unit_name(path, 1, CONFIG) == f"{path}/b.csv"
 
 
 def bad_files(tmp_path):
@@ -191,29 +193,28 @@ def bad_files(tmp_path):
     (tmp_path / "cut.csv.gz").write_bytes(whole[:40])
     (tmp_path / "no.csv.gz").write_bytes(b"plain text")
     (tmp_path / "empty.csv").write_bytes(b"")
-    write(tmp_path / "header.csv")
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 and no more")
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("__MACOSX/._a.csv", "x")
     with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:
         archive.writestr("inner.zip", "x")
+    with zipfile.ZipFile(tmp_path / "unknown.zip", "w") as archive:
+        archive.writestr("a.csv", "when,where\n1,2\n")
     table = pd.DataFrame([ROW.split(",")], columns=HEADER.split(","))
-    table.assign(start_time=5).to_parquet(tmp_path / "time.parquet")
+    table.assign(start_time=True).to_parquet(tmp_path / "time.parquet")
     table.assign(end_lat=pd.Timestamp("2024-01-01")).to_parquet(tmp_path / "lat.parquet")
-    table[:0].to_parquet(tmp_path / "rows.parquet")
     table.rename(columns={"end_lat": "x"}).to_parquet(tmp_path / "names.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "time.parquet").read_bytes()[:-30])
     return {
         "cut.csv.gz": "cannot be read",
         "no.csv.gz": "cannot be read",
         "empty.csv": "the file is empty",
-        "header.csv": "expected rows below the header, received none",
         "no.zip": "expected a whole zip file",
         "none.zip": "expected a CSV file inside, found __MACOSX",
-        "nested.zip": "received a zip, inner.zip",
-        "time.parquet": "column start_time: expected a timestamp, received the type int64",
+        "nested.zip": "expected a whole zip file",
+        "unknown.zip": "unknown.zip/a.csv: the header matches no known layout",
+        "time.parquet": "column start_time: expected timestamps, or numbers since 1970, received the type bool",
         "lat.parquet": "column end_lat: expected numbers, received the type timestamp",
-        "rows.parquet": "expected rows, received none",
         "names.parquet": "the header matches no known layout",
         "cut.parquet": "expected a whole Parquet file",
     }

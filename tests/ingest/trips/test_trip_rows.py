@@ -8,13 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdflow.config import Config
-from crowdflow.ingest.trips import clock, trip_rows
+from crowdflow.ingest.times import clock
+from crowdflow.ingest.trips import trip_rows
 from crowdflow.ingest.trips.trip_files import TripRows
 from crowdflow.ingest.trips.trip_layouts import TRIP_ROLES, Layout
 from crowdflow.schema import intervals
 
 CONFIG = Config.from_dict(
     {
+        "intervals": {"timezone": "America/New_York"},
         "grid": {"rows": 2, "cols": 2, "south": 0.0, "west": 0.0, "north": 2.0, "east": 2.0},
         "trips": {"first_day": "2024-03-01", "last_day": "2024-11-30"},
     }

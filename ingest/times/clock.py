@@ -1,7 +1,8 @@
 """Times of raw trips: strings and timestamps as local wall-clock time, and the effects of daylight saving."""
 
 import datetime as dt
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Optional
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,13 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crowdflow.ingest.times import spellings
+from crowdflow.ingest.times.spellings import MICROS_PER_MINUTE, MONTH_FIRST
+from crowdflow.ingest.times.zones import require_zone_of_offsets
 from crowdflow.schema import intervals
 
-MICROS_PER_MINUTE = 60_000_000
 _LATEST = np.datetime64("2149-12-31", "us").astype(np.int64)  # the data contract's last minute
-_ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?"
-_ZONED = rf"{_ISO}\s?(?:Z|[+-]\d{{2}}(?::?\d{{2}})?)"
-_US = r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}(?::\d{2})?"  # Citi Bike in New York, 2014-09..2016-09
 
 
 class Times(NamedTuple):
@@ -32,20 +32,34 @@ class Times(NamedTuple):
     bad: np.ndarray
 
 
-def read_times(column: pa.Array, zone: str) -> Times:
+def read_times(
+    column: pa.Array, zone: Optional[str], order: Callable[[], str] = lambda: MONTH_FIRST
+) -> Times:
     """Reads a column of times.
 
     Args:
-      column: `n` timestamps or strings. Strings are ISO 8601, or month/day/year and a time. A time with an
-        offset, or a timestamp with a zone, is converted to `zone`; others are local already.
-      zone: IANA name.
+      column: `n` timestamps, dates, numbers or strings, see `spellings.SPELLINGS`. A time with an offset, a number
+        that counts from 1970, or a timestamp with a zone is converted to `zone`; others are local already.
+      zone: IANA name; None refuses those that would be converted.
+      order: gives the order of day and month in dates in numbers, see `date_order`; called only if there are any.
+
+    Raises:
+      ConfigError: a time is to be converted, and there is no zone.
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(column.type):
         aware = column.type.tz is not None
         micros, absent = _micros(pc.cast(column, pa.timestamp("us", column.type.tz), safe=False))
         return _finish(micros, np.full(len(micros), aware), absent, zone)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        absent = column.is_null().to_numpy(zero_copy_only=False)
+        micros, aware = spellings.numbers_to_micros(
+            column.fill_null(0).to_numpy(zero_copy_only=False)
+        )
+        return _finish(micros, aware & ~absent, absent | (micros == spellings.UNREAD), zone)
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         column = decode(column)
     for tz in (None, "UTC"):
@@ -54,37 +68,25 @@ def read_times(column: pa.Array, zone: str) -> Times:
             return _finish(micros, np.full(len(micros), tz is not None), absent, zone)
         except pa.ArrowInvalid:
             continue
-    return _read_mixed(column, zone)
+    return _read_texts(column, zone, order)
 
 
-def _read_mixed(column: pa.Array, zone: str) -> Times:
-    """The slower way for strings of several forms: reads each distinct string once."""
-    codes, texts = pd.factorize(column.to_numpy(zero_copy_only=False))
-    texts = pd.Series(texts, dtype=object).astype(str).str.strip()
-    micros, aware = np.full(len(texts) + 1, np.iinfo(np.int64).min), np.zeros(len(texts) + 1, bool)
-    for pattern, options in (
-        (_ISO, {}),
-        (_ZONED, {"utc": True}),
-        (_US, {"format": "%m/%d/%Y %H:%M:%S"}),
-        (_US, {"format": "%m/%d/%Y %H:%M"}),
-    ):
-        chosen = np.flatnonzero(texts.str.fullmatch(pattern).to_numpy(bool))
-        chosen = chosen[micros[chosen] == np.iinfo(np.int64).min]
-        found = pd.DatetimeIndex(pd.to_datetime(texts.iloc[chosen], errors="coerce", **options))
-        good = ~found.isna()
-        micros[chosen[good]] = found.asi8[good] // 1000
-        aware[chosen] = "utc" in options
-    micros, aware = micros[codes], aware[codes]  # the code of a null, -1, selects the last
-    return _finish(micros, aware, micros == np.iinfo(np.int64).min, zone)
+def _read_texts(column: pa.Array, zone: Optional[str], order: Callable[[], str]) -> Times:
+    """The slower way for strings: reads each distinct one once."""
+    codes = pc.utf8_trim_whitespace(pc.cast(column, pa.string())).dictionary_encode()
+    found = spellings.read_texts(codes.dictionary, order)
+    which = codes.indices.fill_null(len(codes.dictionary)).to_numpy(zero_copy_only=False)
+    micros = np.append(found.micros, spellings.UNREAD)[which]  # a null selects the last
+    return _finish(micros, np.append(found.aware, False)[which], micros == spellings.UNREAD, zone)
 
 
-def _finish(micros: np.ndarray, aware: np.ndarray, bad: np.ndarray, zone: str) -> Times:
+def _finish(micros: np.ndarray, aware: np.ndarray, bad: np.ndarray, zone: Optional[str]) -> Times:
     bad = bad | (micros < 0) | (micros > _LATEST)
     micros = np.where(bad, 0, micros)
     local = micros
-    if aware.any():
+    if (aware & ~bad).any():
         utc = pd.DatetimeIndex(micros[aware].astype("datetime64[us]")).tz_localize("UTC")
-        there = utc.tz_convert(zone).tz_localize(None)
+        there = utc.tz_convert(require_zone_of_offsets(zone)).tz_localize(None)
         local = micros.copy()
         local[aware] = there.asi8 // 1000
     return Times(local, micros, bad)
@@ -98,7 +100,7 @@ def _micros(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(column: pa.Array) -> pa.Array:
-    """Decodes bytes as strings; invalid UTF-8 becomes replacement characters."""
+    """Decodes bytes as strings; strings stay; invalid UTF-8 becomes replacement characters."""
     try:
         return pc.cast(column, pa.string())
     except pa.ArrowInvalid:

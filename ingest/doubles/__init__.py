@@ -1,0 +1,1 @@
+"""Rides that come again in the data."""

@@ -1,0 +1,1 @@
+"""Tables of places, and the positions of trips that name places by an id."""

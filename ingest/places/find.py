@@ -1,0 +1,115 @@
+"""Reads the tables of places among the data, and finds which column of each is the id that trips name."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from crowdflow.config import Config
+from crowdflow.ingest import archives
+from crowdflow.ingest.places.columns import entries_of
+from crowdflow.ingest.places.ids import texts_of
+from crowdflow.ingest.places.places import Places, PlaceTable
+from crowdflow.ingest.places.tables import read_columns, table_of
+from crowdflow.ingest.trips import trip_files, trip_layouts, trip_parquet
+from crowdflow.schema.errors import DataError
+
+
+class TableFile(NamedTuple):
+    """A file with a table of places.
+
+    Attributes:
+      path: of the file.
+      member: its name in the zip, if `path` is a zip.
+    """
+
+    path: str
+    member: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """For messages: the path, with the name in the zip."""
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+class TripsFile(NamedTuple):
+    """A file of trips.
+
+    Attributes:
+      path: of the file.
+      parquet: whether the file is Parquet rather than CSV.
+    """
+
+    path: str
+    parquet: bool
+
+
+def name_places(file: TripsFile, config: Config) -> bool:
+    """Whether the trips in a file name places instead of positions.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    if file.parquet:
+        names = trip_parquet.parquet_names(file.path)
+    else:
+        names = trip_files.csv_header(file.path, config)
+    layout = trip_layouts.find_layout(names, config)
+    return layout is not None and layout.by_place
+
+
+def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config: Config) -> Places:
+    """Reads tables of places for trips.
+
+    Args:
+      tables: all tables among the data.
+      trips: the files of trips that name places.
+      config: for trips; with `trips.places`, only the tables that it names are used.
+
+    Raises:
+      DataError: there is no table, or a file cannot be read.
+    """
+    if not trips:
+        return Places()
+    found = [table for file in tables for table in read_tables(file, config)]
+    if not found:
+        named = f" that trips.places names ({', '.join(config.trips.places)})"
+        raise DataError(
+            f"{trips[0].path}: the trips name places by an id, and the data have no table of places"
+            f"{named if config.trips.places else ''}. Expected one among the files of --data: CSV, Parquet or "
+            "GeoJSON with an id, latitude and longitude (or polygons). Usual names of columns are recognised; "
+            "others are set with trips.place_id, trips.place_lat and trips.place_lon."
+        )
+    keys = {}
+    for file in trips:
+        rows = trip_files.sample(file.path, file.parquet, config)
+        columns = [
+            c
+            for role, c in (zip(rows.layout.roles, rows.columns) if rows else ())
+            if role in trip_layouts.PLACES
+        ]
+        ids = {text for column in columns for text in texts_of(column)[1]}
+        keys[file.path] = tuple(table.best_key(ids) for table in found)
+    return Places(tuple(found), keys)
+
+
+def read_tables(file: TableFile, config: Config) -> list[PlaceTable]:
+    """The table in a file, once for each date from which it holds; none if `trips.places` names only others.
+
+    Raises:
+      DataError: the file cannot be read, or is no table of places.
+    """
+    entries = entries_of(file.name, config) if config.trips.places else [None]
+    if not entries:
+        return []
+    text = None
+    if not file.name.lower().endswith(".parquet"):
+        with (
+            archives.clear_errors(f"{file.name}: cannot be read"),
+            archives.open_member(file.path, file.member) as stream,
+        ):
+            text = stream.read()
+    columns = read_columns(file.name, file.path, text)
+    beside = file.path if file.member else os.path.dirname(file.path)
+    table = table_of(file.name, beside, columns, config)
+    return [dataclasses.replace(table, since=since) for since in entries]

@@ -1,0 +1,58 @@
+"""The command that says what files are: inspect."""
+
+import click
+import yaml
+
+from crowdflow.config import Config
+from crowdflow.pipeline.cli import options
+from crowdflow.schema.errors import ConfigError, DataError
+
+
+@click.command("inspect")
+@click.option("--data", multiple=True, metavar="PATH...", help="Files or folders.")
+@options.SET
+@click.argument("more", nargs=-1, metavar="[FILE...]")
+def inspect_files(data: tuple[str, ...], settings: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Say what files are, what an ingest would reject, and which settings they need.
+
+    \b
+    Examples:
+      crowdflow inspect trips.csv stations.csv
+      crowdflow inspect trips.csv --set trips.date_order=day_first
+
+    Reads every row, and writes nothing. Without a box of the grid, one is proposed and used for the rejects.
+
+    Exit codes: 0 all files can be used, 1 some cannot.
+    """
+    if not (data or more):
+        raise ConfigError("FILE: expected files or folders. Received none.")
+    from crowdflow.ingest.inspection import report
+
+    given = options.parse(settings)
+    found = report.inspect([*data, *more], Config().replace(given))
+    for line in found.lines:
+        click.echo(line)
+    if proposed := {**given, **found.settings}:
+        if "intervals.timezone" in found.settings:
+            click.echo("the time zone is that of the nearest city with one of its own: check it")
+        click.echo("settings, as a file for --config:")
+        click.echo(yaml.safe_dump(_nested(proposed), sort_keys=False), nl=False)
+        click.echo("or as options:")
+        click.echo(" ".join(f"--set {_quoted(name, value)}" for name, value in proposed.items()))
+    if found.problems:
+        raise DataError("\n".join(found.problems))
+
+
+def _nested(settings: dict) -> dict:
+    nested: dict = {}
+    for name, value in settings.items():
+        section, _, field = name.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[field] = value
+    return nested
+
+
+def _quoted(name: str, value: object) -> str:
+    import shlex
+
+    text = yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
+    return shlex.quote(f"{name}={text}")

@@ -48,7 +48,7 @@ SETTINGS = {
     "training.final_learning_rate": 0.001,
     "training.precision": "float32",
     "training.deterministic": True,
-    "kubeflow.environment": [f"AWS_SECRET_ACCESS_KEY={SECRET}"],
+    "kubeflow.environment": [f"CITY_PASSWORD={SECRET}"],
     "beam.all": [f"--s3_secret_access_key={SECRET}"],
 }
 

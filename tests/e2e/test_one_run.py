@@ -56,7 +56,7 @@ def test_nothing_that_a_run_leaves_has_a_secret_of_its_settings(first, crowdflow
     assert {"metadata.sqlite", "summary.json", "index.html"} <= {path.name for path in left}
     assert [path for path in left if secret in path.read_bytes()] == []
     assert crowdflow.secret not in first.output
-    for name in ("AWS_SECRET_ACCESS_KEY=***", "--s3_secret_access_key=***"):
+    for name in ("CITY_PASSWORD=***", "--s3_secret_access_key=***"):
         assert name in (first.root / "report" / "index.html").read_text()
 
 

@@ -33,6 +33,7 @@ NODES = [
     "Pusher",
     "FlowReportGen",
 ]
+SECRET = "s3cr3t-0f-a-t3st"
 # Enough to beat the naive forecasts on this city, and the same bits every time.
 SETTINGS = {
     "grid.rows": 4,
@@ -47,6 +48,8 @@ SETTINGS = {
     "training.final_learning_rate": 0.001,
     "training.precision": "float32",
     "training.deterministic": True,
+    "kubeflow.environment": [f"CITY_PASSWORD={SECRET}"],
+    "beam.all": [f"--s3_secret_access_key={SECRET}"],
 }
 
 
@@ -170,7 +173,7 @@ class Crowdflow:
       environment: more variables for it.
     """
 
-    nodes, settings = NODES, SETTINGS
+    nodes, settings, secret = NODES, SETTINGS, SECRET
 
     def __init__(self, data: Sequence[Path], command: Sequence[str] = COMMAND, **environment: str):
         self.data, self.command = list(data), list(command)

@@ -50,6 +50,16 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     assert account["windows"]["eval"] == math.ceil(0.1 * 23 * 24)
 
 
+def test_nothing_that_a_run_leaves_has_a_secret_of_its_settings(first, crowdflow):
+    secret = crowdflow.secret.encode()
+    left = [path for path in first.root.rglob("*") if path.is_file()]
+    assert {"metadata.sqlite", "summary.json", "index.html"} <= {path.name for path in left}
+    assert [path for path in left if secret in path.read_bytes()] == []
+    assert crowdflow.secret not in first.output
+    for name in ("CITY_PASSWORD=***", "--s3_secret_access_key=***"):
+        assert name in (first.root / "report" / "index.html").read_text()
+
+
 def test_the_metrics_say_why_the_model_was_pushed(first):
     metrics = first.summary["metrics"]
     assert set(metrics) == {"model", "last_pushed", *NAIVE}

@@ -50,7 +50,7 @@ SYSTEMS = {
     ),
     "divvy 2013": Published(
         "Divvy_Trips_2013.csv",
-        {"trip_id": "{start:%s}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
+        {"trip_id": "{start:%s}{a_number}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthday": ""},
@@ -58,7 +58,7 @@ SYSTEMS = {
     ),
     "divvy 2017": Published(
         "Divvy_Trips_2017_Q2.csv",
-        {"trip_id": "{start:%s}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
+        {"trip_id": "{start:%s}{a_number}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthyear": ""},

@@ -183,7 +183,7 @@ def test_columns_of_ones_own_may_name_places(tmp_path):
     config = {f"trips.{role}": name for role, name in names.items()}
     maps = read(tmp_path, CONFIG.replace({"trips.layout": "columns", **config})).frames.maps
     assert maps[0, 0, 0].tolist() == [0, 1] and maps[0, 1, 1].tolist() == [1, 0]
-    with pytest.raises(ConfigError, match="trips: expected all of start_time"):
+    with pytest.raises(ConfigError, match="trips: expected the columns of a start"):
         CONFIG.replace({"trips.layout": "columns", "trips.start_place": "c"})
 
 

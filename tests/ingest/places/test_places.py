@@ -137,6 +137,7 @@ def test_only_the_named_tables_are_used_and_their_columns_are_set(tmp_path):
     names = {"trips.place_id": "who", "trips.place_lat": "north", "trips.place_lon": "east"}
     config = CONFIG.replace({"trips.places": ["mine.csv"], **names})
     assert read(tmp_path, config).frames.maps[0, 1, 1].tolist() == [1, 1]
+    (tmp_path / "mine.csv").unlink()
     assert read(tmp_path).frames.maps[0, 0, 0].tolist() == [1, 1]
     with pytest.raises(
         DataError, match=r"no table of places that trips.places names \(other.csv\)"

@@ -220,11 +220,7 @@ def run(
     """
     log_to(say)
     folder = find_model(as_path(model), version)
-    try:
-        config = settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
-    config = config.replace_reading(dict(settings))
+    config = _settings_in(folder).replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     partial = (out / _PARTIAL).absolute()
     shutil.rmtree(partial, ignore_errors=True)
@@ -251,6 +247,13 @@ def run(
         f"{counters['forecasts']:,} forecasts; left out for a missing interval: {left_out or 'none'}"
     )
     return counters
+
+
+def _settings_in(folder: AnyPath) -> Config:
+    try:
+        return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
 
 
 def _written(folder: Path) -> Iterator[Path]:

@@ -84,6 +84,7 @@ def write(published: Published, folder: Path) -> list[str]:
         for side in ("a", "b")
     }
     records = pd.concat([trips[["start", "end"]], *ends.values()], axis=1)
+    records["ride"] = np.arange(len(records)) + 1
     records["seconds"] = (records["end"] - records["start"]).dt.total_seconds().astype(int)
     texts = {published.trips: _table(published.columns, records)}
     if callable(published.place_columns):

@@ -19,7 +19,7 @@ SYSTEMS = {
     ),
     "citibike from 2021-02": Published(
         "202102-citibike-tripdata.csv",
-        {"ride_id": "A{start:%s}-{a_number}", "rideable_type": "classic_bike", "started_at": f"{{start:{ISO}}}",
+        {"ride_id": "A{ride}-{a_number}", "rideable_type": "classic_bike", "started_at": f"{{start:{ISO}}}",
          "ended_at": f"{{end:{ISO}}}", "start_station_name": "{a_name}", "start_station_id": "JC{a_number}",
          "end_station_name": "{b_name}", "end_station_id": "JC{b_number}", "start_lat": "{a_lat}",
          "start_lng": "{a_lon}", "end_lat": "{b_lat}", "end_lng": "{b_lon}", "member_casual": "member"},
@@ -50,7 +50,7 @@ SYSTEMS = {
     ),
     "divvy 2013": Published(
         "Divvy_Trips_2013.csv",
-        {"trip_id": "{start:%s}{a_number}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
+        {"trip_id": "{ride}", "starttime": f"{{start:{MINUTES}}}", "stoptime": f"{{end:{MINUTES}}}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthday": ""},
@@ -58,7 +58,7 @@ SYSTEMS = {
     ),
     "divvy 2017": Published(
         "Divvy_Trips_2017_Q2.csv",
-        {"trip_id": "{start:%s}{a_number}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
+        {"trip_id": "{ride}", "start_time": "{start:%m/%d/%Y %H:%M:%S}", "end_time": "{end:%m/%d/%Y %H:%M:%S}",
          "bikeid": "480", "tripduration": "{seconds}", "from_station_id": "{a_number}",
          "from_station_name": "{a_name}", "to_station_id": "{b_number}", "to_station_name": "{b_name}",
          "usertype": "Customer", "gender": "", "birthyear": ""},
@@ -66,7 +66,7 @@ SYSTEMS = {
     ),
     "divvy 2019 Q2": Published(
         "Divvy_Trips_2019_Q2.csv",
-        {"01 - Rental Details Rental ID": "1", "01 - Rental Details Local Start Time": f"{{start:{ISO}}}",
+        {"01 - Rental Details Rental ID": "{ride}", "01 - Rental Details Local Start Time": f"{{start:{ISO}}}",
          "01 - Rental Details Local End Time": f"{{end:{ISO}}}", "01 - Rental Details Bike ID": "1",
          "03 - Rental Start Station ID": "{a_number}", "03 - Rental Start Station Name": "{a_name}",
          "02 - Rental End Station ID": "{b_number}", "02 - Rental End Station Name": "{b_name}"},
@@ -94,7 +94,7 @@ SYSTEMS = {
     ),
     "hubway challenge": Published(
         "hubway_trips.csv",
-        {"seq_id": "1", "hubway_id": "8", "status": "Closed", "duration": "{seconds}",
+        {"seq_id": "{ride}", "hubway_id": "8", "status": "Closed", "duration": "{seconds}",
          "start_date": "{start:%m/%d/%Y %H:%M:%S}", "strt_statn": "{a_number}",
          "end_date": "{end:%m/%d/%Y %H:%M:%S}", "end_statn": "{b_number}", "bike_nr": "B00468"},
         "hubway_stations.csv",
@@ -123,7 +123,7 @@ SYSTEMS = {
     ),
     "healthy ride": Published(
         "HealthyRideRentals2019-Q2.csv",
-        {"Trip id": "{seconds}", "Starttime": "{start:%m/%d/%Y %H:%M}", "Stoptime": "{end:%m/%d/%Y %H:%M}",
+        {"Trip id": "{ride}", "Starttime": "{start:%m/%d/%Y %H:%M}", "Stoptime": "{end:%m/%d/%Y %H:%M}",
          "Bikeid": "70", "Tripduration": "{seconds}", "From station id": "10{a_number:02}",
          "From station name": "{a_name}", "To station id": "10{b_number:02}", "To station name": "{b_name}",
          "Usertype": "Customer"},
@@ -141,14 +141,14 @@ SYSTEMS = {
     ),
     "toronto 2016, by name": Published(
         "2016_Bike_Share_Toronto_Ridership_Q4.csv",
-        {"trip_id": "1", "trip_start_time": "{start:%m/%d/%Y %H:%M}", "trip_stop_time": "{end:%m/%d/%Y %H:%M}",
-         "trip_duration_seconds": "{seconds}", "from_station_name": "{a_name}", "to_station_name": "{b_name}",
-         "user_type": "Member"},
+        {"trip_id": "{ride}", "trip_start_time": "{start:%m/%d/%Y %H:%M}",
+         "trip_stop_time": "{end:%m/%d/%Y %H:%M}", "trip_duration_seconds": "{seconds}",
+         "from_station_name": "{a_name}", "to_station_name": "{b_name}", "user_type": "Member"},
         "station_information.json", gbfs,
     ),
     "toronto 2018": Published(
         "Bike Share Toronto Ridership_Q2 2018.csv",
-        {"trip_id": "1", "trip_duration_seconds": "{seconds}", "from_station_id": "70{a_number:02}",
+        {"trip_id": "{ride}", "trip_duration_seconds": "{seconds}", "from_station_id": "70{a_number:02}",
          "trip_start_time": "{start:%m/%d/%Y %H:%M}", "from_station_name": "{a_name}",
          "trip_stop_time": "{end:%m/%d/%Y %H:%M}", "to_station_id": "70{b_number:02}",
          "to_station_name": "{b_name}", "user_type": "Annual Member"},
@@ -156,7 +156,7 @@ SYSTEMS = {
     ),
     "toronto 2019": Published(
         "2019-Q2.csv",
-        {"Trip Id": "1", "Subscription Id": "1", "Trip  Duration": "{seconds}",
+        {"Trip Id": "{ride}", "Subscription Id": "1", "Trip  Duration": "{seconds}",
          "Start Station Id": "70{a_number:02}",
          "Start Time": "{start:%m/%d/%Y %H:%M}", "Start Station Name": "{a_name}",
          "End Station Id": "70{b_number:02}", "End Time": "{end:%m/%d/%Y %H:%M}", "End Station Name": "{b_name}",
@@ -165,14 +165,14 @@ SYSTEMS = {
     ),
     "london until 2022-08": Published(
         "164JourneyDataExtract29May2019-04Jun2019.csv",
-        {"Rental Id": "1", "Duration": "{seconds}", "Bike Id": "1", "End Date": "{end:%d/%m/%Y %H:%M}",
+        {"Rental Id": "{ride}", "Duration": "{seconds}", "Bike Id": "1", "End Date": "{end:%d/%m/%Y %H:%M}",
          "EndStation Id": "{b_number}", "EndStation Name": "{b_name}", "Start Date": "{start:%d/%m/%Y %H:%M}",
          "StartStation Id": "{a_number}", "StartStation Name": "{a_name}"},
         "bikepoints.json", bike_points,
     ),
     "london from 2022-09": Published(
         "335JourneyDataExtract12Sep2022-18Sep2022.csv",
-        {"Number": "1", "Start date": f"{{start:{MINUTES}}}", "Start station number": "00{a_terminal}",
+        {"Number": "{ride}", "Start date": f"{{start:{MINUTES}}}", "Start station number": "00{a_terminal}",
          "Start station": "{a_name}", "End date": f"{{end:{MINUTES}}}", "End station number": "00{b_terminal}",
          "End station": "{b_name}", "Bike number": "1", "Bike model": "CLASSIC", "Total duration": "21m 50s",
          "Total duration (ms)": "{seconds}000"},

@@ -1,16 +1,10 @@
 """What a run writes about its settings and its failures has no secrets."""
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
-from rich.console import Console
-
-from crowdflow.pipeline.local.console import Progress
-from crowdflow.pipeline.local.root import Root
-from crowdflow.pipeline.local.runner import _log_to_file, _reason
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
 
@@ -36,20 +30,30 @@ def test_a_run_that_fails_keeps_names_and_no_values(tmp_path):
     assert "s3cr3t" not in done.stdout + done.stderr
 
 
-def test_neither_the_log_nor_the_reason_of_a_failure_has_a_password(tmp_path, monkeypatch):
-    for name in (None, "crowdflow", "absl"):
-        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
-    root = Root(tmp_path)
-    progress = Progress(Console())
-    path = _log_to_file(root, progress)
-    try:
-        raise ValueError("http://user:s3cr3t@host/ does not answer")
-    except ValueError as error:
-        reason = _reason(error, path)
-    assert reason.startswith("ValueError: http://***@host/ does not answer")
-    logging.getLogger("other").warning("beam_pipeline_args: %r", "--s3_session_token=s3cr3t")
-    logging.captureWarnings(False)
-    for handler in logging.getLogger().handlers:
-        handler.close()
+LOGGING = """
+import logging, sys
+from rich.console import Console
+from crowdflow.config import Config
+from crowdflow.pipeline.local.console import Progress
+from crowdflow.pipeline.local.root import Root
+from crowdflow.pipeline.local.runner import _log_to_file, _reason
+root = Root(sys.argv[1])
+path = _log_to_file(root, Progress(Console()))
+try:
+    raise ValueError("http://user:s3cr3t@host/ does not answer")
+except ValueError as error:
+    print(_reason(error, path, root, Config()))
+logging.getLogger("other").warning("beam_pipeline_args: %r", "--s3_session_token=s3cr3t")
+logging.getLogger("other").exception("http://user:s3cr3t@host/")
+"""
+
+
+def test_neither_the_log_nor_the_reason_of_a_failure_has_a_password(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("ValueError: http://***@host/ does not answer")
+    [path] = (tmp_path / "logs").iterdir()
     text = path.read_text()
-    assert "--s3_session_token=***" in text and "s3cr3t" not in text
+    assert "--s3_session_token=***" in text and "ERROR other http://***@host/" in text
+    assert "s3cr3t" not in text + done.stdout + done.stderr

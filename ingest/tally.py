@@ -21,7 +21,15 @@ REASONS = (UNPARSABLE, OFF_RASTER, OUTSIDE_GRID, NON_FINITE, NEGATIVE, DUPLICATE
 
 REJECTS_CAP = 10_000  # number of rejects that are listed; all are counted
 _SHOWN = 5  # number of rejects shown in an error message
-_TEXT_FILES = (".csv", ".csv.gz", ".zip")  # their records are numbered as lines
+_TEXT_FILES = (
+    ".csv",
+    ".csv.gz",
+    ".grid",
+    ".plt",
+    ".tsv",
+    ".txt",
+    ".zip",
+)  # their records are numbered as lines
 
 
 class Reject(NamedTuple):

@@ -40,7 +40,7 @@ class _Content(NamedTuple):
 def refuse_twice(paths: Sequence[str], config: Config) -> None:
     """Compares the uncompressed content of files, so a zip equals the file inside it.
 
-    Only files whose first 64 KiB are equal are read whole.
+    Only files whose first 64 KiB are equal are read whole. Headers without rows may be the same.
 
     Args:
       paths: readable files.
@@ -52,7 +52,9 @@ def refuse_twice(paths: Sequence[str], config: Config) -> None:
     by_head = collections.defaultdict(list)
     for path in paths:
         for content in _contents(path, config):
-            by_head[_head(content)].append(content)
+            head = _head(content)
+            if len(head.splitlines()) > 1:
+                by_head[hashlib.sha256(head).digest()].append(content)
     for same_head in by_head.values():
         seen: dict[tuple[int, int], str] = {}
         for content in same_head if len(same_head) > 1 else ():
@@ -79,7 +81,7 @@ def _contents(path: str, config: Config) -> Iterator[_Content]:
 
 def _head(content: _Content) -> bytes:
     with content.opened() as file:
-        return hashlib.sha256(file.read(_HEAD)).digest()
+        return file.read(_HEAD).strip()
 
 
 def _size_and_crc(content: _Content) -> tuple[int, int]:

@@ -89,10 +89,10 @@ def _zip_members(path: str, changed: int, config: Config) -> Members:
         raise DataError(
             f"{path}: expected a whole zip file, but it cannot be read ({error})."
         ) from None
-    for name, header in tables.items():
-        if is_places(f"{path}/{name}", header, config):
+    for name in names:  # a name that is there twice is found later
+        if name in tables and is_places(f"{path}/{name}", tables[name], config):
             places.append(name)
-        elif find_layout(header, config) is not None:
+        elif name in tables and find_layout(tables[name], config) is not None:
             rides.append(name)
     if not rides and not places:
         likely = [name for name in tables if name.lower().endswith(".csv")]

@@ -19,7 +19,7 @@ from crowdflow.ingest.trips.trip_layouts import (
 from crowdflow.ingest.trips.trip_lines import TripRows
 
 _MIDNIGHT = r"[T ]0?0:00(:00)?(\.0+)?$"  # what some programs write behind a date
-_CLOCK = r"^(?P<days>\d{1,3} days? )?(?P<hours>\d{1,4}:)?(?P<minutes>\d{1,4}):(?P<seconds>\d{2})(\.\d+)?$"
+_CLOCK = r"^(?P<days>\d{1,3} days? )?(?P<hours>\d{1,4}:)?(?P<minutes>\d{1,4}):(?P<seconds>\d{2})(?:\.\d+)?$"
 _MICROS = {"s": MICROS_PER_SECOND, "min": MICROS_PER_MINUTE, "ms": 1000}
 _PER_DURATION = {"s": MICROS_PER_SECOND, "ms": 1000, "us": 1, "ns": 1e-3}
 

@@ -81,7 +81,7 @@ class IntervalConfig:
     @property
     def zone(self) -> str:
         """The zone whose daylight saving time the local clock follows."""
-        return self.timezone or USUAL_ZONE
+        return USUAL_ZONE if self.timezone is None else self.timezone
 
     @property
     def per_day(self) -> int:

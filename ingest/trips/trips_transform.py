@@ -35,7 +35,9 @@ from crowdflow.ingest.trips.trip_tally import TripTally
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.storage import files
 
-_TALLY, _COVERAGE, _POINTS, _SEEN = "tally", "coverage", "points", "seen"
+_TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
+# Trips by day, grouped in some rounds: Beam holds a round several times at once.
+_SEEN = tuple(f"seen_{number}" for number in range(6))
 _BUCKET_BYTES = 64 << 20  # of input files per bucket; the points of a bucket are sorted at once
 _LOG = logging.getLogger("crowdflow.ingest")
 
@@ -79,8 +81,8 @@ class CountTrips(_Counting):
                 counted = count_rows(rows, part, origin, self._config, self._buckets, places)
                 for events in counted.events:
                     yield from self._add(events)
-                for seen in counted.seen:
-                    yield beam.pvalue.TaggedOutput(_SEEN, seen)
+                for day, trips in counted.seen:
+                    yield beam.pvalue.TaggedOutput(_SEEN[day % len(_SEEN)], (day, trips))
                 for bucket in counted.points:
                     yield beam.pvalue.TaggedOutput(_POINTS, bucket)
                 found.append(counted.tally)
@@ -171,12 +173,17 @@ class TripsToFrames(beam.PTransform):
             pipeline
             | "Parts" >> beam.Create(self._parts)
             | "Spread" >> beam.Reshuffle()
-            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, _SEEN, main="counts")
+            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, *_SEEN, main="counts")
         )
+        doubles = [
+            read[tag]
+            | f"ByDay_{tag}" >> beam.GroupByKey()
+            | f"FindDoubles_{tag}" >> beam.FlatMap(_doubles)
+            for tag in _SEEN
+        ]
         again = (
-            read[_SEEN]
-            | "SeenByDay" >> beam.GroupByKey()
-            | "FindDoubles" >> beam.FlatMap(_doubles)
+            doubles
+            | "Doubles" >> beam.Flatten()
             | "ByPart" >> beam.GroupByKey()
             | "TakeBack"
             >> beam.ParDo(TakeBack(self._parts, self._config, self._places)).with_outputs(

@@ -11,6 +11,7 @@ from crowdflow.components.flow_schema.render import render
 from crowdflow.config import Config, presets
 from crowdflow.flows import windows as window_plans
 from crowdflow.ingest import tally as tallies
+from crowdflow.ingest.times.spellings import SPELLINGS
 from crowdflow.ingest.trips import trip_rows, trip_summary, trip_tally
 from crowdflow.schema import features
 from crowdflow.schema.templates import parse
@@ -160,6 +161,14 @@ def test_every_setting_that_is_named_exists():
     named = {n for n in named if n.split(".")[0] in sections and not n.endswith(".pbtxt")}
     assert len(named) > 15
     assert [n for n in named if n.split(".")[1] not in sections[n.split(".")[0]]] == []
+
+
+def test_every_spelling_of_a_time_has_its_row_with_its_examples():
+    text = section("Raw trips").split("### Spellings and shapes")[1]
+    rows = re.findall(r"^\| ([^|`]+) \| (`[^|]+`) \|", text, re.MULTILINE)
+    found = {name: tuple(re.findall(r"`([^`]+)`", examples)) for name, examples in rows}
+    for spelling in SPELLINGS:
+        assert found[spelling.name] == spelling.examples
 
 
 def test_presets_have_no_field_beyond_the_contract():

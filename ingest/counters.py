@@ -11,6 +11,7 @@ from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.archives import is_zip
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.paths import ignored_names
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.sources import Source, ignored_side_files, read_places, read_side_files
 from crowdflow.ingest.trips import trip_files, trip_summary, trip_tally
 from crowdflow.schema.errors import DataError
@@ -42,7 +43,9 @@ def counters_json(
         trip_tally.finish(tally, config.trips.empty_days)
         trip_summary.require_usable(tally, config)
         counts = trip_summary.summarize(tally, config.intervals.minutes)
-        counts["ignored_members"] = _ignored_members(sources, config)
+        places = read_places(sources, config)
+        counts["ignored_members"] = _ignored_members(sources, places, config)
+        counts["places_moved"] = max((places.of_file(p).moved for p in places.keys), default=0)
     else:
         tallies.require_usable(tally, config.ingest.max_reject_share)
         counts = tallies.summarize(tally, config.intervals.minutes)
@@ -62,15 +65,16 @@ def counters_json(
     return json.dumps(counters, indent=2)
 
 
-def _ignored_members(sources: Sequence[Source], config: Config) -> list[str]:
+def _ignored_members(sources: Sequence[Source], places: Places, config: Config) -> list[str]:
     """The files in zips that are not read: neither trips, nor tables of places that trips need."""
     zips = [source.path for source in sources if is_zip(source.path)]
     members = {path: trip_files.zip_members(path, config) for path in zips}
-    unused = not read_places(sources, config).tables
+    used = {table.name for table in places.tables}
     return [
         f"{path}/{name}"
         for path, found in members.items()
-        for name in sorted([*found.others, *(found.places if unused else ())])
+        for name in sorted([*found.others, *found.places])
+        if f"{path}/{name}" not in used
     ]
 
 

@@ -210,6 +210,15 @@ def _describe(counters: dict, seconds: float) -> Iterator[str]:
             found = {r: n for r, n in counters[f"{side}_rejects"].items() if n}
             if found:
                 yield f"{side}s rejected: " + ", ".join(f"{r} {n:,}" for r, n in found.items())
+        if counters["places_moved"]:
+            yield (
+                f"places at several positions in the tables: {counters['places_moved']:,}; trips.places says "
+                "which table holds from when"
+            )
+        if counters["unknown_places"]:
+            found = list(counters["unknown_places"].items())[:5]
+            listed = ", ".join(f"{name} ({count:,})" for name, count in found)
+            yield f"ids that no table of places has, the most frequent first: {listed}"
         if counters["missing_months"]:
             months = ", ".join(_spans(counters["missing_months"]))
             yield f"months with no or few days of trips, missing: {months}"

@@ -15,13 +15,14 @@ from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.archives import is_zip
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.paths import ignored_names
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.sources import Source, ignored_side_files, read_places, read_side_files
 from crowdflow.ingest.trips import trip_files, trip_summary, trip_tally
 from crowdflow.schema.errors import DataError
 
 REJECTS_FILE = "rejects.csv"
 _LISTED_NAMES = 100
-_SHOWN_DAYS = 5
+_SHOWN_DAYS, _SHOWN_IDS = 5, 5
 _FORMULA = ("=", "+", "-", "@", "\t")  # how a formula begins in a spreadsheet
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SIDES = ("start", "end", "point")
@@ -59,7 +60,9 @@ def counters_json(
         trip_tally.finish(tally, config.trips.empty_days)
         trip_summary.require_usable(tally, config)
         counts = trip_summary.summarize(tally, config.intervals.minutes)
-        counts["ignored_members"] = _ignored_members(sources, config)
+        places = read_places(sources, config)
+        counts["ignored_members"] = _ignored_members(sources, places, config)
+        counts["places_moved"] = max((places.of_file(p).moved for p in places.keys), default=0)
     else:
         tallies.require_usable(tally, config.ingest.max_reject_share)
         counts = tallies.summarize(tally, config.intervals.minutes)
@@ -79,15 +82,16 @@ def counters_json(
     return json.dumps(counters, indent=2)
 
 
-def _ignored_members(sources: Sequence[Source], config: Config) -> list[str]:
+def _ignored_members(sources: Sequence[Source], places: Places, config: Config) -> list[str]:
     """The files in zips that are not read: neither trips, nor tables of places that trips need."""
     zips = [source.path for source in sources if is_zip(source.path)]
     members = {path: trip_files.zip_members(path, config) for path in zips}
-    unused = not read_places(sources, config).tables
+    used = {table.name for table in places.tables}
     return [
         f"{path}/{name}"
         for path, found in members.items()
-        for name in sorted([*found.others, *(found.places if unused else ())])
+        for name in sorted([*found.others, *found.places])
+        if f"{path}/{name}" not in used
     ]
 
 
@@ -130,6 +134,33 @@ def in_words(counters: dict[str, Any]) -> Iterator[str]:
     """
     if "range" in counters:
         yield date_range.in_words(counters["range"])
+    yield from _read(counters)
+    if "records_read" in counters:
+        yield f"records read {counters['records_read']:,}"
+    by_side = {
+        side: counters[f"{side}_rejects"] for side in _SIDES if f"{side}_rejects" in counters
+    }
+    for side, reasons in (by_side or {"record": counters["rejected"]}).items():
+        found = [f"{reason} {count:,}" for reason, count in reasons.items() if count]
+        if found:
+            yield f"{side}s rejected: {', '.join(found)}"
+    yield from _places(counters)
+    if counters.get("missing_months"):
+        months = ", ".join(_spans(counters["missing_months"]))
+        yield f"months with no or few days of trips, missing: {months}"
+    if counters.get("empty_days"):
+        yield f"days without trips: {counters['empty_days']:,} ({', '.join(counters['empty_days_listed'])})"
+    found = [f"{name} {counters[name]:,}" for name in _REMARKABLE if counters.get(name)]
+    if found:
+        yield f"also counted: {', '.join(found)}"
+    yield (
+        f"{counters['frames']:,} intervals from {counters['first_interval']} to "
+        f"{counters['last_interval']}, {counters['missing_intervals']:,} missing"
+    )
+
+
+def _read(counters: dict[str, Any]) -> Iterator[str]:
+    """What was read of trips and trajectories."""
     if counters.get("trips_read"):
         yield (
             f"trips read {counters['trips_read']:,}, starts binned "
@@ -144,27 +175,19 @@ def in_words(counters: dict[str, Any]) -> Iterator[str]:
             f"points read {counters['points_read']:,}, crossings into cells "
             f"{counters['crossings_in']:,}, out of cells {counters['crossings_out']:,}"
         )
-    if "records_read" in counters:
-        yield f"records read {counters['records_read']:,}"
-    by_side = {
-        side: counters[f"{side}_rejects"] for side in _SIDES if f"{side}_rejects" in counters
-    }
-    for side, reasons in (by_side or {"record": counters["rejected"]}).items():
-        found = [f"{reason} {count:,}" for reason, count in reasons.items() if count]
-        if found:
-            yield f"{side}s rejected: {', '.join(found)}"
-    if counters.get("missing_months"):
-        months = ", ".join(_spans(counters["missing_months"]))
-        yield f"months with no or few days of trips, missing: {months}"
-    if counters.get("empty_days"):
-        yield f"days without trips: {counters['empty_days']:,} ({', '.join(counters['empty_days_listed'])})"
-    found = [f"{name} {counters[name]:,}" for name in _REMARKABLE if counters.get(name)]
-    if found:
-        yield f"also counted: {', '.join(found)}"
-    yield (
-        f"{counters['frames']:,} intervals from {counters['first_interval']} to "
-        f"{counters['last_interval']}, {counters['missing_intervals']:,} missing"
-    )
+
+
+def _places(counters: dict[str, Any]) -> Iterator[str]:
+    """What is odd about the places that trips name."""
+    if counters.get("places_moved"):
+        yield (
+            f"places at several positions in the tables: {counters['places_moved']:,}; trips.places says "
+            "which table holds from when"
+        )
+    if counters.get("unknown_places"):
+        found = list(counters["unknown_places"].items())[:_SHOWN_IDS]
+        listed = ", ".join(f"{name} ({count:,})" for name, count in found)
+        yield f"ids that no table of places has, the most frequent first: {listed}"
 
 
 def _spans(months: Sequence[str]) -> list[str]:

@@ -204,9 +204,14 @@ def read_side_files(sources: Sequence[Source], config: Config) -> dict:
 
 
 def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
-    """The given side files that the configuration does not use."""
+    """The given side files that the configuration does not use, and tables of places that no trips need."""
     unused = [kind for kind, _, _, used in _side_kinds(config) if not used]
-    return [source.path for source in sources if source.kind in unused]
+    needed = {table.name for table in read_places(sources, config).tables}
+    return [
+        source.path
+        for source in sources
+        if source.kind in unused or (source.kind == PLACES and source.path not in needed)
+    ]
 
 
 def fingerprint(sources: Sequence[Source]) -> str:

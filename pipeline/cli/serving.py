@@ -1,6 +1,7 @@
 """Commands that forecast with a pushed model: predict and batch."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -104,13 +105,15 @@ def predict(
     for line in outputs.describe(forecast):
         click.echo(line)
     if out:
-        with disk.clear_errors(out):
-            outputs.write_table(forecast.table(), out)
-        click.echo(f"wrote {out}")
+        _write(out, lambda: outputs.write_table(forecast.table(), out))
     if picture:
-        with disk.clear_errors(picture):
-            outputs.draw(forecast, picture)
-        click.echo(f"wrote {picture}")
+        _write(picture, lambda: outputs.draw(forecast, picture))
+
+
+def _write(path: Path, write: Callable[[], None]) -> None:
+    with disk.clear_errors(path):
+        write()
+    click.echo(f"wrote {path}")
 
 
 @click.command()

@@ -128,6 +128,7 @@ def test_a_station_that_moved_by_date(tmp_path):
     }
     assert outflow == {(0, 1, 0), (24, 0, 1), (48, 0, 1)}
     assert history.counters["rejected"]["unknown_place"] == 0
+    assert history.counters["places_moved"] == 1
 
 
 def test_only_the_named_tables_are_used_and_their_columns_are_set(tmp_path):
@@ -186,6 +187,18 @@ def test_columns_of_ones_own_may_name_places(tmp_path):
     assert maps[0, 0, 0].tolist() == [0, 1] and maps[0, 1, 1].tolist() == [1, 0]
     with pytest.raises(ConfigError, match="trips: expected the columns of a start"):
         CONFIG.replace({"trips.layout": "columns", "trips.start_place": "c"})
+
+
+def test_tables_that_no_trips_need_are_named(tmp_path):
+    (tmp_path / "trips.csv").write_text(
+        "start_time,end_time,start_lat,start_lon,end_lat,end_lon\n"
+        "2024-04-01 08:00,2024-04-01 08:10,1.5,0.5,0.5,1.5\n"
+    )
+    table = tmp_path / "stations.csv"
+    table.write_text("id,lat,lon\nA,1.5,0.5\n")
+    assert read(tmp_path).counters["ignored_side_files"] == [str(table)]
+    trips(tmp_path / "more.csv", (1, "A", "A"))
+    assert read(tmp_path).counters["ignored_side_files"] == []
 
 
 def test_a_table_of_places_alone_is_no_data(tmp_path):

@@ -12,7 +12,7 @@ IMAGE ?= crowdflow:0.1.0
 LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock bench image image-gpu clean
+.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock pin bench image image-gpu clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ lock: ## compile requirements.txt and requirements-gpu.txt from setup.py
 	scripts/uv.sh pip compile setup.py --extra dev --extra kubeflow --extra gpu $(LOCK_OPTIONS) \
 		-o requirements-gpu.txt
 	rm -rf crowdflow.egg-info
+
+pin: ## fix the images in deploy/ to the digests of today, with docker
+	@scripts/pin.sh
 
 bench: ## list the benchmarks
 	@for file in benchmarks/[a-z]*.py; do \

@@ -188,3 +188,22 @@ def test_fresh_checkout_installs_itself_and_only_what_changed():
         assert make("install", folder, PATH=path) == "Installing crowdflow into .venv\n"
         assert not installed.exists()
         assert set(os.listdir(folder)) - before <= {".venv", ".uv"}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("entry", "changed", "message"),
+    [
+        (r"sha256:[0-9a-f]{8}", "sha256:00000000", "DO NOT MATCH THE HASHES"),
+        (r" \\\n    --hash=\S+", "", "Hashes are required"),
+    ],
+)
+def test_a_uv_without_its_hash_is_not_installed(tmp_path, entry, changed, message):
+    scripts = Path(shutil.copytree(ROOT / "scripts", tmp_path / "scripts"))
+    hashes = scripts / "uv.txt"
+    hashes.write_text(re.sub(entry, changed, hashes.read_text()))
+    environment = os.environ | {"PATH": f"/usr/bin:/bin:{sys.base_prefix}/bin"}
+    command = [scripts / "uv.sh", "--version"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode and message in done.stderr
+    assert not (tmp_path / ".uv" / "bin" / "uv").exists()

@@ -133,7 +133,10 @@ def gpu_deployment(kubernetes) -> dict[str, Any]:
     folder = SERVING / "kubernetes-gpu"
     kustomization = load(folder / "kustomization.yaml")
     deployment = kubernetes["Deployment"]
-    tags = {image["name"]: image["newTag"] for image in kustomization["images"]}
+    tags = {
+        image["name"]: "@".join([image["newTag"], *filter(None, [image.get("digest")])])
+        for image in kustomization["images"]
+    }
     pod = {"containers": []}
     for container in deployment["spec"]["template"]["spec"]["containers"]:
         name = container["image"].split(":")[0]

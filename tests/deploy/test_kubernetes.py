@@ -14,13 +14,8 @@ MODELS = {
 }
 SCALARS = {"str": str, "int": int, "bool": bool, "float": float}
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-# Those of whole pods; the patch for GPUs is tested where it is applied.
-MANIFESTS = [
-    path
-    for path in sorted(DEPLOY.rglob("*.yaml"))
-    if re.search(r"^kind: (CronJob|Deployment|Job)$", path.read_text("utf-8"), re.MULTILINE)
-    and "gpu" not in path.name
-]
+# A patch, which is tested where it is applied.
+PATCH = DEPLOY / "serving" / "kubernetes-gpu" / "gpu.yaml"
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 POD = "spec.template.spec"
 CONTAINER = f"{POD}.containers.0"
@@ -124,13 +119,28 @@ def test_patch_names_what_it_patches(kubernetes, read):
         assert new <= old
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_every_pod_is_contained(path):
-    specs = [one["spec"] for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
-    specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in specs]
-    [pod] = [spec["template"]["spec"] for spec in specs if "template" in spec]
-    for container in pod["containers"]:
-        assert_contained(pod, container)
+def pods_of(document):
+    """Every pod in a document, of whatever kind it is."""
+    if isinstance(document, dict) and "containers" in document:
+        yield document
+    elif isinstance(document, (dict, list)):
+        for item in document.values() if isinstance(document, dict) else document:
+            yield from pods_of(item)
+
+
+def test_every_pod_is_contained():
+    found = {
+        path.name: list(pods_of(list(yaml.safe_load_all(path.read_text(encoding="utf-8")))))
+        for path in DEPLOY.rglob("*.yaml")
+        if path != PATCH
+    }
+    assert {name for name, pods in found.items() if pods} == {
+        "pushed-recently.yaml",
+        "serving.yaml",
+    }
+    for pod in sum(found.values(), []):
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert_contained(pod, container)
 
 
 def test_pod_is_contained(pod, container):
@@ -154,7 +164,7 @@ def test_resources(container, deployment):
     for amounts in resources.values():
         assert all(QUANTITY.fullmatch(amount) for amount in amounts.values())
     gpu = resources["limits"].get("nvidia.com/gpu")
-    assert gpu == ("1" if container["image"].endswith("-gpu") else None)
+    assert gpu == ("1" if container["image"].partition("@")[0].endswith("-gpu") else None)
 
 
 def test_probes(container):

@@ -166,15 +166,16 @@ def test_images_are_pinned_and_the_same_everywhere(
 ):
     services = compose["services"]
     images = {name: service["image"] for name, service in services.items()}
-    cpu = images["serving-cpu"]
+    servers = [images["serving-cpu"], images["serving-gpu"]]
+    pods = [d["spec"]["template"]["spec"] for d in (kubernetes["Deployment"], gpu_deployment)]
+    assert [pod["containers"][0]["image"] for pod in pods] == servers
+    cpu, gpu = (re.sub(r"@sha256:[0-9a-f]{64}$", "", image) for image in servers)
     version = cpu.removeprefix("tensorflow/serving:")
     assert re.fullmatch(r"\d+\.\d+\.\d+", version)
-    assert images["serving-gpu"] == f"{cpu}-gpu"
-    pods = [d["spec"]["template"]["spec"] for d in (kubernetes["Deployment"], gpu_deployment)]
-    assert [pod["containers"][0]["image"] for pod in pods] == [cpu, f"{cpu}-gpu"]
+    assert gpu == f"{cpu}-gpu"
     assert read("kserve.yaml")["spec"]["predictor"]["model"]["runtimeVersion"] == version
     for name in ("prometheus", "grafana"):
-        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", images[name])
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", images[name])
     written = {
         text for p in serving.rglob("*.*") for text in re.findall(r"2\.\d+\.\d+", p.read_text())
     }

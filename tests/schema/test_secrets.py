@@ -17,7 +17,7 @@ from crowdflow.schema.secrets import Formatter, has_user, names_only, without_se
         ("'s3://AKIA:a/b+c@bucket/key'", "'s3://***@bucket/key'"),
         ("http://token@host", "http://***@host"),
         ("http://u:p@ss@host and http://v:q@there", "http://***@host and http://***@there"),
-        ("/work/https:/user:pass@host/x.csv", "/work/https:/***@host/x.csv"),
+        ("/data/https:/user:pass@host/x.csv", "/data/https:/***@host/x.csv"),
         ("see https://host/a?X-Amz-Signature=1&b=2 now", "see https://host/a?*** now"),
         ('value: "--s3_secret_access_key=abc"', 'value: "--s3_secret_access_key=***"'),
         ("--azure_connection_string=Key=a;b", "--azure_connection_string=***"),

@@ -160,6 +160,7 @@ def test_the_examples_of_every_spelling_are_of_one_moment(spelling):
     moment = dt.datetime(2024, 5, 6, 13, 15)
     texts = pa.array(spelling.examples)
     found = spellings.read_texts(texts, lambda: MONTH_FIRST)
+    assert len(found.micros) == len(found.aware) == len(spelling.examples) > 0
     for text, value, aware in zip(spelling.examples, found.micros, found.aware):
         shift = (
             pd.Timedelta(hours=1, minutes=40) if text.startswith("1714995330") else pd.Timedelta(0)

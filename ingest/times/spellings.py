@@ -26,7 +26,8 @@ _OFFSET = r" ?(?P<offset>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
 _AFTER = rf"(?:(?:T|,? +){_CLOCK}(?:{_OFFSET})?)?"
 _WEEKDAY = r"(?:(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]*,? +)?"
 _WORD, _TH = r"(?P<word>[A-Za-z]{3,9})", r"(?:st|nd|rd|th)?"
-_COMPACT = r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
+# Only what is a date: twelve digits may be milliseconds since 1970, too.
+_COMPACT = r"(?P<year>(?:19|20)\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
@@ -82,7 +83,7 @@ SPELLINGS = (
     ),
     Spelling(
         "digits alone",
-        rf"{_COMPACT}(?:[T ]?(?P<hour>\d{{2}}):?(?P<minute>\d{{2}})(?::?{_SECOND})?(?:{_OFFSET})?)?",
+        rf"{_COMPACT}(?:[T ]?(?P<hour>[01]\d|2[0-3]):?(?P<minute>[0-5]\d)(?::?{_SECOND})?(?:{_OFFSET})?)?",
         ("20240506131530", "20240506T1315", "20240506T131530Z", "20240506"),
     ),
     Spelling(

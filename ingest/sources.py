@@ -14,6 +14,7 @@ from crowdflow.ingest.forms import as_tables
 from crowdflow.ingest.paths import expand
 from crowdflow.ingest.places.columns import is_places
 from crowdflow.ingest.places.find import TableFile, TripsFile, find_places, name_places
+from crowdflow.ingest.places.json_tables import JSON_ENDINGS
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
@@ -276,7 +277,7 @@ def classify(path: str, config: Config) -> str:
         names = trip_files.csv_header(path, config)
         if trip_layouts.find_layout(names, config) is not None:
             return TRIPS_CSV
-        return PLACES if name.endswith(as_tables.JSON_ENDINGS) else HOLIDAYS
+        return PLACES if name.endswith(JSON_ENDINGS) else HOLIDAYS
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
 
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from crowdflow.ingest.places.json_tables import json_columns
+from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_columns
 
-PLT, JSON_ENDINGS = ".plt", (".json", ".geojson")
+PLT = ".plt"
 ENDINGS = (PLT, *JSON_ENDINGS)
 _PLT_HEADER_LINES = 6
 _PLT_ROW = re.compile(

@@ -29,9 +29,8 @@ _LASTS = r"duration|trip ?time|elapsed"
 _UNITS = {"ms": r"\bms\b|milli", "min": r"\bmin"}
 _ID = r"\bid\b|number|code|terminal"
 _TRACE = r"\bid\b|trace|trajector|vehicle|taxi|user|device"
-_NUMBERS = SPELLINGS[
-    -1
-]  # counts since 1970: any number could be one, so the name must say that it is a time
+# Counts since 1970: any number could be one, so the name must say that it is a time.
+_NUMBERS = SPELLINGS[-1]
 
 
 def spelling_of(values: Sequence[str], name: str = "time") -> Optional[str]:

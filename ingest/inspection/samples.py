@@ -3,13 +3,13 @@
 import csv
 import io
 import itertools
-import re
 from typing import Optional
 
 from crowdflow.ingest.archives import clear_errors
 from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.trips import trip_files
 from crowdflow.ingest.trips.trip_files import Head
+from crowdflow.ingest.trips.trip_lines import delimiter_of
 
 _BYTES, _ROWS = 1 << 16, 100
 
@@ -40,8 +40,7 @@ def first_values(
     with clear_errors(f"{path}: cannot be read as CSV", csv.Error):
         with trip_files.open_table(path, member) as stream:
             text = stream.read(_BYTES).decode("utf-8-sig", "replace")
-        outside = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
-        delimiter = head.delimiter if head else max(",;\t|", key=outside.count)
+        delimiter = head.delimiter if head else delimiter_of(text.split("\n", 1)[0])
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         rows = list(itertools.islice(lines, _ROWS))
     names = rows[0] if rows and (head is None or head.written) else (head.names if head else [])

@@ -6,6 +6,7 @@ from typing import Any
 from crowdflow.ingest.places.outlines import centroid_of_geometry
 from crowdflow.schema.errors import DataError
 
+JSON_ENDINGS = (".json", ".geojson")
 _LONGITUDE, _LATITUDE = "longitude", "latitude"
 
 

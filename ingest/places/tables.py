@@ -11,12 +11,11 @@ from crowdflow.config import Config
 from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.places.columns import find_columns
 from crowdflow.ingest.places.ids import canonical
-from crowdflow.ingest.places.json_tables import json_columns
+from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_columns
 from crowdflow.ingest.places.outlines import centroid_of_text
 from crowdflow.ingest.places.places import PlaceTable
 from crowdflow.schema.errors import DataError
 
-JSON_ENDINGS = (".json", ".geojson")
 _MOST_ROWS = 200_000
 
 

@@ -16,7 +16,7 @@ from crowdflow.ingest.archives import UNREADABLE, clear_errors, is_gzip, is_stra
 from crowdflow.ingest.forms import as_tables, polylines
 from crowdflow.ingest.places.columns import is_places
 from crowdflow.ingest.trips.trip_layouts import find_layout, require_layout
-from crowdflow.ingest.trips.trip_lines import LineForm, TripRows, parse_lines
+from crowdflow.ingest.trips.trip_lines import LineForm, TripRows, delimiter_of, parse_lines
 from crowdflow.ingest.trips.trip_parquet import read_parquet
 from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.storage import files
@@ -27,7 +27,6 @@ _MEMBER_ENDINGS = (".csv", ".tsv", ".txt", *as_tables.ENDINGS)
 _BLOCK_BYTES = 8 << 20  # of CSV, parsed at once
 _HEADER_BYTES = 1 << 16
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 18, 4096
-_DELIMITERS = ",;\t|"
 
 
 class Head(NamedTuple):
@@ -198,8 +197,7 @@ def head_of(path: str, unit: int, config: Config) -> Head:
 def _head_of(path: str, member: Optional[str], config: Config) -> Head:
     with open_table(path, member) as stream:
         line = _read_line(stream).decode("utf-8-sig", "replace").strip("\r\n ")
-    outside = re.sub(r'"[^"]*"', "", line)
-    delimiter = max(_DELIMITERS, key=outside.count)
+    delimiter = delimiter_of(line)
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     given = list(config.trips.header)
     if given and len(given) == len(names) and find_layout(names, config) is None:

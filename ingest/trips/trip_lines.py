@@ -1,5 +1,6 @@
 """Parses lines of CSV as columns, with the number of every line."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
@@ -21,6 +22,7 @@ from crowdflow.ingest.trips.trip_layouts import (
     Layout,
 )
 
+_DELIMITERS = ",;\t|"
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
 
 
@@ -131,6 +133,11 @@ def parse_lines(block: bytes, form: LineForm, first: int) -> TripRows:
     )
 
 
+def delimiter_of(line: str) -> str:
+    """The delimiter that a header has most of outside quotes; a comma if it has none."""
+    return max(_DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
+
+
 def ends_in_quotes(line: bytes, delimiter: str = ",") -> bool:
     """Whether a quoted field is still open at the end of a line; `line` is without its line end."""
     return b'"' in line and _closed(delimiter).fullmatch(line) is None
@@ -146,6 +153,7 @@ def _utf8(block: bytes) -> bytes:
     return block
 
 
+@functools.cache
 def _closed(delimiter: str) -> re.Pattern:
     # A quote opens a field only at its start; inside, a doubled quote is a literal one, any other closes it.
     mark = re.escape(delimiter.encode())

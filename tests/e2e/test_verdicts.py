@@ -74,11 +74,13 @@ def test_versions_that_cannot_be_compared_with_are_skipped_with_a_warning(one_st
 
 
 def docker_runs() -> bool:
-    return bool(shutil.which("docker")) and not subprocess.run(["docker", "info"]).returncode
+    there = shutil.which("docker") is not None
+    return there and not subprocess.run(["docker", "info"], capture_output=True).returncode
 
 
-@pytest.mark.skipif(docker_runs(), reason="docker is there and may serve")
 def test_a_model_that_cannot_be_served_is_refused_in_words_and_tried_again(good, crowdflow):
+    if docker_runs():
+        pytest.skip("docker is there and may serve")
     before = names(good)
     for _ in range(2):  # the answer is not cached
         run = crowdflow(

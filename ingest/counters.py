@@ -54,13 +54,13 @@ def counters_json(
     """
     config = resolved.config
     weather = read_side_files(sources, config)["weather"]
+    places = read_places(sources, config)
     if isinstance(tally, trip_tally.TripTally):
         limits = date_range.bounds(config)
         tally.coverage = tally.coverage.within(limits, config.intervals.minutes)
         trip_tally.finish(tally, config.trips.empty_days)
         trip_summary.require_usable(tally, config)
         counts = trip_summary.summarize(tally, config.intervals.minutes)
-        places = read_places(sources, config)
         counts["ignored_members"] = _ignored_members(sources, places, config)
         counts["places_moved"] = max((places.of_file(p).moved for p in places.keys), default=0)
     else:
@@ -74,7 +74,7 @@ def counters_json(
         counts["range"] = {**in_range, **left_out}
     counters = {
         "files": len(sources),
-        "ignored_side_files": ignored_side_files(sources, config),
+        "ignored_side_files": ignored_side_files(sources, places, config),
         "ignored_names": ignored_names(paths, files)[:_LISTED_NAMES],
         "weather_observations_unused": weather.unused if weather else 0,
         **counts,

@@ -204,10 +204,10 @@ def read_side_files(sources: Sequence[Source], config: Config) -> dict:
     return found
 
 
-def ignored_side_files(sources: Sequence[Source], config: Config) -> list[str]:
-    """The given side files that the configuration does not use, and tables of places that no trips need."""
+def ignored_side_files(sources: Sequence[Source], places: Places, config: Config) -> list[str]:
+    """The given side files that the configuration does not use, and tables that are not among `places`."""
     unused = [kind for kind, _, _, used in _side_kinds(config) if not used]
-    needed = {table.name for table in read_places(sources, config).tables}
+    needed = {table.name for table in places.tables}
     return [
         source.path
         for source in sources

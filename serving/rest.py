@@ -58,6 +58,7 @@ class RestServer:
             status_forcelist=_NOT_READY,
             allowed_methods=["POST"],  # a forecast has no side effects, so it can be retried
             raise_on_status=False,
+            respect_retry_after_header=False,  # a server does not say how long a caller hangs
         )
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))

@@ -18,7 +18,7 @@ from crowdflow.config import Config
 from crowdflow.ingest.counters import REJECTS_FILE, counters_json, rejects_csv
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.paths import ignored_names
-from crowdflow.ingest.sources import ignored_side_files, inspect_sources
+from crowdflow.ingest.sources import ignored_side_files, inspect_sources, read_places
 from crowdflow.schema.features import COUNTERS_FILE
 
 _TALLY_FILE = "tally.pickle"
@@ -47,7 +47,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         resolved = resolve(paths, config, exec_properties.get(utils.SPAN_PROPERTY_NAME))
         config = resolved.config
         sources = inspect_sources(resolved.paths, config)
-        for path in ignored_side_files(sources, config):
+        for path in ignored_side_files(sources, read_places(sources, config), config):
             log.warning("%s: side file ignored, the configuration does not use it.", path)
         for path in ignored_names(paths, [source.path for source in sources]):
             log.warning("%s: not read, a hidden name or a folder.", path)

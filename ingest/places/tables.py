@@ -14,6 +14,7 @@ from crowdflow.ingest.places.ids import canonical
 from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_columns
 from crowdflow.ingest.places.outlines import centroid_of_text
 from crowdflow.ingest.places.places import PlaceTable
+from crowdflow.ingest.trips.trip_lines import delimiter_of
 from crowdflow.schema.errors import DataError
 
 _MOST_ROWS = 200_000
@@ -70,11 +71,10 @@ def read_columns(name: str, path: str, text: Optional[bytes]) -> Mapping[str, Se
         with open_parquet(path) as file:
             return file.read().to_pydict()
     first = text.split(b"\n", 1)[0].decode("utf-8", "replace")
-    delimiter = max(",;\t", key=first.count)
     try:
         table = pd.read_csv(
             io.BytesIO(text),
-            sep=delimiter,
+            sep=delimiter_of(first),
             dtype=str,
             keep_default_na=False,
             index_col=False,

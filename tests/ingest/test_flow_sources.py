@@ -13,6 +13,7 @@ from crowdflow.config import Config
 from crowdflow.ingest import sources
 from crowdflow.ingest.covariates import side_files, weather_files
 from crowdflow.ingest.paths import ignored_names
+from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.records.table_reader import read_csv
 from crowdflow.schema.errors import DataError, DataNotFoundError
 
@@ -53,7 +54,7 @@ def test_kinds_are_told_apart(tmp_path, city, csv_file, weather_file):
     ]
     named = [str(tmp_path / "*.hdf5"), str(tmp_path / "flows.hdf5"), str(tmp_path / "table.csv")]
     assert len(sources.inspect_sources(named, city.config())) == 2
-    ignored = sources.ignored_side_files(found, city.config(weather=True))
+    ignored = sources.ignored_side_files(found, Places(), city.config(weather=True))
     assert ignored == [str(tmp_path / "days.txt")]
     skipped = ignored_names([str(tmp_path), str(tmp_path / "table.csv")])
     assert skipped == [str(tmp_path / ".hidden"), str(tmp_path / "folder")]

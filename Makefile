@@ -38,7 +38,7 @@ fuzz: install ## damaged files into every reader, FUZZ_SECONDS=200 of each kind
 
 fuzz-guided: install ## one reader with atheris, where it installs: FILE=trips.csv FUZZ_SECONDS=600
 	scripts/uv.sh pip install --quiet --python $(BIN)/python --require-hashes -r tests/fuzz/requirements.txt
-	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz.guided $${FILE:-trips.csv} $${FUZZ_SECONDS:-600}
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m tests.fuzz.guided $${FILE:-trips.csv} $${FUZZ_SECONDS:-600}
 
 kills: install ## a run killed at random moments, KILLS=16 for each kind of serving folder, KILLS_SEED=1
 	KILLS=$${KILLS:-16} $(PYTEST) --dist load -m e2e -rP tests/e2e/test_random_kills.py $(ARGS)

@@ -18,31 +18,25 @@ with atheris.instrument_imports(include=["crowdflow"]):
     from crowdflow.schema.errors import CrowdFlowError
 
 from tests.fuzz import test_readers as readers
+from worlds.good_files import KINDS, Kind
 
 CONFIGURATIONS = ("config.yaml", "config.json")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*readers.FILES, *readers.SIDE, *CONFIGURATIONS]
-    parser.add_argument("file", choices=names, help="the kind of file")
+    parser.add_argument("file", choices=[*KINDS, *CONFIGURATIONS], help="the kind of file")
     parser.add_argument("seconds", type=int, help="how long")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     path, corpus = folder / options.file, folder / "corpus"
     corpus.mkdir()
-    more = {}
     if options.file in CONFIGURATIONS:
-        readers.config().save(corpus / options.file)
-    else:
-        content, more = readers.SIDE.get(options.file) or (readers.FILES[options.file], {})
-        (corpus / options.file).write_bytes(content)
-    settings = readers.config(**more)
-    paths = [str(path)]
-    if options.file in readers.SIDE:
-        records = folder / "records.csv"
-        records.write_text(readers.RECORDS)
-        paths.insert(0, str(records))
+        readers.config().save(path)
+    kind = KINDS.get(options.file) or Kind(path.read_bytes())
+    (corpus / options.file).write_bytes(kind.content)
+    settings = readers.config(**kind.settings)
+    paths = [*readers.write_beside(kind, folder), str(path)]
 
     def run(damaged: bytes) -> None:
         path.write_bytes(damaged)

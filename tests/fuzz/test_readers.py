@@ -4,56 +4,28 @@ Each example takes a good small file and damages it: pieces are replaced, insert
 the file is cut. `make test` draws a few examples of each kind; `make fuzz` as many as fit into FUZZ_SECONDS.
 """
 
-import gzip
-import io
 import itertools
 import os
 import random
 import time
 import warnings
-import zipfile
+from pathlib import Path
 
-import h5py
 import hypothesis
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from worlds.good_files import BOX, KINDS, Kind
 
 from crowdflow.config import Config
 from crowdflow.ingest.grid_proposal import read_positions
 from crowdflow.ingest.history import read_history
+from crowdflow.ingest.inspection.report import inspect
 from crowdflow.schema.errors import CrowdFlowError
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
 EXAMPLES = 200 if SECONDS else 25
-BOX = {"south": 0.0, "west": 0.0, "north": 2.0, "east": 2.0}
-
-RECORDS = "interval_start,row,col,inflow,outflow\n" + "".join(
-    f"2024-04-0{day} {hour:02d}:00:00,{cell // 2},{cell % 2},{hour},{day}\n"
-    for day in (1, 2)
-    for hour in range(24)
-    for cell in range(4)
-)
-TRIPS = "start_time,end_time,start_lat,start_lon,end_lat,end_lon\n" + "".join(
-    f"2024-04-0{day} {hour:02d}:{minute:02d}:00,2024-04-0{day} {hour:02d}:59:00,1.5,0.{minute},0.5,1.5\n"
-    for day in (1, 2)
-    for hour in range(24)
-    for minute in (11, 42)
-)
-POINTS = "id,time,latitude,longitude\n" + "".join(
-    f"taxi-{taxi},2024-04-0{day} {hour:02d}:{minute:02d}:00,{0.1 + taxi},{minute / 30}\n"
-    for day in (1, 2)
-    for taxi in (0, 1)
-    for hour in range(24)
-    for minute in (1, 31)
-)
-WEATHER = "DATE,TMAX,AWND\n" + "".join(
-    f"2024-0{m}-0{d},{d},{m}.5\n" for m in (3, 4) for d in range(1, 9)
-)
-HOLIDAYS = "20240401\n20240402\n20241225\n"
 # What often goes wrong in a text, beside single characters.
 PIECES = [
     "",
@@ -80,52 +52,6 @@ PIECES += [
     "0001-01-01 00:00:00",
     "1677-09-21 00:00:00",
 ]
-
-
-def flows_hdf5() -> bytes:
-    text = io.BytesIO()
-    with h5py.File(text, "w") as file:
-        file["data"] = np.arange(48 * 2 * 4, dtype=float).reshape(48, 2, 2, 2)
-        slots = [f"2024040{day}{hour:02d}" for day in (1, 2) for hour in range(1, 25)]
-        file["date"] = np.array(slots, "S10")
-    return text.getvalue()
-
-
-def weather_hdf5() -> bytes:
-    text = io.BytesIO()
-    with h5py.File(text, "w") as file:
-        slots = [f"2024040{day}{hour:02d}" for day in (1, 2) for hour in range(1, 25)]
-        file["date"] = np.array(slots, "S10")
-        file["Temperature"], file["WindSpeed"] = np.arange(48.0), np.ones(48)
-        file["Weather"] = np.eye(17)[np.arange(48) % 17]
-    return text.getvalue()
-
-
-def parquet(text: str) -> bytes:
-    lines = [line.split(",") for line in text.splitlines()]
-    columns = [pa.array(values) for values in zip(*lines[1:])]
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns, lines[0]), out, row_group_size=40)
-    return out.getvalue()
-
-
-def zipped(text: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("trips.csv", text)
-    return out.getvalue()
-
-
-TEXTS = {"records.csv": RECORDS, "trips.csv": TRIPS, "points.csv": POINTS}
-FILES = {name: text.encode() for name, text in TEXTS.items()}
-FILES |= {f"{name}.gz": gzip.compress(text.encode(), mtime=0) for name, text in TEXTS.items()}
-FILES |= {name.replace("csv", "parquet"): parquet(text) for name, text in TEXTS.items()}
-FILES |= {"trips.zip": zipped(TRIPS), "flows.h5": flows_hdf5()}
-SIDE = {
-    "weather.csv": (WEATHER.encode(), {"ingest.weather_columns": ["TMAX", "AWND"]}),
-    "weather.h5": (weather_hdf5(), {"ingest.weather": True}),
-    "holidays.txt": (HOLIDAYS.encode(), {"ingest.holidays": True}),
-}
 
 
 @st.composite
@@ -167,7 +93,7 @@ def check(read, paths: list[str], settings_: Config) -> None:
         except CrowdFlowError as error:
             assert str(error) and "Traceback" not in str(error)
             return
-    if read is read_positions:
+    if read is not read_history:
         return
     frames, found = history.frames, history.counters
     assert len(frames.starts) == found["frames"] > 0
@@ -208,18 +134,26 @@ def fuzz(content: bytes, run) -> None:
             return
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_records_trips_and_points(name, tmp_path):
-    path = tmp_path / name
+def write_beside(kind: Kind, folder: Path) -> list[str]:
+    """Writes what a kind of file needs beside it, and returns the paths."""
+    for name, text in kind.beside.items():
+        (folder / name).write_text(text)
+    return [str(folder / name) for name in kind.beside]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_files(name, tmp_path):
+    kind, path = KINDS[name], tmp_path / name
+    paths = [*write_beside(kind, tmp_path), str(path)]
 
     def run(damaged):
         path.write_bytes(damaged)
-        check(read_history, [str(path)], config())
+        check(read_history, paths, config(**kind.settings))
 
-    fuzz(FILES[name], run)
+    fuzz(kind.content, run)
 
 
-@pytest.mark.parametrize("name", ["trips.csv", "points.parquet", "trips.zip"])
+@pytest.mark.parametrize("name", ["trips.csv", "points.parquet", "trips.zip", "nested.zip"])
 def test_grid(name, tmp_path):
     path = tmp_path / name
 
@@ -227,20 +161,19 @@ def test_grid(name, tmp_path):
         path.write_bytes(damaged)
         check(read_positions, [str(path)], Config())
 
-    fuzz(FILES[name], run)
+    fuzz(KINDS[name].content, run)
 
 
-@pytest.mark.parametrize("name", SIDE)
-def test_side_files(name, tmp_path):
-    content, more = SIDE[name]
-    records, path = tmp_path / "records.csv", tmp_path / name
-    records.write_text(RECORDS)
+@pytest.mark.parametrize("name", KINDS)
+def test_inspect(name, tmp_path):
+    kind, path = KINDS[name], tmp_path / name
+    paths = [*write_beside(kind, tmp_path), str(path)]
 
     def run(damaged):
         path.write_bytes(damaged)
-        check(read_history, [str(records), str(path)], config(**more))
+        check(inspect, paths, Config())
 
-    fuzz(content, run)
+    fuzz(kind.content, run)
 
 
 @pytest.mark.parametrize("ending", ["yaml", "json"])
@@ -258,13 +191,14 @@ def test_configurations(ending, tmp_path):
     fuzz(path.read_bytes(), run)
 
 
-@pytest.mark.parametrize("name", [*FILES, *SIDE])
+@pytest.mark.parametrize("name", KINDS)
 def test_the_files_are_good_before_they_are_damaged(name, tmp_path):
-    path, records = tmp_path / name, tmp_path / "records.csv"
-    records.write_text(RECORDS)
-    content, more = SIDE.get(name) or (FILES[name], {})
-    path.write_bytes(content)
-    history = read_history(
-        [str(path)] if name in FILES else [str(records), str(path)], config(**more)
-    )
+    kind, path = KINDS[name], tmp_path / name
+    path.write_bytes(kind.content)
+    history = read_history([*write_beside(kind, tmp_path), str(path)], config(**kind.settings))
     assert len(history.frames.starts) > 40
+    assert not any(
+        count
+        for kind_of in ("rejected", "start_rejects", "end_rejects", "point_rejects")
+        for count in history.counters.get(kind_of, {}).values()
+    )

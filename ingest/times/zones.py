@@ -1,49 +1,47 @@
-"""The time zone of a city: whether the data need one that is not set, and which one is the nearest."""
+"""The time zone of a city: whether the data need one that is not set, and which one it is where the grid lies."""
 
+import collections
 import datetime as dt
 import functools
-import math
 from typing import Optional
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pytz  # for its table of zones and their cities; pandas needs it too
+import tzfpy
 
 from crowdflow.config import Config, GridConfig
 from crowdflow.config.data_settings import USUAL_ZONE
 from crowdflow.flows import grids
 from crowdflow.schema.errors import ConfigError
 
-_AT_HAND = 0.5  # degrees, about 55 km
+_POINTS = 9  # in each direction of a box
+_AT_SEA = "Etc/"
 
 
-def nearest_zones(latitude: float, longitude: float, count: int) -> list[str]:
-    """The IANA zones whose principal cities are the nearest to a position in degrees, the nearest first."""
-    names, latitudes, longitudes = _cities()
-    north, south = np.radians(latitudes), np.radians(latitude)
-    across = np.radians(longitudes - longitude)
-    nearness = np.sin(north) * np.sin(south) + np.cos(north) * np.cos(south) * np.cos(across)
-    return [names[place] for place in np.argsort(-nearness)[:count]]
-
-
-def proposed_zone(grid: GridConfig) -> Optional[str]:
-    """The zone of the nearest of the zones' principal cities, as a proposal to check.
-
-    Returns:
-      IANA name; None if that city is not at hand and the three nearest do not have the same clocks.
+def zones_in(grid: GridConfig) -> list[str]:
+    """The IANA zones of a lattice of points in the box of a grid, the one with most points first.
 
     Raises:
       ConfigError: the grid has no box.
     """
-    latitude, longitude = (float(edges.mean()) for edges in grids.edges(grid))
-    zones = nearest_zones(latitude, longitude, 3)
-    names, latitudes, longitudes = _cities()
-    city = names.index(zones[0])
-    near = math.hypot(
-        latitudes[city] - latitude,
-        (longitudes[city] - longitude) * math.cos(math.radians(latitude)),
+    north_south, west_east = grids.edges(grid)
+    found = collections.Counter(
+        tzfpy.get_tz(longitude, latitude)
+        for latitude in np.linspace(north_south[0], north_south[-1], _POINTS)
+        for longitude in np.linspace(west_east[0], west_east[-1], _POINTS)
     )
-    return zones[0] if near < _AT_HAND or len({*map(_clocks, zones)}) == 1 else None
+    zones = [zone for zone, _ in found.most_common()]
+    return [zone for zone in zones if not zone.startswith(_AT_SEA)] or zones
+
+
+def proposed_zone(grid: GridConfig) -> Optional[str]:
+    """The zone where a grid lies, or None where zones with different clocks meet in its box.
+
+    Raises:
+      ConfigError: the grid has no box.
+    """
+    zones = zones_in(grid)
+    return zones[0] if len({*map(_clocks, zones)}) == 1 else None
 
 
 def require_zone(config: Config) -> None:
@@ -52,14 +50,11 @@ def require_zone(config: Config) -> None:
     Raises:
       ConfigError: the zone is not set and the grid is elsewhere, or has no box.
     """
-    north_south, west_east = grids.edges(config.grid)
-    if config.intervals.timezone is not None:
-        return
-    zones = nearest_zones(north_south.mean(), west_east.mean(), 3)
-    if _clocks(zones[0]) != _clocks(USUAL_ZONE):
+    zones = zones_in(config.grid)
+    if config.intervals.timezone is None and {*map(_clocks, zones)} != {_clocks(USUAL_ZONE)}:
         raise ConfigError(
             "intervals.timezone: expected the city's time zone, as the grid is not where the clocks are "
-            f"{USUAL_ZONE}'s. Received: null. Zones of cities nearby: {', '.join(zones)}."
+            f"{USUAL_ZONE}'s. Received: null. Zones in its box: {', '.join(zones)}."
         )
 
 
@@ -86,25 +81,3 @@ def _clocks(zone: str) -> tuple[Optional[dt.timedelta], ...]:
         for month in range(1, 13)
     )
     return tuple(day.utcoffset() for day in days)
-
-
-@functools.cache
-def _cities() -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names of zones, and the degrees of their cities, float64 `[n]`."""
-    names, places = [], []
-    with pytz.open_resource("zone1970.tab") as file:
-        for line in file.read().decode().splitlines():
-            if not line.startswith("#"):
-                _, place, name = line.split("\t")[:3]
-                split = max(place.rfind("+"), place.rfind("-"))
-                places.append([_degrees(place[:split], 3), _degrees(place[split:], 4)])
-                names.append(name)
-    return names, *np.array(places).T
-
-
-def _degrees(text: str, digits: int) -> float:
-    """Degrees of `+DDMM`, `+DDDMM` or the same with seconds; `digits` counts the sign and the degrees."""
-    parts = text[:digits], text[digits : digits + 2], text[digits + 2 :] or "0"
-    degrees, minutes, seconds = map(int, parts)
-    sign = -1 if text[0] == "-" else 1
-    return degrees + sign * (minutes / 60 + seconds / 3600)

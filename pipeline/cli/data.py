@@ -143,7 +143,7 @@ def grid(
 ) -> None:
     """Propose a grid for trips: print it as a configuration, and draw a map.
 
-    With it comes the time zone, where the nearest cities leave no doubt: check it.
+    With it comes the time zone of its box.
 
     \b
     Examples:
@@ -168,7 +168,7 @@ def grid(
     zone = config.intervals.timezone or zones.proposed_zone(proposed)
     if zone is None:
         click.echo(
-            "# intervals.timezone: set it if it is not New York's; cities nearby have different clocks"
+            f"# intervals.timezone: set it, the box has {' and '.join(zones.zones_in(proposed))}"
         )
     click.echo(f"# map: {out}")
     click.echo(grid_proposal.as_yaml(proposed, zone), nl=False)

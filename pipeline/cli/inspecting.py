@@ -33,8 +33,6 @@ def inspect_files(data: tuple[str, ...], settings: tuple[str, ...], more: tuple[
     for line in found.lines:
         click.echo(line)
     if proposed := {**given, **found.settings}:
-        if "intervals.timezone" in found.settings:
-            click.echo("the time zone is that of the nearest city with one of its own: check it")
         click.echo("settings, as a file for --config:")
         click.echo(yaml.safe_dump(_nested(proposed), sort_keys=False), nl=False)
         click.echo("or as options:")

@@ -84,7 +84,7 @@ def test_a_grid_elsewhere_needs_a_zone(tmp_path):
     path = write(tmp_path / "a.csv", row("2024-05-06 08:10", "2024-05-06 08:30"))
     assert flows([path], zone=None)[0] == expected(8)
     values = {"grid": {**GRID, "west": -94.0, "east": -93.0}}
-    with pytest.raises(ConfigError, match="Zones of cities nearby: America"):
+    with pytest.raises(ConfigError, match="Zones in its box: America"):
         sources.inspect_sources([str(path)], Config.from_dict(values))
 
 

@@ -35,7 +35,7 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(files.local(path)) as file:
             yield file
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # of a column's name
         raise DataError(
             f"{path}: expected a whole Parquet file, but it cannot be read ({error})."
         ) from None

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from crowdflow.components.flow_report.theme import LIGHT, style
 from crowdflow.config import GridConfig
@@ -18,6 +18,7 @@ from crowdflow.schema.geodesy import extent_metres
 _BARS = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # metres
 _MOST_NUMBERS = 400  # cells with a number written in them
 _WIDTH = 8  # inches
+_NO_STARTS = "#b3b3b3"  # of a cell with ends alone
 
 
 def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
@@ -31,9 +32,10 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
         height = min(max(_WIDTH * tall, 3), 12)
         figure = Figure(figsize=(_WIDTH, height), dpi=120, layout="constrained")
         axis = figure.subplots()
-        shown = np.ma.masked_where(either == 0, np.maximum(starts, 1))
-        norm = LogNorm(shown.min(), max(shown.max(), shown.min() + 1))
-        colors = matplotlib.colormaps["viridis"]
+        least = starts[starts > 0].min() if starts.any() else 1
+        shown = np.ma.masked_where(either == 0, np.where(starts, starts, least / 2))
+        norm = LogNorm(least, max(starts.max(), least + 1))
+        colors = matplotlib.colormaps["viridis"].with_extremes(under=_NO_STARTS)
         mesh = axis.pcolormesh(
             west_right,
             north_down,
@@ -50,7 +52,10 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
         _draw_graticule(axis)
         _draw_scale_bar(axis, grid)
         axis.set_title(f"{grid.rows} x {grid.cols} cells, {(either > 0).sum()} of them active")
-        figure.colorbar(mesh, ax=axis, shrink=0.8, label="trips started in the cell")
+        bar = figure.colorbar(mesh, ax=axis, shrink=0.8, label="trips started in the cell")
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(round(count))))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
         figure.savefig(path, facecolor="white")
 
 
@@ -84,7 +89,7 @@ def _write_counts(
             size=size,
             ha="center",
             va="center",
-            color="black" if norm(shown[row, col]) > 0.6 else "white",
+            color="black" if not starts[row, col] or norm(starts[row, col]) > 0.6 else "white",
         )
 
 

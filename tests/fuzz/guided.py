@@ -17,8 +17,9 @@ with atheris.instrument_imports(include=["crowdflow"]):
     from crowdflow.ingest.history import read_history
     from crowdflow.schema.errors import CrowdFlowError
 
-from tests.fuzz import test_readers as readers
 from worlds.good_files import KINDS, Kind
+
+from tests.fuzz import test_readers as readers
 
 CONFIGURATIONS = ("config.yaml", "config.json")
 

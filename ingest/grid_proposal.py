@@ -37,6 +37,7 @@ class Positions:
       files: the files read.
       left_out: the files that have no trips.
       unknown: how often each id is named that no table of places has.
+      rings: the outlines of the places that trips name, see `PlaceTable`.
     """
 
     latitude: np.ndarray
@@ -47,6 +48,7 @@ class Positions:
     files: list[str]
     left_out: list[str]
     unknown: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    rings: Sequence[np.ndarray] = ()
 
 
 def read_positions(paths: Sequence[str], config: Config) -> Positions:
@@ -102,7 +104,8 @@ def count_positions(sources: Sequence[Source], places: Places, config: Config) -
     )
     weights = (counts[side].to_numpy(np.int64) for side in _SIDES)
     left_out = [source.path for source in sources if source.kind not in TRIPS]
-    return Positions(latitude, longitude, *weights, trips, files, left_out, strange)
+    rings = [ring for table in places.tables for ring in table.rings]
+    return Positions(latitude, longitude, *weights, trips, files, left_out, strange, rings)
 
 
 def describe(positions: Positions, grid: GridConfig) -> list[str]:

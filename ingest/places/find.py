@@ -9,6 +9,8 @@ from crowdflow.config import Config
 from crowdflow.ingest import archives
 from crowdflow.ingest.places.columns import entries_of
 from crowdflow.ingest.places.ids import texts_of
+from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_polygons
+from crowdflow.ingest.places.outlines import rings_of
 from crowdflow.ingest.places.places import Places, PlaceTable
 from crowdflow.ingest.places.tables import read_columns, table_of
 from crowdflow.ingest.trips import trip_files, trip_layouts, trip_parquet
@@ -112,4 +114,6 @@ def read_tables(file: TableFile, config: Config) -> list[PlaceTable]:
     columns = read_columns(file.name, file.path, text)
     beside = file.path if file.member else os.path.dirname(file.path)
     table = table_of(file.name, beside, columns, config)
+    if file.name.lower().endswith(JSON_ENDINGS):
+        table = dataclasses.replace(table, rings=rings_of(json_polygons(text)))
     return [dataclasses.replace(table, since=since) for since in entries]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from crowdflow.ingest.places.outlines import centroid_of_geometry
+from crowdflow.ingest.places.outlines import Polygon, centroid_of_geometry, polygons_of_geometry
 from crowdflow.schema.errors import DataError
 
 JSON_ENDINGS = (".json", ".geojson")
@@ -31,6 +31,13 @@ def json_columns(name: str, text: bytes) -> dict[str, list[Any]]:
         )
     names = dict.fromkeys(key for row in rows for key in row)
     return {key: [row.get(key) for row in rows] for key in names}
+
+
+def json_polygons(text: bytes) -> list[Polygon]:
+    """The polygons of the features in a JSON file that `json_columns` takes."""
+    content = json.loads(text)
+    features = content.get("features") if isinstance(content, dict) else None
+    return [one for f in features or () for one in polygons_of_geometry(f.get("geometry"))]
 
 
 def _objects(content: Any) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The centroids of outlines: of polygons in GeoJSON and in well-known text."""
+"""Outlines, polygons in GeoJSON and in well-known text: their centroids and their rings."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,9 +9,10 @@ _POLYGON = re.compile(r"\((\s*\([^()]+\)(?:\s*,\s*\([^()]+\))*\s*)\)")
 _POINTS = re.compile(r"\(([^()]+)\)")
 NOWHERE = (float("nan"), float("nan"))
 Ring = Sequence[Sequence[float]]
+Polygon = Sequence[Ring]  # the outer ring and the holes
 
 
-def centroid(polygons: Iterable[Sequence[Ring]]) -> tuple[float, float]:
+def centroid(polygons: Iterable[Polygon]) -> tuple[float, float]:
     """The centroid of an area.
 
     Args:
@@ -44,17 +45,24 @@ def centroid_of_geometry(geometry: dict | None) -> tuple[float, float]:
     kind, found = (geometry or {}).get("type"), (geometry or {}).get("coordinates")
     if kind == "Point":
         return float(found[0]), float(found[1])
-    if kind == "Polygon":
-        return centroid([found])
-    if kind == "MultiPolygon":
-        return centroid(found)
-    return NOWHERE
+    return centroid(polygons_of_geometry(geometry))
 
 
-def centroid_of_text(text: str) -> tuple[float, float]:
-    """As `centroid_of_geometry`, of well-known text such as `POLYGON ((-74 40, -73 40, -73 41, -74 40))`."""
+def polygons_of_geometry(geometry: dict | None) -> list[Polygon]:
+    """The polygons of a GeoJSON geometry; none of other kinds."""
+    kind, found = (geometry or {}).get("type"), (geometry or {}).get("coordinates")
+    return [found] if kind == "Polygon" else list(found) if kind == "MultiPolygon" else []
+
+
+def polygons_of_text(text: str) -> list[Polygon]:
+    """The polygons in well-known text such as `POLYGON ((-74 40, -73 40, -73 41, -74 40))`; a point is one."""
     polygons = _POLYGON.findall(text) or [text]
-    return centroid([_ring(found) for found in _POINTS.findall(polygon)] for polygon in polygons)
+    return [[_ring(found) for found in _POINTS.findall(polygon)] for polygon in polygons]
+
+
+def rings_of(polygons: Iterable[Polygon]) -> list[np.ndarray]:
+    """The rings of polygons, longitude and latitude, float64 `[n, 2]` each."""
+    return [np.array([p[:2] for p in ring], np.float64) for rings in polygons for ring in rings]
 
 
 def _ring(text: str) -> Ring:

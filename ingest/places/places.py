@@ -42,6 +42,7 @@ class PlaceTable:
       keys: the columns that may be the id, by name, in order of preference: canonical ids, object `[n]`.
       latitude: degrees, float64 `[n]`; NaN if there is none.
       longitude: as latitude.
+      rings: of their outlines, longitude and latitude, float64 `[k, 2]` each; none of places without one.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PlaceTable:
     keys: Mapping[str, np.ndarray]
     latitude: np.ndarray
     longitude: np.ndarray
+    rings: Sequence[np.ndarray] = ()
 
     def best_key(self, ids: Iterable[str]) -> str:
         """The column that knows most of the ids; the first of them in order of preference."""

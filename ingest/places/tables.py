@@ -12,7 +12,7 @@ from crowdflow.ingest.parquet import open_parquet
 from crowdflow.ingest.places.columns import find_columns
 from crowdflow.ingest.places.ids import canonical
 from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_columns
-from crowdflow.ingest.places.outlines import centroid_of_text
+from crowdflow.ingest.places.outlines import centroid, polygons_of_text, rings_of
 from crowdflow.ingest.places.places import PlaceTable
 from crowdflow.ingest.trips.trip_lines import delimiter_of
 from crowdflow.schema.errors import DataError
@@ -43,15 +43,18 @@ def table_of(
     rows = len(columns[chosen.keys[0]])
     if not 0 < rows <= _MOST_ROWS:
         raise DataError(f"{name}: expected 1 to {_MOST_ROWS:,} places, received {rows:,} rows.")
+    rings = []
     if chosen.outline is None:
         latitude = _degrees(name, chosen.latitude, columns[chosen.latitude], 90)
         longitude = _degrees(name, chosen.longitude, columns[chosen.longitude], 180)
     else:
-        found = [centroid_of_text(str(text)) for text in columns[chosen.outline]]
+        polygons = [polygons_of_text(str(text)) for text in columns[chosen.outline]]
+        found = [centroid(one) for one in polygons]
+        rings = [ring for one in polygons for ring in rings_of(one) if len(ring) > 2]
         latitude = _degrees(name, chosen.outline, [one[1] for one in found], 90)
         longitude = _degrees(name, chosen.outline, [one[0] for one in found], 180)
     keys = {key: canonical(columns[key]) for key in chosen.keys}
-    return PlaceTable(name, beside, None, keys, latitude, longitude)
+    return PlaceTable(name, beside, None, keys, latitude, longitude, rings)
 
 
 def read_columns(name: str, path: str, text: Optional[bytes]) -> Mapping[str, Sequence[Any]]:

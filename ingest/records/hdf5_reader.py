@@ -76,9 +76,13 @@ def require_shape(data: h5py.Dataset, path: str, expected: tuple[int, ...], word
             f"{path}, data set {data.name.lstrip('/')}: expected shape {list(expected)} ({words}), "
             f"received {list(data.shape)}."
         )
-    if not np.issubdtype(data.dtype, np.number):
+    try:
+        kind = data.dtype
+    except (TypeError, ValueError) as error:  # a type that numpy does not have
+        kind = error
+    if not (isinstance(kind, np.dtype) and np.issubdtype(kind, np.number)):
         raise DataError(
-            f"{path}, data set {data.name.lstrip('/')}: expected numbers, received {data.dtype}."
+            f"{path}, data set {data.name.lstrip('/')}: expected numbers, received {kind}."
         )
 
 

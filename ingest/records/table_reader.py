@@ -1,5 +1,6 @@
 """Tables of flow records, CSV and Parquet: one row per cell and interval, in any order."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -151,7 +152,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
     wrong: set[int] = set()
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
-            for batch in pa_csv.open_csv(stream, read, parse, convert):
+            for batch in pa_csv.open_csv(_as_utf8(stream), read, parse, convert):
                 wrong.update(row.number for row in malformed)
                 rows += batch.num_rows + len(malformed)
                 numbers = _line_numbers(line, batch.num_rows, wrong)
@@ -172,6 +173,19 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         yield _malformed_lines(malformed, header)
     if rows != lines:
         _raise_joined(path, lines, rows)
+
+
+def _as_utf8(stream: pa.NativeFile) -> pa.NativeFile:
+    """The stream, with bytes of another encoding replaced: Arrow cannot give back a bad line that has them."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def replaced(block: pa.Buffer) -> bytes:
+        text = block.to_pybytes()
+        if text.isascii() and not decoder.getstate()[0]:
+            return text
+        return decoder.decode(text, final=not text).encode()
+
+    return pa.TransformInputStream(stream, replaced)
 
 
 def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -22,7 +23,7 @@ _NO_STARTS = "#b3b3b3"  # of a cell with ends alone
 
 
 def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
-    """Draws the cells with the trips started in each, the positions, a graticule and a scale bar, as a PNG."""
+    """Draws the cells with the trips started in each, positions, outlines and a graticule, as a PNG."""
     starts = trips_by_cell(positions, "starts", grid)
     either = starts + trips_by_cell(positions, "ends", grid)
     north_down, west_right = grids.edges(grid)
@@ -45,7 +46,10 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
             edgecolors=LIGHT["grid"],
             linewidth=0.5,
         )
-        _draw_positions(axis, positions, grid)
+        axis.add_collection(
+            LineCollection(positions.rings, colors=LIGHT["ink"], linewidths=0.5, alpha=0.6)
+        )
+        _draw_positions(axis, positions)
         if grid.rows * grid.cols <= _MOST_NUMBERS:
             _write_counts(axis, starts, shown, norm, grid)
         axis.set(xlim=(grid.west, grid.east), ylim=(grid.south, grid.north), aspect=aspect)
@@ -59,7 +63,7 @@ def draw(positions: Positions, grid: GridConfig, path: Path) -> None:
         figure.savefig(path, facecolor="white")
 
 
-def _draw_positions(axis: Axes, positions: Positions, grid: GridConfig) -> None:
+def _draw_positions(axis: Axes, positions: Positions) -> None:
     """Draws the positions as points, at most the 2000 busiest."""
     busiest = np.argsort(positions.starts + positions.ends)[::-1][:2000]
     axis.scatter(

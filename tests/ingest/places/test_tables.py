@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crowdflow.config import Config
 from crowdflow.ingest.places.columns import find_columns
 from crowdflow.ingest.places.find import TableFile, read_tables
-from crowdflow.ingest.places.outlines import centroid, centroid_of_text
+from crowdflow.ingest.places.outlines import centroid, polygons_of_text
 from crowdflow.schema.errors import DataError
 
 CONFIG = Config()
@@ -78,9 +78,9 @@ def test_a_zone_is_at_its_centroid(reverse):
         "MULTIPOLYGON (((0 0, 4 0, 4 4, 0 4, 0 0), (1 1, 1 2, 2 2, 2 1, 1 1)), "
         "((10 0, 11 0, 11 1, 10 1, 10 0)))"
     )
-    assert centroid_of_text(text) == pytest.approx((x, y))
-    assert centroid_of_text("POINT (-74.5 40.5)") == (-74.5, 40.5)
-    assert np.isnan(centroid_of_text("")).all()
+    assert centroid(polygons_of_text(text)) == pytest.approx((x, y))
+    assert centroid(polygons_of_text("POINT (-74.5 40.5)")) == (-74.5, 40.5)
+    assert np.isnan(centroid(polygons_of_text(""))).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -139,3 +139,27 @@ def test_what_is_no_table_has_one_clear_message(tmp_path, name, text, message):
     with pytest.raises(DataError) as raised:
         read(path)
     assert str(path) in str(raised.value) and message in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["zones.geojson", "zones.csv"])
+def test_the_outlines_of_places_are_kept_for_the_map(tmp_path, name):
+    squares = [[[x, 40], [x + 1, 40], [x + 1, 41], [x, 41], [x, 40]] for x in (-75, -73)]
+    if name.endswith("geojson"):
+        geometries = [
+            {"type": "Polygon", "coordinates": [squares[0]]},
+            {"type": "MultiPolygon", "coordinates": [[squares[1]]]},
+            {"type": "Point", "coordinates": [-74, 40]},
+        ]
+        features = [
+            {"type": "Feature", "properties": {"id": str(n)}, "geometry": geometry}
+            for n, geometry in enumerate(geometries)
+        ]
+        text = json.dumps({"type": "FeatureCollection", "features": features})
+    else:
+        rings = [", ".join(f"{x} {y}" for x, y in square) for square in squares]
+        rows = [f'{n},"POLYGON (({ring}))"' for n, ring in enumerate(rings)]
+        text = "\n".join(["id,the_geom", *rows, '2,"POINT (-74 40)"', ""])
+    (tmp_path / name).write_text(text)
+    [table] = read_tables(TableFile(str(tmp_path / name)), Config())
+    assert len(table.latitude) == 3
+    np.testing.assert_array_equal(table.rings, squares)

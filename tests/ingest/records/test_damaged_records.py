@@ -1,0 +1,47 @@
+"""Bytes that are no text, and types that are no numbers, in files of records: rejects, or one message."""
+
+import h5py
+import numpy as np
+import pytest
+from worlds.good_files import GRID, KINDS, RECORDS
+
+from crowdflow.config import Config
+from crowdflow.ingest.covariates.weather_files import read_meteorology
+from crowdflow.ingest.history import read_history
+from crowdflow.schema.errors import DataError
+
+CONFIG = Config().replace({"grid.rows": 2, "grid.cols": 2, "ingest.max_reject_share": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", RECORDS), ("a.grid", GRID)], ids=["csv", "grid"]
+)
+def test_a_line_in_another_encoding_is_a_reject(tmp_path, capfd, name, text):
+    lines = text.encode().splitlines(keepends=True)
+    lines[5] = lines[5].rstrip(b"\n") + b",1,\xff\xa5\n"  # too many fields
+    lines[7] = lines[7][:-2] + b"\xe9\n"
+    lines[-1] = lines[-1].rstrip(b"\n") + b"\xc3"  # and a letter that the file's end cuts
+    path = tmp_path / name
+    path.write_bytes(b"".join(lines))
+    found = read_history([str(path)], CONFIG).counters
+    assert found["records_read"] == len(lines) - 1
+    assert found["rejected"]["unparsable"] == 3
+    assert capfd.readouterr().err == ""
+
+
+def test_a_type_of_hdf5_that_numpy_does_not_have(tmp_path):
+    path = tmp_path / "weather.h5"
+    path.write_bytes(KINDS["weather.h5"].content)
+    with h5py.File(path, "r+") as file:
+        kind = h5py.h5t.IEEE_F64LE.copy()
+        kind.set_size(16)
+        kind.set_precision(128)
+        kind.set_fields(127, 112, 15, 0, 112)  # of four words, as some machines have them
+        kind.set_ebias(16383)
+        del file["WindSpeed"]
+        space = h5py.h5s.create_simple((48,))
+        h5py.h5d.create(file.id, b"WindSpeed", kind, space)
+    with h5py.File(path) as file, pytest.raises(ValueError):
+        np.issubdtype(file["WindSpeed"].dtype, np.number)  # the file shows the fault
+    with pytest.raises(DataError, match="data set WindSpeed: expected numbers, received Insuff"):
+        read_meteorology([str(path)], 60, None)

@@ -15,6 +15,13 @@ PAST_TABLE = (
 )
 
 
+def countries() -> dict[str, list[str]]:
+    """The codes of the countries that the `holidays` package knows, each with those of its subdivisions."""
+    import holidays
+
+    return holidays.list_supported_countries(include_aliases=True)
+
+
 def holiday_dates(config: TransformConfig) -> list[str]:
     """The public holidays in the `holidays` package, including those observed on another day.
 
@@ -36,7 +43,7 @@ def holiday_dates(config: TransformConfig) -> list[str]:
         import holidays
 
         last = dt.date.fromisoformat(config.holidays_until)
-        known = holidays.list_supported_countries(include_aliases=True)
+        known = countries()
         if country not in known:
             _refuse("country", f"one of {', '.join(sorted(known))}", country)
         if subdivision is not None and subdivision not in known[country]:

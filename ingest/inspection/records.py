@@ -1,12 +1,14 @@
 """What files of flow records hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 
 from crowdflow.config import Config
 from crowdflow.ingest.inspection.samples import first_values
-from crowdflow.ingest.records import hdf5_reader
+from crowdflow.ingest.records import hdf5_reader, table_reader
+from crowdflow.schema import intervals
 from crowdflow.schema.errors import DataError
 
 
@@ -34,6 +36,40 @@ def shape_of(path: str, config: Config) -> dict[str, int]:
     found = {"grid.rows": int(shape[2]), "grid.cols": int(shape[3])}
     grid = config.grid
     return {} if (grid.rows, grid.cols) == shape[2:] else found
+
+
+def extent_of(paths: Sequence[str]) -> tuple[int, int, int]:
+    """Rows and columns of the grid, and the interval in minutes, that records have.
+
+    Values that cannot be read are left out.
+
+    Raises:
+      DataError: a file cannot be read, there are no records, or times are not the starts of intervals.
+    """
+    rows, cols, times = 0, 0, [np.empty(0, np.int64)]
+    for path in paths:
+        if path.lower().endswith((".csv", ".csv.gz", ".parquet", ".grid")):
+            for table in table_reader.read_columns(path):
+                height, width = (
+                    pd.to_numeric(table[name], errors="coerce").max() for name in ("row", "col")
+                )
+                rows, cols = np.fmax([rows, cols], [height + 1, width + 1])
+                found = pd.to_datetime(table["interval_start"], errors="coerce").dropna().unique()
+                times.append(intervals.from_datetime64(found))
+        else:
+            with hdf5_reader.open_hdf5(path) as file:
+                rows, cols = np.fmax([rows, cols], file["data"].shape[2:])
+                slots = np.asarray(file["date"])
+            most = max(int(slot[-2:]) for slot in slots) + 1 - intervals.first_slot(slots)
+            times.append(np.array([0, intervals.MINUTES_PER_DAY // (24 * -(-most // 24))]))
+    gaps = np.diff(np.unique(np.concatenate(times)))
+    minutes = int(gaps.min()) if len(gaps) else 0
+    if not minutes or intervals.MINUTES_PER_DAY % minutes:
+        raise DataError(
+            f"{', '.join(paths)}: expected records of at least two intervals, with a length that divides a day. "
+            f"Received intervals {minutes} minutes apart."
+        )
+    return int(rows), int(cols), minutes
 
 
 def describe_frames(path: str) -> Iterator[str]:

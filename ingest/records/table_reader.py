@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -129,6 +130,21 @@ def read_parquet(
             batch = pa.RecordBatch.from_arrays(columns, batch.schema.names)
             yield parse_rows(batch, rows, False, path, index, config)
             row += batch.num_rows
+
+
+def read_columns(path: str) -> Iterator[pd.DataFrame]:
+    """The columns of the records of a file, as they are, block by block.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    if path.lower().endswith(".parquet"):
+        with open_parquet(path) as file:
+            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=list(RECORD_COLUMNS)):
+                yield batch.to_pandas()
+    else:
+        for lines in _csv_lines(path):
+            yield lines.columns.to_pandas()
 
 
 def _csv_lines(path: str) -> Iterator[_Lines]:

@@ -47,6 +47,7 @@ for command in (
     data.simulate,
     data.grid,
     inspecting.inspect_files,
+    inspecting.propose_configuration,
     kubeflow.compile_pipeline,
     kubeflow.submit,
     running.list_presets,

@@ -1,4 +1,4 @@
-"""The command that says what files are: inspect."""
+"""The commands that say what files are, and which configuration they need: inspect and init."""
 
 import click
 import yaml
@@ -39,6 +39,32 @@ def inspect_files(data: tuple[str, ...], settings: tuple[str, ...], more: tuple[
         click.echo(" ".join(f"--set {_quoted(name, value)}" for name, value in proposed.items()))
     if found.problems:
         raise DataError("\n".join(found.problems))
+
+
+@click.command("init")
+@click.option("--data", multiple=True, metavar="PATH...", help="Files or folders.")
+@options.SET
+@click.argument("more", nargs=-1, metavar="[PATH...]")
+def propose_configuration(
+    data: tuple[str, ...], settings: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    """Propose a whole configuration for data, every choice with its reason, and print it.
+
+    The grid, the time zone and its country's holidays, the interval, the bound of flows, the lags and the test
+    days come from the data; network and training are the best known ones.
+
+    \b
+    Examples:
+      crowdflow init --data trips/ > mycity.yaml
+      crowdflow run --config mycity.yaml --data trips/
+      crowdflow init --data trips/ --set preset=mycity --set intervals.minutes=15 > mycity.yaml
+    """
+    if not (data or more):
+        raise ConfigError("--data: expected files or folders. Received none.")
+    from crowdflow.ingest.inspection import proposal
+
+    choices = proposal.propose([*data, *more], options.parse(settings))
+    click.echo(proposal.as_yaml(choices), nl=False)
 
 
 def _nested(settings: dict) -> dict:

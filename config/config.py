@@ -9,8 +9,10 @@ and every field can be set by its dotted name (`training.epochs=3`). Only the ru
 """
 
 import dataclasses
+import functools
 import json
 import operator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Union
 
@@ -119,6 +121,11 @@ class Config:
         config = reading.build(cls, values)
         config.check_across()
         return config
+
+    def values_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """The plain values of settings by their dotted names."""
+        plain = self.to_dict()
+        return {name: functools.reduce(operator.getitem, name.split("."), plain) for name in names}
 
     def replace(self, settings: dict[str, Any]) -> "Config":
         """A copy with dotted settings applied, such as `{"training.epochs": 3}`.

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from crowdflow.config import Config
 from crowdflow.ingest import date_range
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.archives import is_zip
+from crowdflow.ingest.archives import is_stray, is_zip
 from crowdflow.ingest.date_range import Resolved
 from crowdflow.ingest.paths import ignored_names
 from crowdflow.ingest.places.places import Places
@@ -22,6 +23,7 @@ from crowdflow.schema.errors import DataError
 
 REJECTS_FILE = "rejects.csv"
 _LISTED_NAMES = 100
+_DATA = (".csv", ".tsv", ".json", ".geojson", ".parquet")  # endings of what may be data
 _SHOWN_DAYS, _SHOWN_IDS = 5, 5
 _FORMULA = ("=", "+", "-", "@", "\t")  # how a formula begins in a spreadsheet
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -145,6 +147,16 @@ def in_words(counters: dict[str, Any]) -> Iterator[str]:
         if found:
             yield f"{side}s rejected: {', '.join(found)}"
     yield from _places(counters)
+    ignored = [
+        name
+        for name in counters.get("ignored_members", ())
+        if name.lower().endswith(_DATA) and not is_stray(os.path.basename(name))
+    ]
+    if ignored:
+        yield (
+            f"NOT READ, neither trips of a known layout nor tables of places that trips need: "
+            f"{', '.join(ignored[:_LISTED_NAMES])}"
+        )
     if counters.get("missing_months"):
         months = ", ".join(_spans(counters["missing_months"]))
         yield f"months with no or few days of trips, missing: {months}"

@@ -159,9 +159,12 @@ def _outside(positions: Positions, grid: GridConfig) -> list[str]:
     return lines
 
 
-def as_yaml(grid: GridConfig, zone: Optional[str]) -> str:
-    """The settings that a grid needs, as YAML: the section `grid`, and the time zone `zone` unless it is None."""
-    settings: dict = {"grid": dataclasses.asdict(grid)}
+def as_yaml(grid: GridConfig, zone: Optional[str], config: Config) -> str:
+    """Settings as YAML: how `config` reads trips, the section `grid`, and the time zone unless it is None."""
+    usual = Config().to_dict()["trips"]
+    trips = {k: v for k, v in config.to_dict()["trips"].items() if v != usual[k]}
+    settings: dict = {"trips": trips} if trips else {}
+    settings["grid"] = dataclasses.asdict(grid)
     if zone is not None:
         settings["intervals"] = {"timezone": zone}
     return yaml.safe_dump(settings, sort_keys=False)

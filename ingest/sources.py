@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from crowdflow.ingest.forms import as_tables
 from crowdflow.ingest.paths import expand
 from crowdflow.ingest.places.columns import is_places
 from crowdflow.ingest.places.find import TableFile, TripsFile, find_places, name_places
-from crowdflow.ingest.places.json_tables import JSON_ENDINGS
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.records import hdf5_reader, table_reader
 from crowdflow.ingest.records.records import Block
@@ -257,8 +257,6 @@ def classify(path: str, config: Config) -> str:
         return _classify_hdf5(path)
     if magic[:4] == b"PAR1" or name.endswith(".parquet"):
         names = trip_parquet.parquet_names(path)
-        if is_places(path, names, config):
-            return PLACES
         return _classify_table(path, names, config, TABLE_PARQUET, TRIPS_PARQUET)
     if table_reader.is_libcity(path):
         return TABLE_CSV
@@ -268,8 +266,6 @@ def classify(path: str, config: Config) -> str:
             *names
         }:
             return WEATHER_CSV
-        if is_places(path, names, config):
-            return PLACES
         return _classify_table(path, names, config, TABLE_CSV, TRIPS_CSV)
     if name.endswith(".zip"):
         return TRIPS_CSV if trip_files.zip_members(path, config).trips else PLACES
@@ -277,12 +273,19 @@ def classify(path: str, config: Config) -> str:
         names = trip_files.csv_header(path, config)
         if trip_layouts.find_layout(names, config) is not None:
             return TRIPS_CSV
-        return PLACES if name.endswith(JSON_ENDINGS) else HOLIDAYS
+        if not name.endswith(".txt"):
+            return PLACES
+        if config.ingest.holidays or re.fullmatch(r"\d{8}", names[0].strip() if names else ""):
+            return HOLIDAYS
+        words = "expected dates of holidays, or trips (without a header, set trips.header)"
+        raise DataError(f"{path}: {words}. Found: {','.join(names)[:200]}.")
     raise DataError(f"{path}: unknown kind of file. Expected {_FORMS}.")
 
 
 def _classify_table(path: str, names: list[str], config: Config, flows: str, trips: str) -> str:
-    """Flow records or trips, by the column names; raises DataError for a table that is neither."""
+    """Flow records, trips or places, by the column names; raises DataError for a table of something else."""
+    if is_places(path, names, config):
+        return PLACES
     if set(names) & set(RECORD_COLUMNS):
         return flows
     if trip_layouts.find_layout(names, config) is None:

@@ -29,6 +29,7 @@ _LASTS = r"duration|trip ?time|elapsed"
 _UNITS = {"ms": r"\bms\b|milli", "min": r"\bmin"}
 _ID = r"\bid\b|number|code|terminal"
 _TRACE = r"\bid\b|trace|trajector|vehicle|taxi|user|device"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]\.?m\.?)?"
 # Counts since 1970: any number could be one, so the name must say that it is a time.
 _NUMBERS = SPELLINGS[-1]
 
@@ -48,6 +49,12 @@ def spelling_of(values: Sequence[str], name: str = "time") -> Optional[str]:
     return None
 
 
+def is_date_alone(values: Sequence[str]) -> bool:
+    """Whether texts are dates without a time of day."""
+    found = spelling_of(values, "")
+    return found is not None and not any(":" in value for value in values)
+
+
 def guess_roles(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Guesses which columns hold a trip's, or a point's, times and positions or places.
 
@@ -59,9 +66,15 @@ def guess_roles(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """
     times = [name for name, values in columns.items() if spelling_of(values, name)]
     others = [name for name in columns if name not in times]
+    clocks = [name for name in others if _are_clocks(name, columns[name])]
     found: dict[str, str] = {}
     for side in _SIDES:
-        _note(found, f"{side}_time", [n for n in times if _side(n) == side])
+        mine, when = ([n for n in names if _side(n) == side] for names in (clocks, times))
+        dates = [n for n in when or times if is_date_alone(columns[n]) and _side(n) in (side, None)]
+        if mine and dates:
+            found |= {f"{side}_date": dates[0], f"{side}_time": mine[0]}
+        else:
+            _note(found, f"{side}_time", when)
         for kind in _KINDS:
             _note(
                 found,
@@ -88,7 +101,8 @@ def guess_roles(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def _complete(side: str, found: Mapping[str, str]) -> list[str]:
     """The roles of a start or an end, if all that it needs is there: its time, and its position or place."""
     time, duration = f"{side}_time", side == "end" and {DURATION, START_TIME} <= set(found)
-    when = [time] if time in found else [DURATION] if duration else []
+    when = [role for role in (f"{side}_date", time) if role in found]
+    when = when or [DURATION] * duration
     where = [role for role in (f"{side}_lat", f"{side}_lon") if role in found]
     if len(where) < 2:
         where = [role for role in (f"{side}_place",) if role in found]
@@ -112,6 +126,12 @@ def _note(found: dict[str, str], role: str, names: Sequence[str]) -> None:
     if names:
         ids = [name for name in names if re.search(_ID, _plain(name))]
         found[role] = (ids if role.endswith("place") and ids else names)[0]
+
+
+def _are_clocks(name: str, values: Sequence[str]) -> bool:
+    """Whether a column has times of day, and not durations."""
+    clocks = all(re.fullmatch(_CLOCK, value.strip(), re.IGNORECASE) for value in values)
+    return bool(values) and clocks and not re.search(_LASTS, _plain(name))
 
 
 def _side(name: str) -> Optional[str]:

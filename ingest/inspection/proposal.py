@@ -1,8 +1,6 @@
 """A whole configuration for a city, proposed from its data, with the reason for every choice."""
 
-import functools
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -48,11 +46,8 @@ def propose(paths: Sequence[str], given: Mapping[str, Any]) -> list[Choice]:
       DataNotFoundError: a path does not exist.
       DataError: a file cannot be used, the time zone is not clear, or there is too little history.
     """
-    plain = Config().replace(given).to_dict()
-    choices = [
-        Choice(name, functools.reduce(operator.getitem, name.split("."), plain), "as given")
-        for name in given
-    ]
+    values = Config().replace(given).values_of(given)
+    choices = [Choice(name, value, "as given") for name, value in values.items()]
 
     def add(found: Sequence[Choice]) -> Config:
         choices.extend(choice for choice in found if choice.name not in given)

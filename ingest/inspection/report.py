@@ -1,5 +1,6 @@
 """What files are and which settings they need, in lines, as `crowdflow inspect` prints them."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -8,13 +9,14 @@ import numpy as np
 
 from crowdflow.config import Config
 from crowdflow.flows import grids
-from crowdflow.ingest import grid_proposal
+from crowdflow.ingest import archives, grid_proposal
 from crowdflow.ingest import sources as inputs
 from crowdflow.ingest.inspection import records
 from crowdflow.ingest.inspection.guess import guess_roles, settings_of, spelling_of
 from crowdflow.ingest.inspection.samples import first_values
 from crowdflow.ingest.inspection.trips import count_trips, describe_trips
 from crowdflow.ingest.paths import expand
+from crowdflow.ingest.places.columns import is_places
 from crowdflow.ingest.places.find import TableFile, TripsFile, name_places, read_tables
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.sources import Source
@@ -75,14 +77,18 @@ def _classify_all(
     """The files by kind; columns are guessed for tables without a known layout."""
     sources = []
     for path in paths:
+        settings, error = {}, None
         try:
             kind = inputs.classify(path, config)
-        except DataError as error:
+        except DataError as raised:
+            error = raised
+        if error or (kind == inputs.PLACES and archives.is_zip(path)):  # trips may be beside places
             settings = _guess(path, config)
-            if not settings:
-                found.problems.append(str(error))
-                found.lines += [f"{path}: not known; its columns:", *_columns(path)]
-                continue
+        if error and not settings:
+            found.problems.append(str(error))
+            found.lines += [f"{path}: not known; its columns:", *_columns(path)]
+            continue
+        if settings:
             config = config.replace(settings)
             found.settings |= settings
             found.lines.append(f"{path}: no known layout; the columns of the settings are guessed")
@@ -100,24 +106,43 @@ def _classify_all(
 
 def _guess(path: str, config: Config) -> dict[str, str]:
     """Settings for a table without a known layout, if its columns can be guessed."""
-    if not path.lower().endswith((".csv", ".csv.gz", ".parquet")) or config.trips.layout != "auto":
+    if (
+        not path.lower().endswith((".csv", ".csv.gz", ".parquet", ".zip"))
+        or config.trips.layout != "auto"
+    ):
         return {}
-    try:
-        return settings_of(guess_roles(dict(first_values(path))))
-    except DataError:
-        return {}
+    for _, columns in _tables(path):
+        if not is_places(path, [name for name, _ in columns], config):
+            if settings := settings_of(guess_roles(dict(columns))):
+                return settings
+    return {}
+
+
+def _tables(path: str) -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:
+    """The name and the first values of a table, or of each CSV file in a zip; none that cannot be read."""
+    with contextlib.suppress(DataError):
+        if not archives.is_zip(path):
+            yield path, first_values(path)
+            return
+        for member in archives.member_names(path):
+            if member.lower().endswith((".csv", ".csv.gz")) and not archives.is_stray(member):
+                yield f"{path}/{member}", first_values(path, member)
 
 
 def _columns(path: str) -> Iterator[str]:
-    """The columns of a table with a value of each."""
-    try:
-        columns = first_values(path)
-    except DataError:
-        return
-    for name, values in columns:
-        yield f"  {name}: {values[0][:60] if values else '(empty)'}"
+    """The columns of tables with a value of each."""
+    columns = []
+    for name, found in _tables(path):
+        if name != path:
+            yield f"  {name}:"
+        for column, values in found:
+            yield f"  {column}: {values[0][:60] if values else '(empty)'}"
+        columns += found
     if any(spelling_of(values[:1], name) for name, values in columns):
-        yield "  a weather table? Set ingest.weather_columns and ingest.weather_time_column"
+        yield (
+            "  trips? Set trips.layout=columns, and trips.start_time, trips.start_lat or trips.start_place and "
+            "so on to these columns; a weather table? Set ingest.weather_columns and ingest.weather_time_column"
+        )
 
 
 def _guarded(

@@ -7,7 +7,7 @@ from crowdflow.config import Config
 from crowdflow.ingest.archives import is_zip
 from crowdflow.ingest.chunks import parts
 from crowdflow.ingest.doubles.find import doubles_by_part
-from crowdflow.ingest.inspection.guess import spelling_of
+from crowdflow.ingest.inspection.guess import is_date_alone, spelling_of
 from crowdflow.ingest.inspection.samples import first_values
 from crowdflow.ingest.places import unknown
 from crowdflow.ingest.places.places import Places
@@ -117,6 +117,9 @@ def _describe_columns(name: str, part: Part, config: Config) -> Generator[str, N
     points = layout.of_points or layout.of_lines
     yield f"{name}: {'points of trajectories' if points else 'trips'}, layout {layout.name}"
     in_numbers = False
+    with_date = [
+        role.replace("_date", "_time") for role in layout.roles if role in trip_layouts.DATES
+    ]
     for role, place in zip(layout.roles, layout.columns):
         column, texts = columns[place]
         line = f"  {role}: {column}"
@@ -125,7 +128,14 @@ def _describe_columns(name: str, part: Part, config: Config) -> Generator[str, N
         if role in trip_layouts.TIMES and texts:
             spelling = spelling_of(texts[:1], role)
             in_numbers |= spelling == "day and month in numbers"
+            if role in with_date:
+                spelling = "of the date above or below"
             line += f" ({spelling or 'no known spelling of a time'})"
+            if role not in with_date and is_date_alone(texts):
+                line += (
+                    f"; NO TIME OF DAY, all are at midnight: is there a column for trips.{role}? This one is then "
+                    f"trips.{role.replace('_time', '_date')}"
+                )
         yield line
     return in_numbers
 

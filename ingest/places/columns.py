@@ -19,7 +19,7 @@ _OUTLINES = ("thegeom", "geometry", "geom", "wkt", "shape", "multipolygon")
 _KEYS = (
     "placeid", "terminal", "terminalnumber", "terminalname", "number", "stationnumber", "station#",
     "stationid", "locationid", "shortname", "logicalterminal", "kioskid", "zoneid", "id", "station",
-    "stationname", "name", "commonname", "zone", "objectid",
+    "stationcode", "code", "sensorid", "stationname", "name", "commonname", "zone", "objectid",
 )  # fmt: skip
 # A table with one of these has a row for each time, not for each place.
 _TIMES = {"date", "time", "datetime", "date/time", "timestamp"}

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crowdflow.ingest.places.ids import texts_of
+from crowdflow.schema.errors import DataError
 
 _MICROS_PER_DAY = 86_400_000_000
 _MOVED_DEGREES = 1e-3  # about 100 m
@@ -54,9 +55,37 @@ class PlaceTable:
     rings: Sequence[np.ndarray] = ()
 
     def best_key(self, ids: Iterable[str]) -> str:
-        """The column that knows most of the ids; the first of them in order of preference."""
+        """The column that knows most of the ids; the first of them in order of preference.
+
+        Raises:
+          DataError: another column knows as many, and has some of them elsewhere.
+        """
         wanted = set(ids)
-        return max(self.keys, key=lambda name: len(wanted.intersection(self.keys[name])))
+        known = {name: len(wanted.intersection(keys)) for name, keys in self.keys.items()}
+        best = max(known, key=known.get)
+        here = self._positions(best, wanted)
+        for name, count in known.items():
+            if 0 < count == known[best] and name != best:
+                there = self._positions(name, wanted)
+                odd = [i for i in here if i in there and _are_apart(here[i], there[i])]
+                if odd:
+                    raise DataError(
+                        f"{self.name}: the columns {best} and {name} both have the ids of the trips, such as "
+                        f"{odd[0]}, at other positions. Set trips.place_id to the one that the trips mean."
+                    )
+        return best
+
+    def _positions(self, key: str, wanted: set[str]) -> dict[str, np.ndarray]:
+        """The first position of each of the wanted ids in a column."""
+        found: dict[str, np.ndarray] = {}
+        for name, position in zip(self.keys[key], zip(self.latitude, self.longitude)):
+            if name in wanted:
+                found.setdefault(name, np.array(position))
+        return found
+
+
+def _are_apart(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool((np.abs(one - other) > _MOVED_DEGREES).any())
 
 
 class FilePlaces:

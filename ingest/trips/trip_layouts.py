@@ -1,6 +1,7 @@
 """The layouts of trip files: which column has which role, by the header."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
@@ -174,11 +175,13 @@ def require_layout(path: str, header: Sequence[str], config: Config, also: str =
         _require_set_columns(path, header, config)
         known = _nearest(header, config)
         known = "\n".join([*known, also] if also else known)
+        values = any(re.match(r"-?\d", name) for name in header)
         raise DataError(
             f"{path}: the header matches no known layout (trips.layout = {config.trips.layout}). "
             f"Found: {', '.join(header)[:300] or 'no columns'}. Known:\n{known}\n"
             "Other names: set trips.layout=columns and trips.start_time, trips.end_time and so on, as far as the "
-            "columns exist."
+            "columns exist; `crowdflow inspect` guesses them."
+            + (" No header? Set trips.header to the names of the columns." if values else "")
         )
     for place in layout.columns:
         same = [name for name in header if plain(name) == plain(header[place])]
@@ -202,6 +205,11 @@ def _require_set_columns(path: str, header: Sequence[str], config: Config) -> No
         f"{path}: expected {', '.join(f'the column {name!r} (trips.{role})' for role, name in absent)}. "
         f"Found: {', '.join(header)[:300] or 'no columns'}."
         + (f" Did you mean {meant}?" if meant else "")
+        + (
+            " If it is a table of places, set trips.place_id, trips.place_lat and trips.place_lon."
+            if len(absent) == len(columns) and {START_PLACE, END_PLACE} & {*roles}
+            else ""
+        )
     )
 
 

@@ -113,6 +113,7 @@ def simulate(
 
 
 @click.command()
+@options.CONFIG
 @click.option("--data", multiple=True, metavar="PATH...", help="Trip files or folders.")
 @click.option(
     "--cell-metres", type=click.FloatRange(1), help="Side of a cell in metres.  [default: proposed]"
@@ -134,6 +135,7 @@ def simulate(
 )
 @click.argument("more", nargs=-1, metavar="[PATH...]")
 def grid(
+    config_file: Optional[Path],
     data: tuple[str, ...],
     cell_metres: Optional[float],
     left_out: float,
@@ -157,7 +159,8 @@ def grid(
     from crowdflow.ingest.times import zones
     from crowdflow.pipeline.cli import grid_map
 
-    config = Config().replace(options.parse(settings))
+    config = options.load(config_file) if config_file else Config()
+    config = config.replace(options.parse(settings))
     found = grid_proposal.read_positions([*data, *more], config)
     weights = found.starts + found.ends
     proposed = grids.propose(found.latitude, found.longitude, weights, cell_metres, left_out)
@@ -171,4 +174,4 @@ def grid(
             f"# intervals.timezone: set it, the box has {' and '.join(zones.zones_in(proposed))}"
         )
     click.echo(f"# map: {out}")
-    click.echo(grid_proposal.as_yaml(proposed, zone), nl=False)
+    click.echo(grid_proposal.as_yaml(proposed, zone, config), nl=False)

@@ -1,5 +1,8 @@
 """The commands that say what files are, and which configuration they need: inspect and init."""
 
+from pathlib import Path
+from typing import Optional
+
 import click
 import yaml
 
@@ -10,9 +13,15 @@ from crowdflow.schema.errors import ConfigError, DataError
 
 @click.command("inspect")
 @click.option("--data", multiple=True, metavar="PATH...", help="Files or folders.")
+@options.CONFIG
 @options.SET
 @click.argument("more", nargs=-1, metavar="[FILE...]")
-def inspect_files(data: tuple[str, ...], settings: tuple[str, ...], more: tuple[str, ...]) -> None:
+def inspect_files(
+    data: tuple[str, ...],
+    config_file: Optional[Path],
+    settings: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
     """Say what files are, what an ingest would reject, and which settings they need.
 
     \b
@@ -29,10 +38,11 @@ def inspect_files(data: tuple[str, ...], settings: tuple[str, ...], more: tuple[
     from crowdflow.ingest.inspection import report
 
     given = options.parse(settings)
-    found = report.inspect([*data, *more], Config().replace(given))
+    config = (options.load(config_file) if config_file else Config()).replace(given)
+    found = report.inspect([*data, *more], config)
     for line in found.lines:
         click.echo(line)
-    if proposed := {**given, **found.settings}:
+    if proposed := {**config.values_of(given), **found.settings}:
         click.echo("settings, as a file for --config:")
         click.echo(yaml.safe_dump(_nested(proposed), sort_keys=False), nl=False)
         click.echo("or as options:")

@@ -1,7 +1,5 @@
 """The commands around a run: run, presets, beam and clean."""
 
-import functools
-import operator
 from pathlib import Path
 from typing import Optional
 
@@ -90,9 +88,7 @@ def list_presets(show: Optional[str], fields: bool) -> None:
       crowdflow run --config mine.yaml --data flows.parquet
     """
     if fields:
-        values = Config().to_dict()
-        for name in field_names():
-            value = functools.reduce(operator.getitem, name.split("."), values)
+        for name, value in Config().values_of(field_names()).items():
             click.echo(f"{name} = {value}")
     elif show:
         click.echo(yaml.safe_dump(presets.load(show).to_dict(), sort_keys=False), nl=False)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import zipfile
 
 import pytest
 import yaml
@@ -77,7 +78,9 @@ def test_rejects_are_those_of_an_ingest(tmp_path):
     assert f"  rejects: {sum(expected.values())}\n" in result.output
 
 
-@pytest.mark.parametrize("columns", ["positions", "places", "points", "starts", "durations"])
+@pytest.mark.parametrize(
+    "columns", ["positions", "places", "points", "starts", "durations", "clocks", "one date"]
+)
 def test_columns_of_ones_own_are_guessed(tmp_path, columns):
     path, paths = tmp_path / "own.csv", [str(tmp_path / "own.csv")]
     if columns == "positions":
@@ -99,6 +102,16 @@ def test_columns_of_ones_own_are_guessed(tmp_path, columns):
             "Trip Duration (ms),Pickup Date,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon",
             *["600000,2024-04-01 08:00,40.71,-74.01,40.72,-74.02"] * 3,
         ]
+    elif columns == "clocks":
+        rows = [
+            "StartDate,StartTime,StartLatitude,StartLongitude,EndDate,EndTime,EndLatitude,EndLongitude",
+            *["2024-04-01,8:00 AM,40.71,-74.01,2024-04-01,8:10 AM,40.72,-74.02"] * 3,
+        ]
+    elif columns == "one date":
+        rows = [
+            "Day_Date,Start time,Start lat,Start lon,Elapsed",
+            *["2024-04-01,08:00:30,40.71,-74.01,0:10:00"] * 3,
+        ]
     else:
         rows = [
             "vehicle,recorded_at,gps_latitude,gps_longitude",
@@ -113,7 +126,51 @@ def test_columns_of_ones_own_are_guessed(tmp_path, columns):
         assert counters["points_used"] == 3
     else:
         assert counters["starts_binned"] == 3
-        assert counters["ends_binned"] == (0 if columns == "starts" else 3)
+        assert counters["ends_binned"] == (0 if columns in ("starts", "one date") else 3)
+        if columns in ("clocks", "one date"):
+            assert counters["first_interval"] == "2024-04-01 08:00"
+
+
+def test_dates_without_a_time_of_day_are_told_loudly(tmp_path):
+    path = tmp_path / "own.csv"
+    row = "2024-04-01,40.71,-74.01,2024-04-01,40.72,-74.02"
+    path.write_text("\n".join(["start_day_date,lat,lon,end_day_date,lat2,lon2", row, row]))
+    names = ["start_time=start_day_date", "start_lat=lat", "start_lon=lon", "layout=columns"]
+    result = run(path, *(f"--set=trips.{name}" for name in names))
+    assert result.exit_code == 0, result.output
+    assert "NO TIME OF DAY, all are at midnight" in result.output
+    assert settings(result.output).trips.start_time == "start_day_date"  # what is given comes back
+
+
+def test_trips_of_no_known_layout_beside_places_in_a_zip_are_guessed(tmp_path):
+    rows = ["Departure,Return,Departure hub id,Return hub id"]
+    rows += ["2024-04-01 08:00,2024-04-01 08:10,7,8"] * 3
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rides.csv", "\n".join(rows))
+        archive.writestr("hubs.csv", "id,lat,lon\n7,40.71,-74.01\n8,40.72,-74.02\n")
+    result = run(path)
+    assert result.exit_code == 0, result.output
+    assert read_history([str(path)], settings(result.output)).counters["starts_binned"] == 3
+
+
+def test_columns_of_an_unknown_table_in_a_zip_are_listed(tmp_path):
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("odd.csv", "Inicio,Origen\n2024-04-01 08:00,5\n")
+    result = run(path)
+    assert result.exit_code == 1
+    assert "  Inicio: 2024-04-01 08:00\n  Origen: 5\n" in result.output
+
+
+def test_a_text_that_is_no_list_of_dates_is_no_holidays(tmp_path):
+    path = tmp_path / "cab.txt"
+    path.write_text("37.75 -122.39 0 1213084687\n")
+    result = run(path)
+    assert result.exit_code == 1
+    assert (
+        "expected dates of holidays, or trips (without a header, set trips.header)" in result.output
+    )
 
 
 def test_what_cannot_be_used_is_told_beside_the_rest(tmp_path):

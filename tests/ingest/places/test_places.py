@@ -156,6 +156,17 @@ def test_the_id_is_the_column_that_knows_the_trips(tmp_path):
     assert maps[0, 0, 0].tolist() == [0, 1] and maps[0, 1, 1].tolist() == [1, 0]
 
 
+def test_two_columns_that_know_the_ids_at_other_positions_stop_a_run(tmp_path):
+    trips(tmp_path / "trips.csv", (1, 1, 2))
+    (tmp_path / "stations.csv").write_text("number,id,lat,lon\n1,2,1.5,0.5\n2,1,0.5,1.5\n")
+    with pytest.raises(
+        DataError, match="stations.csv: the columns number and id both .* Set trips.place_id"
+    ):
+        read(tmp_path)
+    maps = read(tmp_path, CONFIG.replace({"trips.place_id": "id"})).frames.maps
+    assert maps[0, 1, 1].tolist() == [0, 1] and maps[0, 0, 0].tolist() == [1, 0]
+
+
 def test_unknown_ids_are_rejects_by_reason_and_named(tmp_path):
     trips(
         tmp_path / "trips.csv", *[(1, "A", "A")] * 60, (1, "x9", ""), (1, "x9", "A"), (1, "A", "Y")

@@ -10,6 +10,7 @@ import pytest
 from worlds.small_trips import END, PLAIN, START, expected, flows, line
 
 from crowdflow.config import Config
+from crowdflow.ingest.counters import in_words
 from crowdflow.schema.errors import ConfigError, DataError
 
 NEWER = "ride_id,started_at,ended_at,start_lat,start_lng,end_lat,end_lng"
@@ -152,6 +153,8 @@ def test_a_zip_with_tables_a_readme_and_zips_beside_the_trips(tmp_path):
     assert [name.removeprefix(f"{path}/") for name in counters["ignored_members"]] == [
         "README.txt", "parts/inner.zip/__MACOSX/._b.csv", "prices.csv", "stations.csv",
     ]  # fmt: skip
+    [told] = [text for text in in_words(counters) if text.startswith("NOT READ")]
+    assert told.endswith(f"need: {path}/prices.csv, {path}/stations.csv")
 
 
 def ms(text):

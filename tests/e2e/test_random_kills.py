@@ -27,9 +27,9 @@ LONGEST = 5.0  # a longer node is not killed more often than one of this many se
 
 
 @pytest.fixture(scope="module")
-def expected(first, crowdflow):
+def expected(pushed, crowdflow):
     """Recent flows, targets, and what the undisturbed run's model forecasts for them."""
-    forecaster = Forecaster(connect(str(first.versions[0])))
+    forecaster = Forecaster(connect(str(pushed)))
     history = forecaster.read([str(path) for path in crowdflow.data])
     targets = history.frames.starts[-100:]
     return history, targets, forecaster.forecast(history, targets).flows
@@ -77,7 +77,7 @@ def kill(crowdflow, root: Path, node: str, delay: float, **settings) -> str:
 
 @pytest.mark.parametrize("number", range(-(-KILLS // PER_ROOT)))
 def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(
-    serving, number, first, crowdflow, expected, tmp_path
+    serving, number, first, pushed, crowdflow, expected, tmp_path
 ):
     kind = "folder" if isinstance(serving, Path) else "s3"
     crowdflow, root = crowdflow.called_by(crowdflow.command), tmp_path / "root"
@@ -94,7 +94,7 @@ def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(
         assert run.summary[name] == first.summary[name], name
     [version] = serving.iterdir()  # nothing else, whole or half
     assert run.summary["pushed_model"] == str(version)
-    assert [n for n, _ in contents(version)] == [n for n, _ in contents(first.versions[0])]
+    assert [n for n, _ in contents(version)] == [n for n, _ in contents(pushed)]
     history, targets, flows = expected
     found = Forecaster(connect(str(version))).forecast(history, targets).flows
     np.testing.assert_array_equal(found, flows)

@@ -275,7 +275,7 @@ def classify(path: str, config: Config) -> str:
             return TRIPS_CSV
         if not name.endswith(".txt"):
             return PLACES
-        if config.ingest.holidays or re.fullmatch(r"\d{8}", names[0].strip() if names else ""):
+        if config.ingest.holidays or re.fullmatch(r"\d{8}|", names[0].strip() if names else ""):
             return HOLIDAYS
         words = "expected dates of holidays, or trips (without a header, set trips.header)"
         raise DataError(f"{path}: {words}. Found: {','.join(names)[:200]}.")

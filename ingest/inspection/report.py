@@ -120,7 +120,7 @@ def _guess(path: str, config: Config) -> dict[str, str]:
 
 def _tables(path: str) -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:
     """The name and the first values of a table, or of each CSV file in a zip; none that cannot be read."""
-    with contextlib.suppress(DataError):
+    with contextlib.suppress(DataError), archives.clear_errors(path):
         if not archives.is_zip(path):
             yield path, first_values(path)
             return

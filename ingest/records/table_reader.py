@@ -1,6 +1,5 @@
 """Tables of flow records, CSV and Parquet: one row per cell and interval, in any order."""
 
-import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
 from crowdflow.ingest.parquet import open_parquet, valid_text
+from crowdflow.ingest.records import raw_lines
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.records.table_rows import parse_rows
 from crowdflow.ingest.trips.trip_lines import ends_in_quotes
@@ -23,11 +23,8 @@ from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
 _LIBCITY = {"time": "interval_start", "row_id": "row", "column_id": "col"}
-_CSV_BLOCK_BYTES = 8 << 20
 _HEADER_BYTES = 1 << 16
 _PARQUET_BATCH_ROWS = 250_000
-_OPEN_QUOTE = "expected every quoted field to end on its line, received one that does not."
-_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
 class _Lines(NamedTuple):
@@ -149,7 +146,7 @@ def read_columns(path: str) -> Iterator[pd.DataFrame]:
 
 def _csv_lines(path: str) -> Iterator[_Lines]:
     """Yields the lines of a CSV file as strings, without empty lines."""
-    header, (empty, lines) = _csv_header(path), _count_lines(path)
+    header, (empty, lines) = _csv_header(path), raw_lines.count_lines(path)
     malformed: list[pa_csv.InvalidRow] = []  # filled by the reader below
 
     def keep(row: pa_csv.InvalidRow) -> str:
@@ -162,13 +159,13 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         column_types={name: pa.string() for name in RECORD_COLUMNS},
     )
     read = pa_csv.ReadOptions(
-        use_threads=False, block_size=_CSV_BLOCK_BYTES, skip_rows=1, column_names=header
+        use_threads=False, block_size=raw_lines.BLOCK_BYTES, skip_rows=1, column_names=header
     )
     line, rows = 2, 1  # the header counts as a row
     wrong: set[int] = set()
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
-            for batch in pa_csv.open_csv(_as_utf8(stream), read, parse, convert):
+            for batch in pa_csv.open_csv(raw_lines.as_utf8(stream), read, parse, convert):
                 wrong.update(row.number for row in malformed)
                 rows += batch.num_rows + len(malformed)
                 numbers = _line_numbers(line, batch.num_rows, wrong)
@@ -181,7 +178,7 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
                 if malformed:
                     yield _malformed_lines(malformed, header)
                     malformed.clear()
-    except _ERRORS as error:
+    except raw_lines.ERRORS as error:
         place = f"{path}, after line {line - 1}"
         raise DataError(f"{place}: cannot be read as CSV ({error}).") from None
     if malformed:
@@ -191,72 +188,20 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         _raise_joined(path, lines, rows)
 
 
-def _as_utf8(stream: pa.NativeFile) -> pa.NativeFile:
-    """The stream, with bytes of another encoding replaced: Arrow cannot give back a bad line that has them."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def replaced(block: pa.Buffer) -> bytes:
-        text = block.to_pybytes()
-        if text.isascii() and not decoder.getstate()[0]:
-            return text
-        return decoder.decode(text, final=not text).encode()
-
-    return pa.TransformInputStream(stream, replaced)
-
-
 def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:
     """Raises a DataError that names the line with an open quoted field, though its quotes are even."""
     with pa.input_stream(files.local(path), compression="detect") as stream:
         for number, text in enumerate(io.BufferedReader(stream), 1):
             if ends_in_quotes(text.rstrip(b"\r\n")):
-                raise DataError(f"{path}, line {number}: {_OPEN_QUOTE}")
+                raise DataError(f"{path}, line {number}: {raw_lines.OPEN_QUOTE}")
     raise DataError(f"{path}: expected one row per line, received {lines:,} lines, {rows:,} rows.")
-
-
-def _count_lines(path: str) -> tuple[np.ndarray, int]:
-    """The numbers of the empty lines of a CSV file, int64 `[k]`, and its number of lines.
-
-    Raises:
-      DataError: a quoted field continues past the end of a line. A parser would read all lines up to the next
-        quote as one field, and no field of a flow record needs line breaks.
-    """
-    try:
-        return _scan_lines(path)
-    except _ERRORS as error:
-        raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
-
-
-def _scan_lines(path: str) -> tuple[np.ndarray, int]:
-    empty, line, open_quote, last = [], 1, 0, 10
-    returns, end = 0, b"\n"  # number of line ends that are a lone carriage return
-    with pa.input_stream(files.local(path), compression="detect") as stream:
-        while block := stream.read(_CSV_BLOCK_BYTES):
-            data = np.frombuffer(block, np.uint8)
-            breaks = np.flatnonzero(data == 10)
-            if open_quote or b'"' in block:
-                quotes = (np.cumsum(data == 34) + open_quote) % 2
-                odd = np.flatnonzero(quotes[breaks])
-                if len(odd):
-                    raise DataError(f"{path}, line {line + odd[0]}: {_OPEN_QUOTE}")
-                open_quote = int(quotes[-1])
-            returns += block.count(b"\r") - (end + block).count(b"\r\n")
-            end = block[-1:]
-            text = data[data != 13] if b"\r" in block else data
-            ends = np.flatnonzero(text == 10)
-            before = np.concatenate([[last], text])[ends]  # the byte before each line end
-            empty.append(line + np.flatnonzero(before == 10))
-            line, last = line + len(breaks), text[-1] if len(text) else last
-    if open_quote:
-        raise DataError(f"{path}, line {line}: {_OPEN_QUOTE}")
-    lines = line - 1 + returns + (end not in (b"\n", b"\r"))
-    return np.concatenate(empty) if empty else np.empty(0, np.int64), lines
 
 
 def _csv_header(path: str) -> list[str]:
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
             first = stream.read(_HEADER_BYTES).split(b"\n")[0].decode("utf-8-sig")
-    except _ERRORS as error:
+    except raw_lines.ERRORS as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
     names = next(csv.reader([first.strip()]), [])
     if is_libcity(path):

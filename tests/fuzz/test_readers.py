@@ -25,7 +25,7 @@ from crowdflow.ingest.inspection.report import inspect
 from crowdflow.schema.errors import CrowdFlowError
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
-EXAMPLES = 200 if SECONDS else 25
+EXAMPLES = 200 if SECONDS else 8
 # What often goes wrong in a text, beside single characters.
 PIECES = [
     "",

@@ -170,7 +170,7 @@ def test_side_files_must_be_there_and_of_their_form(tmp_path, city, weather_file
 
 
 def test_lines_are_numbered_as_an_editor_does(tmp_path, city, csv_file, monkeypatch):
-    monkeypatch.setattr("crowdflow.ingest.records.table_reader._CSV_BLOCK_BYTES", 2000)
+    monkeypatch.setattr("crowdflow.ingest.records.raw_lines.BLOCK_BYTES", 2000)
     lines = city.table()
     lines[100] += ",9"  # line 102
     lines[200] = ""  # an empty line is no record

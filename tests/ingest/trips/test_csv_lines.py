@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdflow.config import Config
-from crowdflow.ingest.records import table_reader
+from crowdflow.ingest.records import raw_lines
 from crowdflow.schema.errors import DataError
 
 ROW = "2024-01-01 00:00,0,{col},1,2"
@@ -55,8 +55,8 @@ def test_empty_lines_are_found_whatever_the_blocks(tmp_path_factory, lines, end,
     path = tmp_path_factory.mktemp("lines") / "lines.csv"
     path.write_bytes(end.join(lines).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_reader, "_CSV_BLOCK_BYTES", block)
-        found, count = table_reader._count_lines(str(path))
+        patch.setattr(raw_lines, "BLOCK_BYTES", block)
+        found, count = raw_lines.count_lines(str(path))
     ended = end.join(lines).split(end)[:-1]  # the last has no end
     np.testing.assert_array_equal(found, [n for n, line in enumerate(ended, 1) if not line])
     assert count == len(path.read_bytes().splitlines())

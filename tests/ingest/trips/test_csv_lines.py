@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdflow.config import Config
-from crowdflow.ingest.records import raw_lines
+from crowdflow.ingest.records import raw_lines, table_reader
 from crowdflow.schema.errors import DataError
 
 ROW = "2024-01-01 00:00,0,{col},1,2"

@@ -54,10 +54,11 @@ def propose(paths: Sequence[str], given: Mapping[str, Any]) -> list[Choice]:
         return Config().replace({choice.name: choice.value for choice in choices})
 
     config = add(_of_files(paths, add([])))
-    maps = read_history(paths, config).frames.maps
-    config = add([*_of_volume(maps, config), *_of_calendar(config)])
-    starts = read_history(paths, config).frames.starts
-    add([*_of_length(starts, config), *_of_preset()])
+    frames, minutes = read_history(paths, config).frames, config.intervals.minutes
+    config = add([*_of_volume(frames.maps, config), *_of_calendar(config)])
+    if config.intervals.minutes != minutes:
+        frames = read_history(paths, config).frames
+    add([*_of_length(frames.starts, config), *_of_preset()])
     return choices
 
 

@@ -1,7 +1,6 @@
 """The `crowdflow` command, as a user meets it before anything runs."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,9 @@ from crowdflow.ingest.sources import inspect_sources
 from crowdflow.pipeline.cli import main
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
-COMMANDS = ("run", "ingest", "simulate", "grid", "compile", "submit", "presets", "clean")
-HEAVY = ("tensorflow", "tfx", "keras", "apache_beam", "pandas", "h5py", "kfp")
+COMMANDS = tuple(main.commands)
+HEAVY = """tensorflow tfx keras apache_beam pandas pyarrow h5py scipy matplotlib h3 tzfpy pytz
+    kfp grpc requests""".split()
 
 
 @pytest.fixture
@@ -47,24 +47,21 @@ def refused(crowdflow):
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_teaches_within_a_second_of_processor_time(crowdflow, command):
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = crowdflow(*command.split(), "--help")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert done.returncode == 0
-    assert 0 < min(seconds) < 1  # whatever else runs on the machine
+def test_help_teaches(crowdflow, command):
+    done = crowdflow(*command.split(), "--help")
+    assert done.returncode == 0
     assert "  crowdflow " in done.stdout  # an example, on a line of its own
     for name in COMMANDS if not command else ():
         assert f"\n  {name} " in done.stdout
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["presets"], ["presets", "--fields"]], ids=" ".join
+    "arguments",
+    [["--help"], *([name, "--help"] for name in COMMANDS), ["presets"], ["presets", "--fields"]],
+    ids=" ".join,
 )
 def test_small_commands_import_nothing_heavy(arguments):
+    """The interpreter and NumPy: a tenth of the time that TensorFlow takes to import."""
     script = (
         "import sys\n"
         "from crowdflow.pipeline.cli import main\n"

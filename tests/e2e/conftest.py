@@ -1,4 +1,4 @@
-"""Whole runs of the installed command on a tiny simulated city, each in a process of its own."""
+"""Whole runs of the command on a tiny simulated city, each in a process of its own."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from worlds import warm
 
 from crowdflow.simulation.city import CitySpec, simulate
 from crowdflow.simulation.files import write_city
@@ -103,7 +104,7 @@ class Run:
 class Started:
     """A run that goes on; leaving the `with` block leaves no process behind."""
 
-    def __init__(self, process: subprocess.Popen, root: Path):
+    def __init__(self, process: subprocess.Popen | warm.Process, root: Path):
         self.process, self.root = process, root
 
     def __enter__(self) -> "Started":
@@ -169,14 +170,16 @@ class Crowdflow:
 
     Args:
       data: input files.
-      command: what starts it.
+      command: what starts it from nothing; None forks it from a process that has imported TensorFlow.
       environment: more variables for it.
     """
 
     nodes, settings, secret = NODES, SETTINGS, SECRET
 
-    def __init__(self, data: Sequence[Path], command: Sequence[str] = COMMAND, **environment: str):
-        self.data, self.command = list(data), list(command)
+    def __init__(
+        self, data: Sequence[Path], command: Sequence[str] | None = None, **environment: str
+    ):
+        self.data, self.command = list(data), command
         self._environment = {**os.environ, **environment}
         # Where JAX is installed TensorFlow imports it, and it sets this in the tests' own process.
         self._environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
@@ -192,13 +195,18 @@ class Crowdflow:
         changed = {name.replace("__", "."): value for name, value in settings.items()}
         sets = [f"--set={name}={_text(v)}" for name, v in {**SETTINGS, **changed}.items()]
         paths = [f"--data={path}" for path in (self.data if data is None else data)]
+        arguments = ["run", f"--root={root}", *paths, *sets, *more]
+        out, environment = root.with_suffix(".out"), self._environment
         root.parent.mkdir(parents=True, exist_ok=True)
-        with root.with_suffix(".out").open("w") as out:
+        if self.command is None:
+            module = "crowdflow.pipeline.cli.__main__"
+            return Started(warm.Process(module, arguments, out, environment, root.parent), root)
+        with out.open("w") as file:
             process = subprocess.Popen(
-                [*self.command, "run", f"--root={root}", *paths, *sets, *more],
-                stdout=out,
+                [*self.command, *arguments],
+                stdout=file,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=environment,
                 cwd=root.parent,
                 start_new_session=True,  # so that a kill takes all of its processes
             )
@@ -211,7 +219,7 @@ class Crowdflow:
         with self.start(root, **options) as run:
             yield run, Log(run, earlier)
 
-    def called_by(self, command: Sequence[str], **environment: str) -> "Crowdflow":
+    def called_by(self, command: Sequence[str] | None, **environment: str) -> "Crowdflow":
         """The same, started by another command line."""
         return Crowdflow(self.data, command, **environment)
 
@@ -251,7 +259,7 @@ def crowdflow(city, side_files) -> Crowdflow:
 def contested(crowdflow, tmp_path_factory) -> tuple[Run, subprocess.CompletedProcess]:
     """A first run, and what another command met that wanted the same root meanwhile."""
     root = tmp_path_factory.mktemp("first") / "root"
-    with crowdflow.start(root) as run:
+    with crowdflow.called_by(COMMAND).start(root) as run:
         lock = root / ".lock"
         run.wait_for(lambda: lock.exists() and lock.read_text() == str(run.process.pid))
         command = [*COMMAND, "run", f"--root={root}"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kfp_local import Cluster, Run, StepFailed
+from worlds import warm
 
 from crowdflow.config import presets
 from crowdflow.pipeline.kubeflow.compiling import compile_to
@@ -31,7 +32,7 @@ class Kubeflow:
             "paths.data": [str(flows)],
         }
         compile_to(presets.load("tiny-city").replace({**settings, **places}), self.yaml)
-        self.cluster = Cluster(folder / "cluster", ROOT_VARIABLE)
+        self.cluster = Cluster(folder / "cluster", ROOT_VARIABLE, start=warm.start)
 
     def run(self, **options: Any) -> Run:
         return self.cluster.run(self.yaml, **options)

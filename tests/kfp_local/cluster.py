@@ -44,6 +44,7 @@ class Cluster:
       root_variable: of the environment; it tells a container where `/gcs`, `/s3` and `/minio` are, which an image
         finds at its root.
       root: the pipeline root, an address.
+      start: starts a container's process, as `kfp_local.launcher.start_process`.
       **environment: more variables of the containers.
     """
 
@@ -52,6 +53,7 @@ class Cluster:
         folder: Path,
         root_variable: str,
         root: str = "s3://mlpipeline/v2/artifacts",
+        start: Callable = launcher.start_process,
         **environment: str,
     ):
         self.folder, self.root, self._root_variable = folder, root, root_variable
@@ -59,6 +61,7 @@ class Cluster:
         self.store = ObjectStore(folder / "objects")
         self.metadata = Metadata(folder / "metadata.json")
         self._environment = launcher.python_first() | environment
+        self._start = start
 
     def run(
         self,
@@ -116,8 +119,9 @@ class Cluster:
             outputs, state = hit["outputs"], CACHED
         else:
             code, made = launcher.launch(
-                task, given, self.store, folder, self._environment, self._root_variable, follow
-            )
+                task, given, self.store, folder, self._environment, self._root_variable, follow,
+                self._start,
+            )  # fmt: skip
             if code:
                 log = self.store.path(made[driver.LOGS]["uri"]).read_text(errors="replace")
                 raise StepFailed(task.name, code, log)

@@ -16,6 +16,16 @@ from kfp_local.store import ObjectStore, local_path
 _PLACEHOLDER = re.compile(r"\{\{\$(?P<path>[^}]*)\}\}")
 
 
+def start_process(
+    command: list[str], cwd: Path, env: dict[str, str], log: Path
+) -> subprocess.Popen:
+    """Starts a container's command in a session of its own; the log takes its output and errors."""
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
 def launch(
     task: Task,
     given: dict[str, Any],
@@ -24,6 +34,7 @@ def launch(
     environment: dict[str, str],
     root_variable: str,
     follow: Callable[[str, subprocess.Popen, Path], None],
+    start: Callable[[list[str], Path, dict[str, str], Path], subprocess.Popen],
 ) -> tuple[int, dict[str, dict[str, Any]]]:
     """Runs a step.
 
@@ -35,6 +46,7 @@ def launch(
       environment: of the process.
       root_variable: tells the process where its root is, since a process cannot have one of its own.
       follow: called with the task's name, the process and its log as soon as it runs.
+      start: as `start_process`.
 
     Returns:
       The exit code, and each output as the step left it, with its properties.
@@ -54,22 +66,14 @@ def launch(
     ]
     work = folder / "work"
     work.mkdir()
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            cwd=work,
-            env=environment | {root_variable: str(root)},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            follow(task.name, process, log)
-            code = process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-                process.wait()
+    process = start(command, work, environment | {root_variable: str(root)}, log)
+    try:
+        follow(task.name, process, log)
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+            process.wait()
     _apply_changes(made, output_file)
     for name, artifact in made.items():
         if code == 0 or name == LOGS:

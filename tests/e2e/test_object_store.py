@@ -82,6 +82,7 @@ def test_every_step_on_kubeflow_without_a_volume(crowdflow, s3, data, bucket, tm
         }
     )
     compile_to(config, tmp_path / "pipeline.yaml")
+    # Each step starts from nothing here, as in a container.
     cluster = Cluster(tmp_path / "cluster", ROOT_VARIABLE, **s3)
     run = cluster.run(tmp_path / "pipeline.yaml", data=data)
     assert set(run.states.values()) == {"executed"}

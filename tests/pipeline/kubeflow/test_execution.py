@@ -7,6 +7,7 @@ import json
 
 import pytest
 from kfp_local import Cluster
+from worlds import warm
 
 from crowdflow.config import presets
 from crowdflow.pipeline.kubeflow.compiling import compile_to
@@ -40,7 +41,7 @@ def test_every_step_runs_and_a_parameter_shows(tmp_path):
         }
     )
     compile_to(config, tmp_path / "pipeline.yaml")
-    cluster = Cluster(tmp_path / "cluster", ROOT_VARIABLE)
+    cluster = Cluster(tmp_path / "cluster", ROOT_VARIABLE, start=warm.start)
     run = cluster.run(
         tmp_path / "pipeline.yaml",
         data=str(volume / "flows"),

@@ -5,7 +5,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdflow.schema.errors import CrowdFlowError, DiskFullError
@@ -42,7 +42,7 @@ def full_disk(error: BaseException, *folders: str | os.PathLike) -> DiskFullErro
     local = [str(folder) for folder in folders if not is_address(str(folder))]
     local.append(tempfile.gettempdir())
     named = [folder for folder in local if any(folder in line for line in lines)]
-    folder = max(named, key=len) if named else min(local, key=_free_bytes)
+    folder = max(named, key=len) if named else _on_the_fullest_disk(local)
     return DiskFullError(f"{folder}: its disk is full. Make room, then repeat the command.")
 
 
@@ -57,6 +57,12 @@ def _is_full(text: str) -> bool:
     return any(words in text for words in _WORDS)
 
 
-def _free_bytes(folder: str) -> int:
-    existing = next(p for p in [Path(folder), *Path(folder).absolute().parents] if p.exists())
-    return shutil.disk_usage(existing).free
+def _on_the_fullest_disk(folders: Sequence[str]) -> str:
+    """The first of the folders on the disk with the least room, which is measured once for each disk."""
+    disks: dict[int, tuple[int, str]] = {}
+    for folder in folders:
+        existing = next(p for p in [Path(folder), *Path(folder).absolute().parents] if p.exists())
+        device = existing.stat().st_dev
+        if device not in disks:
+            disks[device] = shutil.disk_usage(existing).free, folder
+    return min(disks.values())[1]

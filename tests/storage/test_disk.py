@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sqlite3
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,18 @@ def test_the_inner_of_two_folders_is_named_where_the_error_names_it():
     assert str(disk.full_disk(error, "/proc/root", "/proc/root/serving")).startswith(
         "/proc/root/serving: "
     )
+
+
+def test_the_first_of_two_folders_on_one_disk_is_named_while_others_write_to_it(
+    tmp_path, monkeypatch
+):
+    left = iter(range(1000, 0, -100))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: SimpleNamespace(total=1000, free=next(left))
+    )
+    error = OSError(errno.ENOSPC, "No space left on device")
+    folders = [tmp_path / "root", tmp_path / "root" / "serving"]
+    assert str(disk.full_disk(error, *folders)).startswith(f"{folders[0]}: its disk is full")
 
 
 @pytest.mark.parametrize(

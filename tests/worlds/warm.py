@@ -105,9 +105,8 @@ def _run(ready, module: str, arguments: list[str], out: str, env: dict[str, str]
     os.environ.update(env)
     os.chdir(cwd)
     random.seed()
-    logging.getLogger(
-        "tensorflow"
-    ).handlers.clear()  # it has none where logs have a handler before it is there
+    for logger in (logging.getLogger(), logging.getLogger("tensorflow")):
+        logger.handlers.clear()  # they got them at an import; a command sets up its own before
     ready.send(None)
     ready.close()
     sys.argv = [module, *arguments]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,7 @@ def sources(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def from_sources(second, crowdflow, sources):
     """The command on those sources. It depends on `second`: the first run's root is changed from here on."""
-    command = [sys.executable, "-m", "crowdflow.pipeline.cli"]
-    return crowdflow.called_by(command, PYTHONPATH=str(sources.parent))
+    return crowdflow.called_by(None, PYTHONPATH=str(sources.parent))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Parquet files, opened so that none of them can run code."""
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,3 +48,37 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
             f"{path}: expected columns of plain types. Received a pickled Python type in the schema, which could "
             "run code; it was not opened. Write the file again without extension types."
         ) from None
+
+
+def batches(
+    file: pq.ParquetFile,
+    rows: int,
+    columns: Sequence[str],
+    groups: Optional[Sequence[int]] = None,
+) -> Iterator[pa.RecordBatch]:
+    """Reads some columns batch by batch, within `open_parquet`.
+
+    Every column is read by itself: where a damaged file has one that is shorter than the others, pyarrow would
+    read past its end and take the process down.
+
+    Args:
+      file: the open file.
+      rows: most rows of a batch.
+      columns: names, in the order of the batches.
+      groups: row groups; None is all of them.
+
+    Raises:
+      ArrowException: the file cannot be read, or a column has not as many rows as the file says.
+    """
+    groups = range(file.num_row_groups) if groups is None else groups
+    expected = sum(file.metadata.row_group(group).num_rows for group in groups)
+    readers = [file.iter_batches(rows, list(groups), [column]) for column in columns]
+    found = 0
+    for parts in itertools.zip_longest(*readers):
+        lengths = {part.num_rows if part else 0 for part in parts}
+        if len(lengths) > 1:
+            raise pa.ArrowInvalid(f"columns of different lengths after row {found}")
+        yield pa.RecordBatch.from_arrays([part.column(0) for part in parts], list(columns))
+        found += lengths.pop()
+    if found != expected:
+        raise pa.ArrowInvalid(f"{found} rows in place of {expected}")

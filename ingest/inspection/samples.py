@@ -6,7 +6,7 @@ import itertools
 from typing import Optional
 
 from crowdflow.ingest.archives import clear_errors
-from crowdflow.ingest.parquet import open_parquet
+from crowdflow.ingest.parquet import batches, open_parquet
 from crowdflow.ingest.trips import trip_files
 from crowdflow.ingest.trips.trip_files import Head
 from crowdflow.ingest.trips.trip_lines import delimiter_of
@@ -32,7 +32,7 @@ def first_values(
     """
     if path.lower().endswith(".parquet"):
         with open_parquet(path) as file:
-            batch = next(file.iter_batches(_ROWS), None)
+            batch = next(batches(file, _ROWS, file.schema_arrow.names), None)
             if batch is None:
                 return [(name, []) for name in file.schema_arrow.names]
             columns = zip(batch.schema.names, (column.to_pylist() for column in batch.columns))

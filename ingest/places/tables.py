@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crowdflow.config import Config
-from crowdflow.ingest.parquet import open_parquet
+from crowdflow.ingest.parquet import batches, open_parquet
 from crowdflow.ingest.places.columns import find_columns
 from crowdflow.ingest.places.ids import canonical
 from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_columns
@@ -17,7 +17,7 @@ from crowdflow.ingest.places.places import PlaceTable
 from crowdflow.ingest.trips.trip_lines import delimiter_of
 from crowdflow.schema.errors import DataError
 
-_MOST_ROWS = 200_000
+_MOST_ROWS, _BATCH_ROWS = 200_000, 10_000
 
 
 def table_of(
@@ -72,7 +72,11 @@ def read_columns(name: str, path: str, text: Optional[bytes]) -> Mapping[str, Se
         return json_columns(name, text)
     if name.lower().endswith(".parquet"):
         with open_parquet(path) as file:
-            return file.read().to_pydict()
+            found = {column: [] for column in file.schema_arrow.names}
+            for batch in batches(file, _BATCH_ROWS, list(found)):
+                for column, values in zip(found, batch.columns):
+                    found[column] += values.to_pylist()
+            return found
     first = text.split(b"\n", 1)[0].decode("utf-8", "replace")
     try:
         table = pd.read_csv(

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
 from crowdflow.ingest import tally as tallies
-from crowdflow.ingest.parquet import open_parquet, valid_text
+from crowdflow.ingest.parquet import batches, open_parquet, valid_text
 from crowdflow.ingest.records import raw_lines
 from crowdflow.ingest.records.records import Block
 from crowdflow.ingest.records.table_rows import parse_rows
@@ -121,7 +121,7 @@ def read_parquet(
     with open_parquet(path) as file:
         row = sum(file.metadata.row_group(group).num_rows for group in range(begin))
         groups = list(range(begin, end))
-        for batch in file.iter_batches(_PARQUET_BATCH_ROWS, groups, list(RECORD_COLUMNS)):
+        for batch in batches(file, _PARQUET_BATCH_ROWS, RECORD_COLUMNS, groups):
             rows = np.arange(row, row + batch.num_rows)
             columns = [valid_text(column) for column in batch.columns]
             batch = pa.RecordBatch.from_arrays(columns, batch.schema.names)
@@ -137,7 +137,7 @@ def read_columns(path: str) -> Iterator[pd.DataFrame]:
     """
     if path.lower().endswith(".parquet"):
         with open_parquet(path) as file:
-            for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=list(RECORD_COLUMNS)):
+            for batch in batches(file, _PARQUET_BATCH_ROWS, RECORD_COLUMNS):
                 yield batch.to_pandas()
     else:
         for lines in _csv_lines(path):

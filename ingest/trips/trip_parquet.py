@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from crowdflow.config import Config
-from crowdflow.ingest.parquet import open_parquet, valid_text
+from crowdflow.ingest.parquet import batches, open_parquet, valid_text
 from crowdflow.ingest.trips.trip_layouts import (
     DATES,
     DURATION,
@@ -60,7 +60,7 @@ def read_parquet(
         layout = require_layout(path, names, config)
         wanted = [names[place] for place in layout.columns]
         first, none = 0, np.zeros(0, np.int64)
-        for batch in file.iter_batches(batch_rows, [unit], sorted(set(wanted))):
+        for batch in batches(file, batch_rows, sorted(set(wanted)), [unit]):
             places = map(batch.schema.get_field_index, wanted)
             columns = [valid_text(batch.column(place)) for place in places]
             numbers = np.arange(first, first + batch.num_rows)

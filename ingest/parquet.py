@@ -64,7 +64,7 @@ def batches(
     Args:
       file: the open file.
       rows: most rows of a batch.
-      columns: names, in the order of the batches.
+      columns: distinct names, in the order of the batches; one that the file has twice comes twice.
       groups: row groups; None is all of them.
 
     Raises:
@@ -78,7 +78,8 @@ def batches(
         lengths = {part.num_rows if part else 0 for part in parts}
         if len(lengths) > 1:
             raise pa.ArrowInvalid(f"columns of different lengths after row {found}")
-        yield pa.RecordBatch.from_arrays([part.column(0) for part in parts], list(columns))
+        names = [name for part in parts for name in part.schema.names]
+        yield pa.RecordBatch.from_arrays([a for part in parts for a in part.columns], names)
         found += lengths.pop()
     if found != expected:
         raise pa.ArrowInvalid(f"{found} rows in place of {expected}")

@@ -32,7 +32,7 @@ def first_values(
     """
     if path.lower().endswith(".parquet"):
         with open_parquet(path) as file:
-            batch = next(batches(file, _ROWS, file.schema_arrow.names), None)
+            batch = next(batches(file, _ROWS, list(dict.fromkeys(file.schema_arrow.names))), None)
             if batch is None:
                 return [(name, []) for name in file.schema_arrow.names]
             columns = zip(batch.schema.names, (column.to_pylist() for column in batch.columns))

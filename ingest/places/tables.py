@@ -74,7 +74,7 @@ def read_columns(name: str, path: str, text: Optional[bytes]) -> Mapping[str, Se
         with open_parquet(path) as file:
             found = {column: [] for column in file.schema_arrow.names}
             for batch in batches(file, _BATCH_ROWS, list(found)):
-                for column, values in zip(found, batch.columns):
+                for column, values in dict(zip(batch.schema.names, batch.columns)).items():
                     found[column] += values.to_pylist()
             return found
     first = text.split(b"\n", 1)[0].decode("utf-8", "replace")

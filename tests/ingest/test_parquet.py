@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdflow.config import Config
+from crowdflow.ingest.inspection.samples import first_values
 from crowdflow.ingest.parquet import batches, open_parquet
 from crowdflow.ingest.sources import inspect_sources
 from crowdflow.schema.errors import DataError
@@ -46,3 +47,10 @@ def test_fewer_rows_than_the_file_says(tmp_path):
     with pytest.raises(DataError, match="29 rows in place of 40"):
         with open_parquet(str(path)) as file:
             list(batches(file, 1000, ["id"]))
+
+
+def test_both_columns_of_one_name_are_shown(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table([pa.array([1, 2]), pa.array([3, 4]), pa.array([5, 6])], names=["a", "b", "a"])
+    pq.write_table(table, path)
+    assert first_values(str(path)) == [("a", ["1", "2"]), ("a", ["5", "6"]), ("b", ["3", "4"])]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from kfp_local.launcher import start_process
 from worlds import warm
 
 from crowdflow.simulation.city import CitySpec, simulate
@@ -200,16 +201,10 @@ class Crowdflow:
         root.parent.mkdir(parents=True, exist_ok=True)
         if self.command is None:
             module = "crowdflow.pipeline.cli.__main__"
-            return Started(warm.Process(module, arguments, out, environment, root.parent), root)
-        with out.open("w") as file:
-            process = subprocess.Popen(
-                [*self.command, *arguments],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=root.parent,
-                start_new_session=True,  # so that a kill takes all of its processes
-            )
+            process = warm.Process(module, arguments, out, environment, root.parent)
+        else:
+            command = [*self.command, *arguments]
+            process = start_process(command, root.parent, environment, out)
         return Started(process, root)
 
     @contextlib.contextmanager

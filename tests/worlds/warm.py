@@ -13,7 +13,9 @@ import runpy
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
 # Libraries alone: our own code is imported by each process, from where its environment says.
 _IMPORTED = ["tfx.v1", "tfx.orchestration.local.local_dag_runner", "tensorflow_model_analysis"]
@@ -69,18 +71,11 @@ def start(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path) 
 @functools.cache
 def _context() -> multiprocessing.context.BaseContext:
     """Starts the process that the others are forked from, which then imports."""
-    from multiprocessing import forkserver
-
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
-    before = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # as a run sets it, before TensorFlow reads it
-    try:
+    # As a run sets it, before TensorFlow reads it.
+    with mock.patch.dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"):
         forkserver.ensure_running()
-    finally:
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
-        if before is not None:
-            os.environ["TF_CPP_MIN_LOG_LEVEL"] = before
     return context
 
 

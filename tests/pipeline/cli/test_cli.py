@@ -15,7 +15,7 @@ from crowdflow.pipeline.cli import main
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
 COMMANDS = tuple(main.commands)
-HEAVY = """tensorflow tfx keras apache_beam pandas pyarrow h5py scipy matplotlib h3 tzfpy pytz
+HEAVY = """tensorflow tfx keras apache_beam pandas pyarrow h5py scipy matplotlib tzfpy pytz
     kfp grpc requests""".split()
 
 

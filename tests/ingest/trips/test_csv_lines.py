@@ -1,5 +1,7 @@
 """Lines of a CSV file: open quotes, empty lines and empty fields."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from crowdflow.config import Config
 from crowdflow.ingest.records import raw_lines, table_reader
+from crowdflow.ingest.trips.trip_layouts import find_layout
+from crowdflow.ingest.trips.trip_lines import LineForm, parse_lines
 from crowdflow.schema.errors import DataError
 
 ROW = "2024-01-01 00:00,0,{col},1,2"
@@ -60,3 +64,13 @@ def test_empty_lines_are_found_whatever_the_blocks(tmp_path_factory, lines, end,
     ended = end.join(lines).split(end)[:-1]  # the last has no end
     np.testing.assert_array_equal(found, [n for n, line in enumerate(ended, 1) if not line])
     assert count == len(path.read_bytes().splitlines())
+
+
+def test_a_block_of_trips_is_parsed_without_a_walk_over_all_objects(monkeypatch):
+    names = ["ride_id", "started_at", "ended_at", "start_lat", "start_lng", "end_lat", "end_lng"]
+    line = b"a,2024-01-01 00:00:00,2024-01-01 00:10:00,40.7,-74.0,40.7,-74.0\n"
+    walks = []
+    monkeypatch.setattr(gc, "get_referrers", lambda *of: walks.append(of) or [])
+    rows = parse_lines(line * 3, LineForm(len(names), find_layout(names, Config())), 2)
+    assert rows.numbers.tolist() == [2, 3, 4]
+    assert walks == []

@@ -15,6 +15,9 @@ from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.storage import files
 
+# What h5py raises of a damaged file: KeyError of an object's header, TypeError and ValueError of a data set's type.
+_DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+
 
 @contextlib.contextmanager
 def open_hdf5(path: str) -> Iterator[h5py.File]:
@@ -28,11 +31,7 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
             yield file
     except CrowdFlowError:  # a store that does not answer, say
         raise
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-    ) as error:  # KeyError: an object whose header is damaged
+    except _DAMAGED as error:
         raise DataError(
             f"{path}: expected a whole HDF5 file, but it cannot be read ({error})."
         ) from None

@@ -1,6 +1,7 @@
 """The lines of a CSV file of records before they are parsed: how many there are, and as UTF-8."""
 
 import codecs
+import csv
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from crowdflow.storage import files
 
 BLOCK_BYTES = 8 << 20
 OPEN_QUOTE = "expected every quoted field to end on its line, received one that does not."
-ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
+ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error)
 
 
 def as_utf8(stream: pa.NativeFile) -> pa.NativeFile:

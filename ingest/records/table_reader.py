@@ -201,9 +201,9 @@ def _csv_header(path: str) -> list[str]:
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
             first = stream.read(_HEADER_BYTES).split(b"\n")[0].decode("utf-8-sig")
+            names = next(csv.reader([first.strip()]), [])
     except raw_lines.ERRORS as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}).") from None
-    names = next(csv.reader([first.strip()]), [])
     if is_libcity(path):
         names = [_LIBCITY.get(name, name) for name in names]
     _require_columns(path, names)

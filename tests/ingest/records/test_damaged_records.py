@@ -45,3 +45,24 @@ def test_a_type_of_hdf5_that_numpy_does_not_have(tmp_path):
         np.issubdtype(file["WindSpeed"].dtype, np.number)  # the file shows the fault
     with pytest.raises(DataError, match="data set WindSpeed: expected numbers, received Insuff"):
         read_meteorology([str(path)], 60, None)
+
+
+def test_an_encoding_of_texts_that_hdf5_does_not_have(tmp_path):
+    path, content = tmp_path / "flows.h5", KINDS["flows.h5"].content
+    slots = b"\x13\x00\x00\x00\x0a\x00\x00\x00"  # the type of `date`: texts of 10 bytes
+    assert content.count(slots) == 1
+    path.write_bytes(content.replace(slots, slots[:1] + b"\x40" + slots[2:]))
+    with h5py.File(path) as file, pytest.raises(TypeError):
+        file["date"][:]  # the file shows the fault
+    with pytest.raises(DataError, match="flows.h5: expected a whole HDF5 file, but it cannot be"):
+        read_history([str(path)], CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", RECORDS), ("a.grid", GRID)], ids=["csv", "grid"]
+)
+def test_a_header_with_a_nul(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text.replace("flow", "fl\0w", 1))
+    with pytest.raises(DataError, match=f"{name}: (cannot be read as CSV|expected the columns)"):
+        read_history([str(path)], CONFIG)

@@ -15,7 +15,7 @@ from crowdflow.schema.errors import CrowdFlowError, DataError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.storage import files
 
-# What h5py raises of a damaged file: KeyError of an object's header, TypeError and ValueError of a data set's type.
+# What h5py raises of a damaged file: KeyError of an object's header, TypeError and ValueError of a type.
 _DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 

@@ -49,9 +49,9 @@ def test_a_type_of_hdf5_that_numpy_does_not_have(tmp_path):
 
 def test_an_encoding_of_texts_that_hdf5_does_not_have(tmp_path):
     path, content = tmp_path / "flows.h5", KINDS["flows.h5"].content
-    slots = b"\x13\x00\x00\x00\x0a\x00\x00\x00"  # the type of `date`: texts of 10 bytes
+    slots = b"\x13\x01\x00\x00\x0a\x00\x00\x00"  # the type of `date`: texts of 10 bytes
     assert content.count(slots) == 1
-    path.write_bytes(content.replace(slots, slots[:1] + b"\x40" + slots[2:]))
+    path.write_bytes(content.replace(slots, slots[:1] + b"\x41" + slots[2:]))
     with h5py.File(path) as file, pytest.raises(TypeError):
         file["date"][:]  # the file shows the fault
     with pytest.raises(DataError, match="flows.h5: expected a whole HDF5 file, but it cannot be"):

@@ -166,8 +166,12 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
     try:
         with pa.input_stream(files.local(path), compression="detect") as stream:
             for batch in pa_csv.open_csv(raw_lines.as_utf8(stream), read, parse, convert):
-                wrong.update(row.number for row in malformed)
-                rows += batch.num_rows + len(malformed)
+                skipped = malformed[
+                    :
+                ]  # of this batch and maybe of later ones, which Arrow reads meanwhile
+                del malformed[: len(skipped)]
+                wrong.update(row.number for row in skipped)
+                rows += batch.num_rows + len(skipped)
                 numbers = _line_numbers(line, batch.num_rows, wrong)
                 line = int(numbers[-1]) + 1 if len(numbers) else line
                 filled = ~np.isin(numbers, empty)
@@ -175,9 +179,8 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
                     batch = _local(batch)
                 if filled.any():
                     yield _Lines(batch.filter(pa.array(filled)), numbers[filled], False)
-                if malformed:
-                    yield _malformed_lines(malformed, header)
-                    malformed.clear()
+                if skipped:
+                    yield _malformed_lines(skipped, header)
     except raw_lines.ERRORS as error:
         place = f"{path}, after line {line - 1}"
         raise DataError(f"{place}: cannot be read as CSV ({error}).") from None

@@ -1,13 +1,17 @@
 """Bytes that are no text, and types that are no numbers, in files of records: rejects, or one message."""
 
+import time
+
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
 from worlds.good_files import GRID, KINDS, RECORDS
 
 from crowdflow.config import Config
 from crowdflow.ingest.covariates.weather_files import read_meteorology
 from crowdflow.ingest.history import read_history
+from crowdflow.ingest.records import raw_lines, table_reader
 from crowdflow.schema.errors import DataError
 
 CONFIG = Config().replace({"grid.rows": 2, "grid.cols": 2, "ingest.max_reject_share": 1.0})
@@ -66,3 +70,25 @@ def test_a_header_with_a_nul(tmp_path, name, text):
     path.write_text(text.replace("flow", "fl\0w", 1))
     with pytest.raises(DataError, match=f"{name}: (cannot be read as CSV|expected the columns)"):
         read_history([str(path)], CONFIG)
+
+
+def test_malformed_lines_that_are_read_meanwhile_are_counted(tmp_path, monkeypatch):
+    """Arrow reads the next block while one is handed on; both take their time here."""
+    monkeypatch.setattr(raw_lines, "BLOCK_BYTES", 4000)
+    as_utf8 = raw_lines.as_utf8
+
+    def slowly(stream):
+        return pa.TransformInputStream(
+            as_utf8(stream), lambda block: time.sleep(0.01) or block.to_pybytes()
+        )
+
+    monkeypatch.setattr(raw_lines, "as_utf8", slowly)
+    header, row = "interval_start,row,col,inflow,outflow", "2024-04-01 {:02}:00,0,0,1,2{}"
+    lines = [row.format(n % 24, ",9" if n % 50 == 7 else "") for n in range(2000)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    found = []
+    for _, tally in table_reader.read_csv(str(path), 0, 0, 1, CONFIG):
+        time.sleep(0.02)
+        found += [reject.row for reject in tally.rejects]
+    assert sorted(found) == [n + 2 for n in range(2000) if n % 50 == 7]

@@ -87,10 +87,12 @@ def create_pipeline(
         anomalies=validator.outputs["anomalies"],
         code_fingerprint=fingerprint("crowdflow.components.validation_gate.component"),
     )
+    holidays = holiday_dates(config.transform)
     window_gen = WindowGen(
         examples=frames,
         verdict=gate.outputs["verdict"],
         config=config.section("grid", "intervals", "ingest", "windows", "split"),
+        holidays=json.dumps(holidays),
         code_fingerprint=fingerprint("crowdflow.components.window_gen.executor"),
     )
     windows = window_gen.outputs["windows"]
@@ -104,7 +106,7 @@ def create_pipeline(
         disable_statistics=True,
         custom_config={
             "config": config.section("intervals", "ingest", "transform"),
-            "holidays": holiday_dates(config.transform),
+            "holidays": holidays,
             "code_fingerprint": fingerprint(preprocessing.__name__),
         },
     )

@@ -39,7 +39,13 @@ LAGS = (CLOSENESS, PERIOD, TREND, AVERAGE)
 
 # The naive forecasts of a window's target, float [h, H, W, 2] each.
 NAIVE_PREFIX = "naive_"
-NAIVE_FORECASTS = ("last_interval", "last_week", "historical_average")
+NAIVE_FORECASTS = (
+    "last_interval",
+    "last_week",
+    "historical_average",
+    "four_weeks",
+    "weeks_and_days",
+)
 
 # Used in the evaluation only.
 ACTIVE_CELLS = "active_cells"  # int64, number of cells with any flow before the window and before the test period

@@ -22,7 +22,14 @@ from crowdflow.components.flow_report.theme import LIGHT, color, style
 from crowdflow.schema.features import CHANNELS, NAIVE_FORECASTS
 from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64, weekday
 
-_DASHES = {"last_pushed": "-.", "historical_average": "--", "last_week": "-.", "last_interval": ":"}
+_DASHES = {
+    "last_pushed": "-.",
+    "weeks_and_days": (0, (5, 1, 1, 1, 1, 1)),
+    "four_weeks": (0, (3, 1)),
+    "historical_average": "--",
+    "last_week": "-.",
+    "last_interval": ":",
+}
 
 
 def figures(data: ReportData) -> dict[str, Figure]:

@@ -17,6 +17,8 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 LABELS = {
     "model": "Model",
     "last_pushed": "Last pushed model",
+    "weeks_and_days": "Last four weeks and seven days",
+    "four_weeks": "Last four weeks",
     "historical_average": "Historical average",
     "last_week": "Same time last week",
     "last_interval": "Last interval",

@@ -22,6 +22,8 @@ LIGHT = {
     "last-pushed": "#45a5dd",
     "historical-average": "#d98200",
     "last-week": "#00936b",
+    "four-weeks": "#7b6a00",
+    "weeks-and-days": "#8a4fc4",
     "last-interval": "#b85f95",
 }
 DARK = {
@@ -34,6 +36,8 @@ DARK = {
     "last-pushed": "#9fd4f5",
     "historical-average": "#f2b04a",
     "last-week": "#3fcf9f",
+    "four-weeks": "#cdbb4a",
+    "weeks-and-days": "#c39af0",
     "last-interval": "#e59cc6",
 }
 # Colours that only the page uses.

@@ -14,6 +14,7 @@ class WindowGenSpec(ComponentSpec):
 
     PARAMETERS = {
         "config": ExecutionParameter(type=str),
+        "holidays": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -38,6 +39,7 @@ class WindowGen(base_beam_component.BaseBeamComponent):
           examples=example_gen.outputs["examples"],
           verdict=gate.outputs["verdict"],
           config=config.section("grid", "intervals", "ingest", "windows", "split"),
+          holidays=json.dumps(holiday_dates(config.transform)),
           code_fingerprint=fingerprint("crowdflow.components.window_gen.executor"),
       )
       ```
@@ -51,6 +53,7 @@ class WindowGen(base_beam_component.BaseBeamComponent):
         examples: types.BaseChannel,
         verdict: types.BaseChannel,
         config: str,
+        holidays: str,
         code_fingerprint: str,
     ):
         """Constructs the component.
@@ -59,6 +62,7 @@ class WindowGen(base_beam_component.BaseBeamComponent):
           examples: frames, one split `all`.
           verdict: the validation gate's output: no window is made before the frames passed.
           config: JSON of the sections grid, intervals, ingest, windows and split.
+          holidays: JSON of the dates YYYY-MM-DD of `transform.holiday_country`'s table, for naive forecasts.
           code_fingerprint: of the executor's code; part of the cache key.
         """
         super().__init__(
@@ -66,6 +70,7 @@ class WindowGen(base_beam_component.BaseBeamComponent):
                 examples=examples,
                 verdict=verdict,
                 config=config,
+                holidays=holidays,
                 code_fingerprint=code_fingerprint,
                 windows=types.Channel(type=standard_artifacts.Examples),
                 counters=types.Channel(type=FlowCounters),

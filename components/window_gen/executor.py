@@ -43,6 +43,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = Config.from_sections(exec_properties["config"])
+        holidays = json.loads(exec_properties["holidays"])
         frames = artifact_utils.get_split_uri(input_dict["examples"], FRAMES_SPLIT)
         windows = artifact_utils.get_single_instance(output_dict["windows"])
         windows.split_names = artifact_utils.encode_split_names(list(pure.SPLITS))
@@ -51,7 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             results = (
                 pipeline
                 | "ReadFrames" >> beam.io.ReadFromTFRecord(io_utils.all_files_pattern(frames))
-                | "FramesToWindows" >> FramesToWindows(config)
+                | "FramesToWindows" >> FramesToWindows(config, holidays)
             )
             for split in pure.SPLITS:
                 results[split] | f"Write[{split}]" >> write_split.WriteSplit(

@@ -1,7 +1,7 @@
 """Frames to windows in Beam: one block per day, sent to every day whose windows need it."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -10,7 +10,13 @@ from crowdflow.components.tf_examples import decode_frames, encode_columns
 from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.flows.frames import FrameBlock, merge_blocks
-from crowdflow.flows.naive import expanding_averages, naive_sources
+from crowdflow.flows.naive import (
+    expanding_averages,
+    holiday_days,
+    naive_sources,
+    recent_means,
+    times_of_means,
+)
 from crowdflow.schema import features
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
@@ -64,10 +70,11 @@ def make_routes(starts: np.ndarray, config: Config) -> Routes:
     naive = naive_sources(starts, origins, config.windows.horizon, minutes)
     for day in _days(origins):
         mine = origins // MINUTES_PER_DAY == day
+        targets = origins[mine][:, None] + offsets[features.TARGET] * minutes
         needed = [origins[mine][:, None] + span] + [source[mine] for source in naive.values()]
+        needed.append(times_of_means(targets))
         for source in _days(np.concatenate([part.reshape(-1) for part in needed])):
             frames.setdefault(int(source), []).append(int(day))
-        targets = origins[mine][:, None] + offsets[features.TARGET] * minutes
         for source in _days(targets):
             averages.setdefault(int(source), []).append(int(day))
     return Routes(plan, starts, frames, averages)
@@ -88,7 +95,12 @@ def day_averages(blocks: Iterable[FrameBlock]) -> Iterator[tuple[int, FrameBlock
 
 
 def day_windows(
-    day: int, blocks: dict[str, list[FrameBlock]], routes: Routes, first: np.ndarray, config: Config
+    day: int,
+    blocks: dict[str, list[FrameBlock]],
+    routes: Routes,
+    first: np.ndarray,
+    config: Config,
+    holidays: np.ndarray,
 ) -> Iterator[tuple[str, list[bytes]]]:
     """All windows of one day, serialized, by split.
 
@@ -98,25 +110,29 @@ def day_windows(
       routes: the plan.
       first: when each cell first has any flow, int64 `[H, W]`.
       config: grid, intervals, windows and covariates.
+      holidays: those of the country's table, days since 1970-01-01; a holidays file's are in the frames.
     """
     minutes, horizon = config.intervals.minutes, config.windows.horizon
     frames = merge_blocks(blocks[_FRAMES])
+    if features.HOLIDAY in frames.covariates:
+        holidays = frames.starts[frames.covariates[features.HOLIDAY] == 1] // MINUTES_PER_DAY
     averages = merge_blocks(blocks[_AVERAGES]) if blocks[_AVERAGES] else None
     for split, origins in routes.plan.origins.items():
         origins = origins[origins // MINUTES_PER_DAY == day]
         if not len(origins):
             continue
         columns = pure.gather(frames.starts, frames.maps, origins, config.windows, minutes)
+        targets = origins[:, None] + np.arange(horizon) * minutes
         sources = naive_sources(routes.starts, origins, horizon, minutes)
-        for name, source in sources.items():
-            rows = pure.locate(frames.starts, source)
-            columns[features.naive_feature(name)] = frames.maps[rows]
-        average = columns[features.naive_feature("last_week")].copy()
+        naive = {n: frames.maps[pure.locate(frames.starts, s)] for n, s in sources.items()}
+        naive["historical_average"] = naive["last_week"].copy()
         if averages is not None:
-            targets = origins[:, None] + np.arange(horizon) * minutes
             known = np.isin(targets, averages.starts)
-            average[known] = averages.maps[pure.locate(averages.starts, targets[known])]
-        columns[features.naive_feature("historical_average")] = average
+            rows = pure.locate(averages.starts, targets[known])
+            naive["historical_average"][known] = averages.maps[rows]
+        last_week = naive["last_week"]
+        naive |= recent_means(frames.starts, frames.maps, targets, holidays, last_week)
+        columns |= {features.naive_feature(name): naive[name] for name in features.NAIVE_FORECASTS}
         rows = pure.locate(frames.starts, origins)
         columns |= {name: values[rows] for name, values in frames.covariates.items()}
         columns[features.TARGET_TIME] = origins
@@ -150,15 +166,16 @@ def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.
 class _Windows(beam.DoFn):
     """`(day, {frames, averages})` to serialized windows, one tagged output per split."""
 
-    def __init__(self, config: Config):
-        self._config = config
+    def __init__(self, config: Config, holidays: np.ndarray):
+        self._config, self._holidays = config, holidays
 
     def process(self, element, routes: Routes, first: np.ndarray):
         day, blocks = element
         blocks = {name: list(found) for name, found in blocks.items()}
         if not blocks[_FRAMES]:
             return
-        for split, examples in day_windows(day, blocks, routes, first, self._config):
+        made = day_windows(day, blocks, routes, first, self._config, self._holidays)
+        for split, examples in made:
             for example in examples:
                 yield beam.pvalue.TaggedOutput(split, example)
 
@@ -172,11 +189,15 @@ class FramesToWindows(beam.PTransform):
 
     The result is a dict: `train`, `eval` and `test` -> PCollection[bytes], `counters` -> PCollection with one
     dict, `active` -> PCollection with the mask of the active cells, bool `[H, W]`.
+
+    Args:
+      config: sections grid, intervals, ingest, windows and split.
+      holidays: dates YYYY-MM-DD of `transform.holiday_country`'s table.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, holidays: Sequence[str] = ()):
         super().__init__()
-        self._config = config
+        self._config, self._holidays = config, holiday_days(holidays)
 
     def expand(self, serialized):
         config, ingest = self._config, self._config.ingest
@@ -215,9 +236,9 @@ class FramesToWindows(beam.PTransform):
             {_FRAMES: frames, _AVERAGES: averages}
             | "GroupTargets" >> beam.CoGroupByKey()
             | "Windows"
-            >> beam.ParDo(_Windows(config), side, beam.pvalue.AsSingleton(first)).with_outputs(
-                *pure.SPLITS
-            )
+            >> beam.ParDo(
+                _Windows(config, self._holidays), side, beam.pvalue.AsSingleton(first)
+            ).with_outputs(*pure.SPLITS)
         )
         counters = routes | "Counters" >> beam.Map(
             lambda r, mask: {**r.plan.counters(), "active_cells": int(mask.sum())},

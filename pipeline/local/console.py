@@ -24,6 +24,8 @@ LABELS = {
     "last_interval": "last interval",
     "last_week": "last week",
     "historical_average": "historical average",
+    "four_weeks": "last four weeks",
+    "weeks_and_days": "four weeks, seven days",
 }
 UNBLESSED = "Not blessed, and pushed all the same, as evaluation.push_unblessed says."
 COLUMNS = {

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from worlds.metrics import close
 
+from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.simulation.city import CitySpec, simulate
 from crowdflow.simulation.files import city_records, write_city
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 RMSE = "rmse_active_cells"
-NAIVE = ("last_interval", "last_week", "historical_average")
 # They look at the serving folder each time.
 ALWAYS = {"LastPushedModel", "Pusher"}
 RANGE = {"range__weeks": 4, "range__pattern": "{YYYY}/{MM}/{DD}"}
@@ -151,7 +151,7 @@ def test_a_later_range_is_read_anew_and_what_did_not_change_is_not(refused):
 def test_a_worse_model_than_the_pushed_one_is_refused_for_that(monday, refused):
     assert refused.code == 2
     metrics = refused.summary["metrics"]
-    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE)
+    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE_FORECASTS)
     assert metrics["last_pushed"][RMSE] < own < best
     naive, last = refused.summary["reasons"]
     assert "is below" in naive and "best naive forecast" in naive

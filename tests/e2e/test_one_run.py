@@ -7,6 +7,8 @@ import re
 import pytest
 
 from crowdflow.config import Config
+from crowdflow.pipeline.local.console import LABELS
+from crowdflow.schema.features import NAIVE_FORECASTS
 
 # A whole run or two: the imports alone take 20 s.
 pytestmark = pytest.mark.timeout(900)
@@ -18,7 +20,6 @@ METRICS = {
     "inflow_rmse_active_cells",
     "outflow_rmse_active_cells",
 }
-NAIVE = ("last_interval", "last_week", "historical_average")
 
 
 def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
@@ -62,9 +63,9 @@ def test_nothing_that_a_run_leaves_has_a_secret_of_its_settings(first, crowdflow
 
 def test_the_metrics_say_why_the_model_was_pushed(first):
     metrics = first.summary["metrics"]
-    assert set(metrics) == {"model", "last_pushed", *NAIVE}
+    assert set(metrics) == {"model", "last_pushed", *NAIVE_FORECASTS}
     assert metrics["last_pushed"] is None
-    for source in ("model", *NAIVE):
+    for source in ("model", *NAIVE_FORECASTS):
         values = metrics[source]
         assert set(values) >= METRICS
         assert values["rmse_all_cells"] <= values["rmse_active_cells"]
@@ -72,7 +73,7 @@ def test_the_metrics_say_why_the_model_was_pushed(first):
         # Both directions have as many values: the whole is their quadratic mean.
         both = values["inflow_rmse_active_cells"] ** 2 + values["outflow_rmse_active_cells"] ** 2
         assert (both / 2) ** 0.5 == pytest.approx(values["rmse_active_cells"], rel=1e-6)
-    best = min(metrics[source]["rmse_active_cells"] for source in NAIVE)
+    best = min(metrics[source]["rmse_active_cells"] for source in NAIVE_FORECASTS)
     own = metrics["model"]["rmse_active_cells"]
     assert own < best
     assert first.summary["blessed"] is True
@@ -101,7 +102,7 @@ def test_the_output_is_an_account_for_people(first, crowdflow):
         )
     assert sum("phase 1  epoch" in line for line in lines) == 25
     assert sum("phase 2  epoch" in line for line in lines) == 10
-    for label in ("this model", *(name.replace("_", " ") for name in NAIVE)):
+    for label in ("this model", *map(LABELS.get, NAIVE_FORECASTS)):
         assert any(line.strip().startswith(label) for line in lines), label
     assert lines[-2] == f"Blessed. Pushed to {first.root / first.summary['pushed_model']}"
     assert lines[-1] == f"Report: {first.root / 'report/index.html'}"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from worlds.metrics import close
 
+from crowdflow.schema.features import NAIVE_FORECASTS
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 RMSE = "rmse_active_cells"
-NAIVE = ("last_interval", "last_week", "historical_average")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def names(run) -> list[str]:
 def test_one_training_step_is_refused_for_the_naive_forecast(one_step):
     assert one_step.code == 2
     metrics = one_step.summary["metrics"]
-    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE)
+    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE_FORECASTS)
     assert own > best
     assert metrics["last_pushed"] is None
     [reason] = one_step.summary["reasons"]
@@ -108,7 +109,7 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     )
     assert worse.code == 2
     metrics = worse.summary["metrics"]
-    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE)
+    own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE_FORECASTS)
     assert metrics["last_pushed"] == pytest.approx(good.summary["metrics"]["model"], rel=1e-6)
     pushed = metrics["last_pushed"][RMSE]
     assert pushed < own < best

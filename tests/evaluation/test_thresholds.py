@@ -13,7 +13,13 @@ SHAPE = (2, 3, 2, 2)  # [h, H, W, 2]
 ACTIVE = 4
 COUNT = 11
 BEST = "last_week"
-NOISE = {"last_interval": 3.0, "last_week": 1.0, "historical_average": 2.0}
+NOISE = {
+    "last_interval": 3.0,
+    "last_week": 1.0,
+    "historical_average": 2.0,
+    "four_weeks": 2.5,
+    "weeks_and_days": 1.5,
+}
 # name: (candidate, baseline, naive margin, tolerance). A number f is a model whose every error is f times
 # the best naive forecast's, None is that forecast's own SavedModel: there was no last pushed model.
 CASES = {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crowdflow.components.window_gen import transform
 from crowdflow.config import Config
 from crowdflow.flows import windows
+from crowdflow.flows.naive import holiday_days
 from crowdflow.schema.errors import DataError
 
 
@@ -69,7 +70,7 @@ def cases(draw):
     return config, frames
 
 
-def day_by_day(block, config):
+def day_by_day(block, config, holidays):
     """What the transform does, without Beam: every day alone, from the blocks that are sent to it."""
     routes = transform.make_routes(block.starts, config)
     days = dict(transform.split_days(block))
@@ -88,8 +89,9 @@ def day_by_day(block, config):
     first = transform.first_flows(block)
     active = first < routes.plan.test_start
     found = {split: [] for split in windows.SPLITS}
+    days_off = holiday_days(map(str, holidays))
     for day, blocks in inbox.items():
-        for split, examples in transform.day_windows(day, blocks, routes, first, config):
+        for split, examples in transform.day_windows(day, blocks, routes, first, config, days_off):
             found[split] += examples
     return found, {**routes.plan.counters(), "active_cells": int(active.sum())}, active.tolist()
 
@@ -103,16 +105,17 @@ def test_windows_equal_plain_loops(case, plain):
         return
     shuffled = np.random.default_rng(how["seed"]).permutation(len(frames))
     block = plain.block(frames, order=shuffled)
+    holidays = {time.date() for time in frames if time.day % 5 == how["seed"] % 5}
     splits, _, test_start = plain.plan(set(frames), config)
     empty = [name for name, origins in splits.items() if not origins]
     if empty:
         event("a split is empty")
         with pytest.raises(DataError, match=f"No windows for {' and '.join(empty)}:"):
-            day_by_day(block, config)
+            day_by_day(block, config, holidays)
         return
     event("windows in every split")
-    expected, counters, active = plain.windows(frames, config)
-    found, counted, mask = day_by_day(block, config)
+    expected, counters, active = plain.windows(frames, config, holidays)
+    found, counted, mask = day_by_day(block, config, holidays)
     assert (counted, mask) == (counters, active)
     assert sum(counted["windows"].values()) + sum(counted["dropped"].values()) == len(frames)
     for split, reference in expected.items():

@@ -79,10 +79,14 @@ def slots_of_week(times):
     return found
 
 
-def naive_maps(frames, slots, t, config):
+def naive_maps(frames, slots, t, config, holidays):
     """The naive forecasts of the window at `t`, and whether one of them had to fall back."""
+
+    def is_off(time):
+        return time.weekday() >= 5 or time.date() in holidays
+
     latest = frames[max(time for time in frames if time < t)]
-    found = {"last_interval": [], "last_week": [], "historical_average": []}
+    found = collections.defaultdict(list)
     fallback = False
     for k in range(config.windows.horizon):
         target = t + k * dt.timedelta(minutes=config.intervals.minutes)
@@ -92,6 +96,14 @@ def naive_maps(frames, slots, t, config):
         found["last_interval"].append(latest)
         found["last_week"].append(maps[-1])
         found["historical_average"].append(sum(maps) / len(maps))
+        weeks = [target - k * WEEK for k in range(1, 5)]
+        weeks = [frames[time].astype(float) for time in weeks if time in frames]
+        days = [target - k * DAY for k in range(1, 8)]
+        days = [d for d in days if d in frames and is_off(d) == is_off(target)]
+        days = [frames[time].astype(float) for time in days]
+        means = [sum(group) / len(group) for group in (weeks, days) if group] or [maps[-1]]
+        found["four_weeks"].append(means[0] if weeks else maps[-1])
+        found["weeks_and_days"].append(sum(means) / len(means))
     return {f"naive_{name}": np.stack(maps) for name, maps in found.items()}, fallback
 
 
@@ -103,12 +115,13 @@ def active_cells(frames, before):
     return [[bool(cell.any()) for cell in row] for row in flows]
 
 
-def windows(frames, config):
+def windows(frames, config, holidays=()):
     """All windows of some frames.
 
     Args:
       frames: datetime -> float32 `[H, W, 2]`.
       config: a Config.
+      holidays: dates.
 
     Returns:
       Split -> list of (feature name -> array), the counters, and which cells are active.
@@ -117,7 +130,7 @@ def windows(frames, config):
     slots, active, fallbacks = slots_of_week(frames), active_cells(frames, test_start), 0
     found = {split: [] for split in splits}
     for split, t in ((split, t) for split, origins in splits.items() for t in origins):
-        naive, fallback = naive_maps(frames, slots, t, config)
+        naive, fallback = naive_maps(frames, slots, t, config, holidays)
         fallbacks += fallback
         groups = collections.defaultdict(list)
         for label, time in needed(t, config):

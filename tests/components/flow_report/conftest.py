@@ -6,7 +6,13 @@ import pytest
 from crowdflow.components.flow_report.page import ReportData
 
 MONDAY = 16_335 * 1440  # 2014-09-22 00:00
-NAIVE_NOISE = {"last_interval": 0.5, "last_week": 0.4, "historical_average": 0.25}
+NAIVE_NOISE = {
+    "last_interval": 0.5,
+    "last_week": 0.4,
+    "historical_average": 0.25,
+    "four_weeks": 0.32,
+    "weeks_and_days": 0.3,
+}
 
 
 def _rates(times, rows, cols):

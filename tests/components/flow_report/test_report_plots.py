@@ -6,6 +6,7 @@ from matplotlib import dates
 
 from crowdflow.components.flow_report import plots
 from crowdflow.components.flow_report.report_data import busiest_cell, chosen_windows
+from crowdflow.schema.features import NAIVE_FORECASTS
 
 MONDAY = 16_335 * 1440
 
@@ -57,7 +58,7 @@ def test_maps_show_the_arrays_with_north_up_and_inactive_cells_masked(make_repor
 
 def test_all_zero_flows_without_an_active_cell_still_draw(make_report):
     zero = np.zeros((24, 1, 16, 8, 2), np.float32)
-    naive = dict.fromkeys(("last_interval", "last_week", "historical_average"), zero)
+    naive = dict.fromkeys(NAIVE_FORECASTS, zero)
     data = make_report(
         days=1, truth=zero, prediction=zero, naive=naive, active=np.zeros((16, 8), bool)
     )

@@ -21,6 +21,7 @@ from crowdflow.components.tf_examples import encode_frames
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
+from crowdflow.schema import features
 from crowdflow.schema.intervals import date_to_minutes
 from crowdflow.schema.templates import FRAMES, WINDOWS, parse
 
@@ -48,7 +49,7 @@ def test_shapes_are_concrete():
         "outflow": [2, 3],
     }
     maps = dict.fromkeys(
-        ["target", "naive_last_interval", "naive_last_week", "naive_historical_average"],
+        ["target", *map(features.naive_feature, features.NAIVE_FORECASTS)],
         [3, 2, 3, 2],
     )
     lags = {"closeness": [2, 2, 3, 2], "period": [6, 2, 3, 2], "trend": [3, 2, 3, 2]}

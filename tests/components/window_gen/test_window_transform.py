@@ -61,14 +61,15 @@ def test_covariates_are_the_first_target_intervals(plain, through_beam):
     frames = plain.random_frames(1, FIRST, 9, 720)
     numbered = {time: number for number, time in enumerate(sorted(frames))}
     covariates = {
-        "holiday": {time: number % 2 for time, number in numbered.items()},
+        "holiday": {time: int(time.day % 3 == 0) for time in frames},
         "weather": {time: number % 17 for time, number in numbered.items()},
         "temperature": {time: np.float32(number / 3) for time, number in numbered.items()},
         "wind_speed": {time: np.float32(number / 7) for time, number in numbered.items()},
         "weather_known": {time: number % 3 // 2 for time, number in numbered.items()},
     }
     found, *_ = through_beam(encode_frames(plain.block(frames, covariates)), config)
-    expected, _, _ = plain.windows(frames, config)
+    holidays = {time.date() for time, is_holiday in covariates["holiday"].items() if is_holiday}
+    expected, _, _ = plain.windows(frames, config, holidays)
     for split, reference in expected.items():
         for window in reference:
             first = plain.EPOCH + dt.timedelta(minutes=window["target_time"])

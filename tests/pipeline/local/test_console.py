@@ -31,6 +31,8 @@ METRICS = {
     "last_interval": errors(2),
     "last_week": errors(1.9),
     "historical_average": errors(1.5),
+    "four_weeks": errors(1.8),
+    "weeks_and_days": errors(1.6),
 }
 
 DRIFT = {

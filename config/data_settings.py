@@ -146,8 +146,10 @@ class WindowConfig:
       period: number of previous days, lp, at the same time of day.
       trend: number of previous weeks, lq, at the same time of the week.
       horizon: number of intervals forecast at once, h.
-      average: number of previous weeks in the historical average, which is an input at the targets' and at the
-        closeness lags' times of the week. 0 leaves it out.
+      average: number of previous weeks in the average, which is an input at the targets' and at the closeness
+        lags' times of the week; those weeks count that have a frame. 0 leaves it out.
+      average_days: number of previous days of which those of the same type (working days, or weekends and
+        holidays) are half of the average, at the same time of day. 0 leaves them out.
     """
 
     closeness: int = 3
@@ -155,14 +157,18 @@ class WindowConfig:
     trend: int = 1
     horizon: int = 1
     average: int = 0
+    average_days: int = 0
 
     def __post_init__(self):
-        for name in ("closeness", "period", "trend", "average"):
+        for name in ("closeness", "period", "trend", "average", "average_days"):
             value = getattr(self, name)
             require(value >= 0, f"windows.{name}", "0 or more", value)
         total = self.closeness + self.period + self.trend
         require(total >= 1, "windows", "at least one lag in closeness, period or trend", total)
         require(self.horizon >= 1, "windows.horizon", "at least 1", self.horizon)
+        longest = DAYS_PER_WEEK * self.average
+        expected = f"at most the days of windows.average, {longest}"
+        require(self.average_days <= longest, "windows.average_days", expected, self.average_days)
 
     def history_days(self, per_day: int) -> int:
         """How many days before its own day a window looks back, with `per_day` intervals per day."""

@@ -1,15 +1,13 @@
 """Naive forecasts: the intervals that they repeat, and the means of earlier ones. Pure numpy."""
 
-import datetime as dt
-from collections.abc import Sequence
-
 import numpy as np
 
-from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
+from crowdflow.flows.usual import usual_flows, usual_lags
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 
 _WEEK = DAYS_PER_WEEK * MINUTES_PER_DAY
-_FOUR_WEEKS = _WEEK * np.arange(1, 5)
-_SEVEN_DAYS = MINUTES_PER_DAY * np.arange(1, 8)
+# The weeks and days in the means: `four_weeks` has the weeks alone.
+_WEEKS, _DAYS = 4, 7
 
 
 def naive_sources(
@@ -62,15 +60,9 @@ def expanding_averages(starts: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray
     return np.concatenate(kept)[order], np.concatenate(means)[order]
 
 
-def holiday_days(dates: Sequence[str]) -> np.ndarray:
-    """Dates YYYY-MM-DD as days since 1970-01-01, int64 `[n]`."""
-    midnights = [date_to_minutes(dt.date.fromisoformat(date)) for date in dates]
-    return np.array(midnights, np.int64) // MINUTES_PER_DAY
-
-
-def times_of_means(targets: np.ndarray) -> np.ndarray:
-    """The intervals from which `recent_means` are taken: int64 `[m, h]` to `[m, h, 11]`."""
-    return targets[..., None] - np.concatenate([_FOUR_WEEKS, _SEVEN_DAYS])
+def recent_times(targets: np.ndarray) -> np.ndarray:
+    """The intervals from which `recent_means` takes its forecasts: int64 `[m, h]` to `[m, h, k]`."""
+    return targets[..., None] - usual_lags(_WEEKS, _DAYS)
 
 
 def recent_means(
@@ -80,42 +72,21 @@ def recent_means(
     holidays: np.ndarray,
     otherwise: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """The means of the last weeks and days, of those frames that exist.
+    """The naive forecasts that are means of the last weeks and days.
 
     Args:
       starts: int64 `[n]`, ascending.
       maps: float32 `[n, H, W, 2]`.
       targets: target intervals, int64 `[m, h]`.
       holidays: days since 1970-01-01, int64.
-      otherwise: the forecast where there is no such frame, float32 `[m, h, H, W, 2]`.
+      otherwise: the forecast where there is no frame to average, float32 `[m, h, H, W, 2]`.
 
     Returns:
-      `four_weeks`, the mean of the four weeks before at the target's time of the week, and `weeks_and_days`, half
-      of it and half the mean of the seven days before at the target's time of day, over days of the target's type
-      (working days, or weekends and holidays); the other one where one has no frame. float32 `[m, h, H, W, 2]`.
+      `four_weeks`, and `weeks_and_days` with the last seven days of the target's type, as `usual_flows` averages
+      them. float32 `[m, h, H, W, 2]`.
     """
-
-    def is_off(times: np.ndarray) -> np.ndarray:
-        return (weekday(times) >= 5) | np.isin(times // MINUTES_PER_DAY, holidays)
-
-    same_type = is_off(targets)[..., None] == is_off(targets[..., None] - _SEVEN_DAYS)
-    weeks, has_weeks = _mean(starts, maps, targets, _FOUR_WEEKS)
-    days, has_days = _mean(starts, maps, targets, _SEVEN_DAYS, same_type)
-    weeks = np.where(has_weeks, weeks, otherwise)
-    days = np.where(has_days, days, weeks)
-    both = np.where(has_weeks, (weeks + days) / 2, days)
-    return {"four_weeks": weeks.astype(np.float32), "weeks_and_days": both.astype(np.float32)}
-
-
-def _mean(
-    starts: np.ndarray, maps: np.ndarray, times: np.ndarray, lags: np.ndarray, wanted: object = True
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, float64, of the wanted frames some lags before, and where there is any, `[m, h, 1, 1, 1]`."""
-    sought = times[..., None] - lags  # [m, h, k]
-    rows = np.minimum(np.searchsorted(starts, sought), len(starts) - 1)
-    there = (starts[rows] == sought) & wanted
-    total = np.zeros((*times.shape, *maps.shape[1:]))
-    for lag in range(len(lags)):
-        total += maps[rows[..., lag]] * there[..., lag, None, None, None]
-    count = there.sum(axis=-1)[..., None, None, None]
-    return total / np.maximum(count, 1), count > 0
+    found = {}
+    for name, days in (("four_weeks", 0), ("weeks_and_days", _DAYS)):
+        means, known = usual_flows(starts, maps, targets, _WEEKS, days, holidays)
+        found[name] = np.where(known[..., None, None, None], means, otherwise)
+    return found

@@ -11,6 +11,7 @@ from typing import Optional
 import numpy as np
 
 from crowdflow.config import SplitConfig, WindowConfig
+from crowdflow.flows.usual import usual_flows, usual_lags
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, format_start
@@ -58,7 +59,7 @@ def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]
 
     Returns:
       Feature name -> int64 `[n]`, for closeness, period, trend, average and target, in that order; average is
-      `[h + lc, weeks]`: the target's steps, then closeness, each in every week that is averaged.
+      `[h + lc, weeks + days]`: the target's steps, then closeness, each in every week and day that is averaged.
     """
     steps = np.arange(windows.horizon)
     week = DAYS_PER_WEEK * per_day
@@ -68,11 +69,18 @@ def window_offsets(windows: WindowConfig, per_day: int) -> dict[str, np.ndarray]
         (features.TREND, windows.trend, week),
     ):
         found[name] = (-cycle * np.arange(1, length + 1)[:, None] + steps).reshape(-1)
-    averaged = np.concatenate([steps, found[features.CLOSENESS]])
-    found[features.AVERAGE] = averaged[:, None] - week * np.arange(1, windows.average + 1)
+    averaged = averaged_offsets(windows)
+    lags = usual_lags(windows.average, windows.average_days) * per_day // MINUTES_PER_DAY
+    found[features.AVERAGE] = averaged[:, None] - lags
     found = {name: offsets.astype(np.int64) for name, offsets in found.items() if offsets.size}
     found[features.TARGET] = steps.astype(np.int64)
     return found
+
+
+def averaged_offsets(windows: WindowConfig) -> np.ndarray:
+    """Offsets of the intervals that have an average: the target's steps, then closeness, int64 `[h + lc]`."""
+    steps = np.arange(windows.horizon)
+    return np.concatenate([steps, -np.arange(1, windows.closeness + 1)])
 
 
 def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
@@ -82,11 +90,15 @@ def _offset_label(name: str, position: int, windows: WindowConfig) -> str:
     if name == features.CLOSENESS:
         return f"closeness-{position + 1}"
     if name == features.AVERAGE:
-        index, week = divmod(position, windows.average)
-        where = f"+{index}" if index < horizon else f" of closeness-{index - horizon + 1}"
-        return f"{name}-{week + 1}" + (where if index else "")
+        where = f"+{position}" if position < horizon else f" of closeness-{position - horizon + 1}"
+        return name + (where if position else "")
     lag, step = divmod(position, horizon)
     return f"{name}-{lag + 1}" + (f"+{step}" if step else "")
+
+
+def _alternatives(name: str, offsets: np.ndarray, windows: WindowConfig) -> np.ndarray:
+    """The offsets `[n, k]` of which a window needs one in each row: any week of an average, every other lag."""
+    return offsets[:, : windows.average] if name == features.AVERAGE else offsets[:, None]
 
 
 def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[np.ndarray, dict]:
@@ -94,8 +106,9 @@ def _existing(starts: np.ndarray, minutes: int, windows: WindowConfig) -> tuple[
     alive = np.ones(len(starts), bool)
     dropped = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
-        for position, offset in enumerate(offsets.flat):
-            here = np.isin(starts + offset * minutes, starts, assume_unique=True)
+        for position, alternatives in enumerate(_alternatives(name, offsets, windows)):
+            times = starts[:, None] + alternatives * minutes
+            here = np.isin(times, starts).any(axis=1)
             lost = int(np.sum(alive & ~here))
             if lost:
                 dropped[_offset_label(name, position, windows)] = lost
@@ -121,10 +134,11 @@ def missing_lags(
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
         if name == features.TARGET:
             continue
-        for position, offset in enumerate(offsets.flat):
-            label, times = _offset_label(name, position, windows), targets + offset * minutes
-            for at in np.flatnonzero(~np.isin(times, starts)):
-                first.setdefault(int(at), (int(targets[at]), label, int(times[at])))
+        for position, alternatives in enumerate(_alternatives(name, offsets, windows)):
+            label = _offset_label(name, position, windows)
+            times = targets[:, None] + alternatives * minutes
+            for at in np.flatnonzero(~np.isin(times, starts).any(axis=1)):
+                first.setdefault(int(at), (int(targets[at]), label, int(times[at, 0])))
     return [first[at] for at in sorted(first)]
 
 
@@ -229,6 +243,7 @@ def gather(
     origins: np.ndarray,
     windows: WindowConfig,
     minutes: int,
+    holidays: np.ndarray,
     with_target: bool = True,
 ) -> dict[str, np.ndarray]:
     """Gathers the maps of windows.
@@ -239,6 +254,7 @@ def gather(
       origins: first target intervals, int64 `[m]`.
       windows: lags and horizon.
       minutes: length of an interval.
+      holidays: days since 1970-01-01, int64; they are averaged apart from working days.
       with_target: false for windows whose target is not known yet.
 
     Returns:
@@ -249,9 +265,11 @@ def gather(
     """
     found = {}
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
-        if with_target or name != features.TARGET:
-            times = np.asarray(origins).reshape(-1, *[1] * offsets.ndim) + offsets * minutes
+        if name == features.AVERAGE:
+            times = np.asarray(origins)[:, None] + averaged_offsets(windows) * minutes
+            weeks, days = windows.average, windows.average_days
+            found[name], _ = usual_flows(starts, maps, times, weeks, days, holidays)
+        elif with_target or name != features.TARGET:
+            times = np.asarray(origins)[:, None] + offsets * minutes
             found[name] = maps[locate(starts, times)]
-    if features.AVERAGE in found:
-        found[features.AVERAGE] = found[features.AVERAGE].mean(axis=2)
     return found

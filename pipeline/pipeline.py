@@ -119,6 +119,7 @@ def create_pipeline(
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "config": config.section(*SHAPES_A_MODEL),
+            "holidays": holidays,
             "code_fingerprint": fingerprint(run_fn.__name__),
             "checkpoints": checkpoints,
         },

@@ -103,14 +103,14 @@ def _send(block: FrameBlock, plan: Plan) -> list[tuple[int, FrameBlock]]:
 class _BuildRequests(beam.DoFn):
     """`(day, frames)` to that day's windows: (targets, inputs)."""
 
-    def __init__(self, config: Config, side: Mapping[str, Any]):
-        self._config, self._side = config, side
+    def __init__(self, config: Config, holidays: Sequence[str], side: Mapping[str, Any]):
+        self._config, self._holidays, self._side = config, holidays, side
 
     def process(self, element, plan: Plan):
         day, blocks = element
         targets = plan.targets[plan.targets // MINUTES_PER_DAY == day]
         history = History(merge_blocks(blocks), dict(self._side), {})
-        yield targets, request.build(history, targets, self._config)
+        yield targets, request.build(history, targets, self._config, self._holidays)
 
 
 class _Model(ModelHandler[tuple, tuple, ModelFolder]):
@@ -151,6 +151,7 @@ class FramesToForecasts(beam.PTransform):
     def __init__(
         self,
         config: Config,
+        holidays: Sequence[str],
         side: Mapping[str, Any],
         model: AnyPath,
         span: tuple[str | None, str | None],
@@ -158,6 +159,7 @@ class FramesToForecasts(beam.PTransform):
     ):
         super().__init__()
         self._config, self._side, self._span = config, side, span
+        self._holidays = holidays
         self._model, self._folder = str(model), str(folder)
 
     def expand(self, frames):
@@ -173,7 +175,8 @@ class FramesToForecasts(beam.PTransform):
             frames
             | "Route" >> beam.FlatMap(_send, side)
             | "ByTargetDay" >> beam.GroupByKey()
-            | "Requests" >> beam.ParDo(_BuildRequests(self._config, self._side), side)
+            | "Requests"
+            >> beam.ParDo(_BuildRequests(self._config, self._holidays, self._side), side)
             | "Ask" >> RunInference(_Model(self._model))
             | "Table" >> beam.Map(_as_table, self._config.intervals.minutes)
             | "Write"
@@ -220,14 +223,20 @@ def run(
     """
     log_to(say)
     folder = find_model(as_path(model), version)
-    config = _settings_in(folder).replace_reading(dict(settings))
+    config, holidays = _settings_in(folder)
+    config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     partial = (out / _PARTIAL).absolute()
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         forecasts = FramesToForecasts(
-            config, read_side_files(sources, config), folder.absolute(), (first, last), partial
+            config,
+            holidays,
+            read_side_files(sources, config),
+            folder.absolute(),
+            (first, last),
+            partial,
         )
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
         ingested = json.loads(counters_json(tally, sources, data, Resolved(config, list(data))))
@@ -249,7 +258,7 @@ def run(
     return counters
 
 
-def _settings_in(folder: AnyPath) -> Config:
+def _settings_in(folder: AnyPath) -> tuple[Config, list[str]]:
     try:
         return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
     except OSError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crowdflow.config import Config
+from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.ingest.history import History, read_history
 from crowdflow.schema import features
 from crowdflow.schema.errors import ServingError
@@ -57,6 +58,7 @@ class Forecaster:
 
     Attributes:
       config: of the model.
+      holidays: dates YYYY-MM-DD of the country's table in the model.
     """
 
     def __init__(self, transport: Transport, config: Config | None = None):
@@ -64,7 +66,7 @@ class Forecaster:
 
         Args:
           transport: see `serving.connect`.
-          config: settings to use instead.
+          config: settings to use instead; their country's holidays are those of today's package.
 
         Raises:
           ServingError: the model does not answer, or returns no settings.
@@ -73,8 +75,10 @@ class Forecaster:
         if config is None:
             query = {features.QUERY: np.array([""], object)}
             found = transport.predict(query, features.ACCOUNT_SIGNATURE, features.ACCOUNT)
-            config = settings_of(found[0] if found.dtype == object and len(found) else "")
-        self.config = config
+            account = found[0] if found.dtype == object and len(found) else ""
+            self.config, self.holidays = settings_of(account)
+        else:
+            self.config, self.holidays = config, holiday_dates(config.transform)
 
     def read(self, paths: Sequence[str]) -> History:
         """Reads recent flows: trips, trajectories or flow records, with the side files that the model needs.
@@ -115,18 +119,19 @@ class Forecaster:
         """Like `forecast`, one request at a time: targets int64 `[b]`, and their flows `[b, h, H, W, 2]`."""
         for first in range(0, len(targets), BATCH):
             batch = targets[first : first + BATCH]
-            inputs = request.build(history, batch, self.config)
+            inputs = request.build(history, batch, self.config, self.holidays)
             yield batch, self._transport.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
 
 
-def settings_of(account: str | bytes) -> Config:
-    """The settings in a model's account of itself.
+def settings_of(account: str | bytes) -> tuple[Config, list[str]]:
+    """The settings in a model's account of itself, and its country's holidays.
 
     Raises:
       ServingError: it is no such text, or they are those of another version of this project.
     """
     try:
-        return Config.from_dict(json.loads(account)["config"])
+        known = json.loads(account)
+        return Config.from_dict(known["config"]), known[features.HOLIDAYS]
     except (ValueError, KeyError, TypeError) as error:
         raise ServingError(
             f"Expected the model's settings as JSON. Received {account[:200]!r} ({error})."

@@ -7,106 +7,11 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from crowdflow.config import ModelConfig, WindowConfig
 from crowdflow.schema import features
-
-
-@keras.saving.register_keras_serializable("crowdflow")
-class HadamardFusion(layers.Layer):
-    """Sum of the branches, each times a learnt weight per cell and channel (paper, eq. 5).
-
-    Args:
-      init: `uniform` draws the weights from [0, 1), as the authors do; `mean` starts as the branches' mean.
-      seed: seed of the draw.
-    """
-
-    def __init__(self, init: str = "uniform", seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
-        self.init = init
-        self.seed = seed
-
-    def build(self, input_shape):
-        for index, shape in enumerate(input_shape):
-            if self.init == "mean":
-                initializer = keras.initializers.Constant(1.0 / len(input_shape))
-            else:
-                initializer = keras.initializers.RandomUniform(0.0, 1.0, seed=self.seed + index)
-            self.add_weight(shape=shape[1:], initializer=initializer, name=f"weight_{index}")
-
-    def call(self, inputs):
-        # [batch, H, W, C] each
-        return sum(ops.multiply(x, w) for x, w in zip(inputs, self.weights, strict=True))
-
-    def get_config(self):
-        return {**super().get_config(), "init": self.init, "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable("crowdflow")
-class UsualTimesLevel(layers.Layer):
-    """The average at the targets, times the present level: the flow in each closeness lag over its average.
-
-    From closeness `[batch, lc, H, W, 2]` and average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], to
-    `[batch, lc * h, H, W, 2]`: for each closeness lag the average of the targets, from zero flow on, times
-    (the flow then) / (the usual flow then) - 1.
-
-    Args:
-      whole_city: one level for all cells, from the city's totals; else one per cell and channel.
-    """
-
-    # Added to both flows, as a share of the range of flows, because ratios of small flows are noise.
-    CITY_SMOOTHING, CELL_SMOOTHING = 0.25, 0.02
-
-    def __init__(self, whole_city: bool, **kwargs):
-        super().__init__(**kwargs)
-        self.whole_city = whole_city
-
-    def call(self, closeness, average):
-        lags = closeness.shape[1]
-        usual = average[:, :-lags] + 1.0  # [batch, h, H, W, 2]
-        now, then = closeness + 1.0, average[:, -lags:] + 1.0  # from zero flow on, to 2
-        smoothing = 2 * self.CELL_SMOOTHING
-        if self.whole_city:
-            now, then = (ops.sum(flows, axis=(2, 3, 4), keepdims=True) for flows in (now, then))
-            smoothing = 2 * self.CITY_SMOOTHING
-        level = (now + smoothing) / (then + smoothing) - 1.0
-        out = ops.expand_dims(level, 2) * ops.expand_dims(usual, 1)  # [batch, lc, h, H, W, 2]
-        return ops.reshape(out, (-1, lags * usual.shape[1], *usual.shape[2:]))
-
-    def get_config(self):
-        return {**super().get_config(), "whole_city": self.whole_city}
-
-
-@keras.saving.register_keras_serializable("crowdflow")
-class LocalLinear(layers.Layer):
-    """A linear map per cell: `[batch, H, W, I]` to `[batch, H, W, C]`.
-
-    Args:
-      channels: C.
-      copied: the index of the first of C inputs that the map copies at the start; None starts at zero.
-    """
-
-    def __init__(self, channels: int, copied: int | None = None, **kwargs):
-        super().__init__(**kwargs)
-        self.channels = channels
-        self.copied = copied
-
-    def build(self, input_shape):
-        def start(shape, dtype=None):
-            kernel = np.zeros(shape, np.float32)
-            if self.copied is not None:
-                for channel in range(self.channels):
-                    kernel[:, :, self.copied + channel, channel] = 1.0
-            return ops.convert_to_tensor(kernel, dtype)
-
-        self.kernel = self.add_weight((*input_shape[1:], self.channels), start, name="kernel")
-
-    def call(self, x):
-        return ops.einsum("bhwi,hwic->bhwc", x, self.kernel)
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels, "copied": self.copied}
+from crowdflow.trainer.layers import CityTotals, HadamardFusion, LocalLinear, UsualTimesLevel
 
 
 class _Builder:
@@ -263,14 +168,16 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
 
 
 def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
-    """The per-cell linear component: `[batch, H, W, C]` each, linear in a cell's maps and the external vector.
+    """The per-cell linear component: `[batch, H, W, C]` each.
+
+    It is linear in a cell's maps, the city's totals in them and the external vector.
 
     It starts as the average, or as zero flow without one.
     """
     rows, cols, channels = shape
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
-    x = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
-    x = x + 1.0  # from zero flow on
+    maps = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
+    x = maps + 1.0  # from zero flow on
     copied = None
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
@@ -282,8 +189,11 @@ def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, 
             x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, city, cell])
     x = _as_channels(x, "local", "float32")
     parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
-    if features.EXTERNAL in inputs:
-        external = inputs[features.EXTERNAL]
-        x = build.dense(external, rows * cols * channels, "local_external", zero=True)
-        parts.append(layers.Reshape(shape, dtype=build.dtype, name="local_reshape")(x))
+    common = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
+    common.append(CityTotals(dtype="float32", name="city_totals")(maps))
+    x = layers.Concatenate(dtype="float32", name="local_common")(common)
+    x = layers.Dense(
+        rows * cols * channels, kernel_initializer="zeros", dtype="float32", name="local_external"
+    )(x)
+    parts.append(layers.Reshape(shape, dtype="float32", name="local_reshape")(x))
     return parts

@@ -33,8 +33,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, trips, windows,
-        split, transform, model and training), `code_fingerprint`, and `checkpoints`, the folder under which
-        interrupted trainings are found again. The model run's folder gets `history.json` and TensorBoard's logs.
+        split, transform, model and training), `holidays` (the dates of the country's table), `code_fingerprint`,
+        and `checkpoints`, the folder under which interrupted trainings are found again. The model run's folder
+        gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
     config = Config.from_sections(custom["config"])
@@ -60,7 +61,11 @@ def run_fn(fn_args: FnArgs) -> None:
     low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
     last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
     last += (config.windows.horizon - 1) * config.intervals.minutes
-    account = {"config": json.loads(custom["config"]), features.TRAINED_UNTIL: last}
+    account = {
+        "config": json.loads(custom["config"]),
+        features.TRAINED_UNTIL: last,
+        features.HOLIDAYS: custom["holidays"],
+    }
     warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
     export(final, graph, low, high, config, account, fn_args.serving_model_dir, warmup)
     write_statistics([train, evaluation], low, high, fn_args.serving_model_dir)

@@ -10,13 +10,8 @@ from crowdflow.components.tf_examples import decode_frames, encode_columns
 from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.flows.frames import FrameBlock, merge_blocks
-from crowdflow.flows.naive import (
-    expanding_averages,
-    holiday_days,
-    naive_sources,
-    recent_means,
-    times_of_means,
-)
+from crowdflow.flows.naive import expanding_averages, naive_sources, recent_means, recent_times
+from crowdflow.flows.usual import holiday_days
 from crowdflow.schema import features
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
@@ -72,7 +67,7 @@ def make_routes(starts: np.ndarray, config: Config) -> Routes:
         mine = origins // MINUTES_PER_DAY == day
         targets = origins[mine][:, None] + offsets[features.TARGET] * minutes
         needed = [origins[mine][:, None] + span] + [source[mine] for source in naive.values()]
-        needed.append(times_of_means(targets))
+        needed.append(recent_times(targets))
         for source in _days(np.concatenate([part.reshape(-1) for part in needed])):
             frames.setdefault(int(source), []).append(int(day))
         for source in _days(targets):
@@ -121,7 +116,9 @@ def day_windows(
         origins = origins[origins // MINUTES_PER_DAY == day]
         if not len(origins):
             continue
-        columns = pure.gather(frames.starts, frames.maps, origins, config.windows, minutes)
+        columns = pure.gather(
+            frames.starts, frames.maps, origins, config.windows, minutes, holidays
+        )
         targets = origins[:, None] + np.arange(horizon) * minutes
         sources = naive_sources(routes.starts, origins, horizon, minutes)
         naive = {n: frames.maps[pure.locate(frames.starts, s)] for n, s in sources.items()}

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+NO_HOLIDAYS = np.zeros(0, np.int64)
+
+
 @pytest.fixture(scope="module")
 def block():
     with h5py.File(BIKENYC) as file:
@@ -56,7 +59,9 @@ def test_counts_and_dates(plan, block):
 
 def test_the_scaling_maximum_comes_from_the_train_windows(plan, block):
     config, found = plan
-    maps = windows.gather(block.starts, block.maps, found.origins["train"], config.windows, 60)
+    maps = windows.gather(
+        block.starts, block.maps, found.origins["train"], config.windows, 60, NO_HOLIDAYS
+    )
     assert max(values.max() for values in maps.values()) == 267
 
 
@@ -72,8 +77,7 @@ def test_naive_forecasts_score_as_published(plan, block):
     }
     starts, averages = expanding_averages(block.starts, block.maps)
     naive["historical_average"] = averages[windows.locate(starts, test)]
-    none = np.zeros(0, np.int64)
-    means = recent_means(block.starts, block.maps, test[:, None], none, target[:, None])
+    means = recent_means(block.starts, block.maps, test[:, None], NO_HOLIDAYS, target[:, None])
     naive |= {name: found[:, 0] for name, found in means.items()}
     # The published scale: errors in every cell, over the active ones.
     rmse = {

@@ -15,6 +15,7 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import date_to_minutes
 
 DAY = 1440
+NO_HOLIDAYS = np.zeros(0, np.int64)
 MONDAY = date_to_minutes(dt.date(2014, 4, 7))
 
 
@@ -155,15 +156,15 @@ def test_a_window_can_be_gathered_before_its_target_is_known():
     starts, lags = hours(2), WindowConfig(closeness=2, period=1, trend=0, horizon=3)
     maps = np.arange(48, dtype=np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 1, 1, 2), np.float32)
     origin = np.array([MONDAY + 2 * DAY])
-    found = windows.gather(starts, maps, origin, lags, 60, with_target=False)
+    found = windows.gather(starts, maps, origin, lags, 60, NO_HOLIDAYS, with_target=False)
     assert {name: list(v[0, :, 0, 0, 0]) for name, v in found.items()} == {
         "closeness": [47, 46],
         "period": [24, 25, 26],
     }
     with pytest.raises(DataError, match="Expected a frame at 2014-04-09 00:00, found none"):
-        windows.gather(starts, maps, origin, lags, 60)
+        windows.gather(starts, maps, origin, lags, 60, NO_HOLIDAYS)
     with pytest.raises(DataError, match="Expected a frame at 2014-04-06 23:00, found none"):
-        windows.gather(starts, maps, np.array([MONDAY]), lags, 60)
+        windows.gather(starts, maps, np.array([MONDAY]), lags, 60, NO_HOLIDAYS)
 
 
 def test_active_cells_have_flow_before_the_window_and_the_test_period_in_either_direction():

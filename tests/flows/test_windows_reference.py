@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from crowdflow.components.window_gen import transform
 from crowdflow.config import Config
 from crowdflow.flows import windows
-from crowdflow.flows.naive import holiday_days
+from crowdflow.flows.usual import holiday_days
 from crowdflow.schema.errors import DataError
+
+_LAGS = ("closeness", "period", "trend", "horizon", "average", "average_days")
 
 
 def make_config(minutes, lags, split, rows=2, cols=3):
@@ -20,7 +22,7 @@ def make_config(minutes, lags, split, rows=2, cols=3):
         {
             "grid": {"rows": rows, "cols": cols},
             "intervals": {"minutes": minutes},
-            "windows": dict(zip(("closeness", "period", "trend", "horizon", "average"), lags)),
+            "windows": dict(zip(_LAGS, lags)),
             "split": {"test_days": None, "eval_share": None, **split},
         }
     )
@@ -34,6 +36,7 @@ def cases(draw):
     closeness, period = draw(st.integers(0, 4)), draw(st.integers(0, 2))
     trend = draw(st.integers(0 if closeness + period else 1, 1))
     average = draw(st.sampled_from([0, 0, 1, 2]))
+    average_days = draw(st.integers(0, 7)) if average else 0
     limit = per_day * (1 if period else 7)
     horizon = draw(st.one_of(st.just(1), st.integers(1, min(limit, 12)), st.just(limit)))
     days = 7 * max(trend, average) + period + 2 * (horizon // per_day) + draw(st.integers(4, 9))
@@ -65,7 +68,7 @@ def cases(draw):
         "rows": draw(st.integers(1, 3)),
         "cols": draw(st.integers(1, 3)),
     }
-    lags = (closeness, period, trend, horizon, average)
+    lags = (closeness, period, trend, horizon, average, average_days)
     config = make_config(minutes, lags, test | evaluation, frames["rows"], frames["cols"])
     return config, frames
 

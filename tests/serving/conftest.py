@@ -15,7 +15,14 @@ from crowdflow.schema import templates
 VALUES = {
     "grid": {"rows": 5, "cols": 4},
     "ingest": {"holidays": True, "weather": True, "max_flow": 5000},
-    "windows": {"closeness": 3, "period": 2, "trend": 1, "horizon": 2, "average": 2},
+    "windows": {
+        "closeness": 3,
+        "period": 2,
+        "trend": 1,
+        "horizon": 2,
+        "average": 2,
+        "average_days": 5,
+    },
     "split": {"test_days": 4, "eval_share": 0.2},
     "transform": {"time_of_day": True, "time_of_day_type": True},
     "model": {"residual_units": 1, "filters": 8, "head": "linear", "local": True},

@@ -225,5 +225,5 @@ def test_settings_of_no_use_are_an_error(address):
     for text in ("junk", "{}", json.dumps({"config": {"grid": {"depth": 3}}})):
         with pytest.raises(ServingError, match="settings"):
             settings_of(text)
-    assert settings_of(json.dumps({"config": {}})) == Config()
+    assert settings_of(json.dumps({"config": {}, "holidays": []})) == (Config(), [])
     assert isinstance(connect("http://localhost:1"), RestServer)

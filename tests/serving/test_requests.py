@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import plain_windows
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
@@ -17,6 +18,7 @@ from crowdflow.schema.intervals import date_to_minutes
 from crowdflow.serving import request
 from crowdflow.trainer.inputs import raw_inputs
 
+HOLIDAYS = ["2019-10-28", "2019-11-01"]
 FIRST = date_to_minutes(dt.date(2019, 10, 14))  # daylight saving ends on 3 November
 
 
@@ -58,7 +60,8 @@ def cities(draw):
                 "period": draw(st.integers(0, 2)),
                 "trend": draw(st.integers(0, 2)),
                 "horizon": draw(st.integers(1, 3)),
-                "average": draw(st.integers(0, 2)),
+                "average": (average := draw(st.integers(0, 2))),
+                "average_days": draw(st.integers(0, 7)) if average else 0,
             },
             "split": {"test_days": 2, "eval_days": 2, "eval_share": None},
         }
@@ -77,6 +80,10 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
     minutes, lags = config.intervals.minutes, config.windows
     history = History(frames, {"holidays": None, "weather": None}, {})
     where = {int(start): n for n, start in enumerate(frames.starts)}
+    by_time = {
+        plain_windows.EPOCH + dt.timedelta(minutes=start): frames.maps[n]
+        for start, n in where.items()
+    }
     everywhere = np.arange(frames.starts[0], frames.starts[-1] + 2 * minutes, minutes)
     lost = {
         t: (label, time)
@@ -91,7 +98,7 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
     assert len(changed_intervals(frames.starts, "America/New_York")[0]) <= 1
     for target in everywhere[:: max(1, len(everywhere) // 60)].tolist():
         needed = plain_lags(target, config)
-        missing = [(label, time) for label, time in needed if time not in where]
+        missing = [(label, group[0]) for label, group in needed if not where.keys() & set(group)]
         if missing:
             assert lost[target] == missing[0]
             with pytest.raises(DataError) as raised:
@@ -99,16 +106,19 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
             time = str(np.datetime64(missing[0][1], "m")).replace("T", " ")
             assert f"expected a frame at {time} ({missing[0][0]}), found none" in str(raised.value)
             continue
-        found = request.build(history, [target], config)
+        found = request.build(history, [target], config, HOLIDAYS)
         for name in ("closeness", "period", "trend", "average"):
-            times = [time for label, time in needed if label.startswith(name)]
-            if times:
+            times = [group[0] for label, group in needed if label.startswith(name)]
+            if times and name == "average":
+                usual = [time + 7 * 1440 for time in times]
+                usual = [plain_windows.EPOCH + dt.timedelta(minutes=time) for time in usual]
+                days_off = list(map(dt.date.fromisoformat, HOLIDAYS))
+                how = lags.average, lags.average_days, days_off
+                means = [plain_windows.means_of(by_time, time, *how) for time in usual]
+                expected = np.stack([plain_windows.mean(found) for found in means])
+                np.testing.assert_array_equal(found[name][0], expected.astype(np.float32))
+            elif times:
                 expected = np.stack([frames.maps[where[time]] for time in times])
-                if name == "average":
-                    weeks = expected.reshape(-1, lags.average, 2, 3, 2)
-                    expected = sum(weeks[:, n] for n in range(lags.average)) / np.float32(
-                        lags.average
-                    )
                 np.testing.assert_array_equal(found[name][0], expected)
             else:
                 assert name not in found
@@ -117,17 +127,17 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
 def plain_lags(target, config):
     """Label and minute of each lag, by plain loops over wall-clock minutes."""
     lags, minutes = config.windows, config.intervals.minutes
-    found = [(f"closeness-{n}", target - n * minutes) for n in range(1, lags.closeness + 1)]
+    found = [(f"closeness-{n}", [target - n * minutes]) for n in range(1, lags.closeness + 1)]
     for name, length, cycle in (("period", lags.period, 1440), ("trend", lags.trend, 7 * 1440)):
         for n in range(1, length + 1):
             for k in range(lags.horizon):
                 label = f"{name}-{n}" + (f"+{k}" if k else "")
-                found.append((label, target - n * cycle + k * minutes))
+                found.append((label, [target - n * cycle + k * minutes]))
     usual = [(f"+{k}" if k else "", target + k * minutes) for k in range(lags.horizon)]
-    usual += [(f" of {label}", time) for label, time in found[: lags.closeness]]
-    for suffix, time in usual:
-        for week in range(1, lags.average + 1):
-            found.append((f"average-{week}{suffix}", time - week * 7 * 1440))
+    usual += [(f" of {label}", time) for label, [time] in found[: lags.closeness]]
+    for number, (suffix, time) in enumerate(usual if lags.average else []):
+        weeks = [time - week * 7 * 1440 for week in range(1, lags.average + 1)]
+        found.append((f"average{suffix}" if number else "average", weeks))
     return found
 
 

@@ -12,20 +12,20 @@ DAY, WEEK = dt.timedelta(days=1), dt.timedelta(weeks=1)
 
 
 def needed(t, config):
-    """The labelled intervals that the window at `t` needs, in the order in which missing ones are reported."""
+    """Groups of intervals of which the window at `t` needs one each, labelled, in the order of reports."""
     lags, step = config.windows, dt.timedelta(minutes=config.intervals.minutes)
-    found = [(f"closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
+    found = [(f"closeness-{i}", [t - i * step]) for i in range(1, lags.closeness + 1)]
     for name, count, cycle in (("period", lags.period, DAY), ("trend", lags.trend, WEEK)):
         for lag in range(1, count + 1):
             for k in range(lags.horizon):
                 label = f"{name}-{lag}" + (f"+{k}" if k else "")
-                found.append((label, t + k * step - lag * cycle))
+                found.append((label, [t + k * step - lag * cycle]))
     averaged = [(f"+{k}" if k else "", t + k * step) for k in range(lags.horizon)]
     averaged += [(f" of closeness-{i}", t - i * step) for i in range(1, lags.closeness + 1)]
-    for suffix, time in averaged:
-        for week in range(1, lags.average + 1):
-            found.append((f"average-{week}{suffix}", time - week * WEEK))
-    return found + [(f"target+{k}", t + k * step) for k in range(lags.horizon)]
+    for number, (suffix, time) in enumerate(averaged if lags.average else []):
+        label = f"average{suffix}" if number else "average"
+        found.append((label, [time - week * WEEK for week in range(1, lags.average + 1)]))
+    return found + [(f"target+{k}", [t + k * step]) for k in range(lags.horizon)]
 
 
 def midnight(text):
@@ -51,7 +51,7 @@ def plan(times, config):
     """Windows by split, drop counts, and the first minute of the test period."""
     dropped, existing = collections.Counter(), []
     for t in sorted(times):
-        missing = [label for label, time in needed(t, config) if time not in times]
+        missing = [label for label, group in needed(t, config) if not times.intersection(group)]
         if missing:
             dropped[missing[0]] += 1
         else:
@@ -79,12 +79,25 @@ def slots_of_week(times):
     return found
 
 
+def mean(maps):
+    return sum(maps) / len(maps)
+
+
+def means_of(frames, time, weeks, days, holidays):
+    """The mean over the weeks before, and that over the days before of the same type, where there are frames."""
+
+    def is_off(at):
+        return at.weekday() >= 5 or at.date() in holidays
+
+    same = [time - k * WEEK for k in range(1, weeks + 1)]
+    alike = [time - k * DAY for k in range(1, days + 1)]
+    alike = [at for at in alike if is_off(at) == is_off(time)]
+    found = ([frames[at].astype(float) for at in group if at in frames] for group in (same, alike))
+    return [mean(maps) for maps in found if maps]
+
+
 def naive_maps(frames, slots, t, config, holidays):
     """The naive forecasts of the window at `t`, and whether one of them had to fall back."""
-
-    def is_off(time):
-        return time.weekday() >= 5 or time.date() in holidays
-
     latest = frames[max(time for time in frames if time < t)]
     found = collections.defaultdict(list)
     fallback = False
@@ -96,14 +109,9 @@ def naive_maps(frames, slots, t, config, holidays):
         found["last_interval"].append(latest)
         found["last_week"].append(maps[-1])
         found["historical_average"].append(sum(maps) / len(maps))
-        weeks = [target - k * WEEK for k in range(1, 5)]
-        weeks = [frames[time].astype(float) for time in weeks if time in frames]
-        days = [target - k * DAY for k in range(1, 8)]
-        days = [d for d in days if d in frames and is_off(d) == is_off(target)]
-        days = [frames[time].astype(float) for time in days]
-        means = [sum(group) / len(group) for group in (weeks, days) if group] or [maps[-1]]
-        found["four_weeks"].append(means[0] if weeks else maps[-1])
-        found["weeks_and_days"].append(sum(means) / len(means))
+        for name, days in (("four_weeks", 0), ("weeks_and_days", 7)):
+            means = means_of(frames, target, 4, days, holidays)
+            found[name].append(mean(means or [maps[-1]]))
     return {f"naive_{name}": np.stack(maps) for name, maps in found.items()}, fallback
 
 
@@ -133,18 +141,19 @@ def windows(frames, config, holidays=()):
         naive, fallback = naive_maps(frames, slots, t, config, holidays)
         fallbacks += fallback
         groups = collections.defaultdict(list)
-        for label, time in needed(t, config):
-            groups[label.split("-")[0].split("+")[0]].append(frames[time])
+        for label, [time, *_] in needed(t, config):
+            name = label.split("-")[0].split("+")[0].split(" ")[0]
+            if name == "average":  # the time of the first week
+                there = time + WEEK, config.windows.average, config.windows.average_days
+                groups[name].append(mean(means_of(frames, *there, holidays)))
+            else:
+                groups[name].append(frames[time])
         scalars = {
             "target_time": int((t - EPOCH).total_seconds() // 60),
             "hour": t.hour,
             "weekend": int(t.strftime("%a") in ("Sat", "Sun")),
             "active_cells": sum(map(sum, active_cells(frames, min(t, test_start)))),
         }
-        weeks, every = config.windows.average, groups.pop("average", [])
-        if weeks:
-            means = [sum(every[i : i + weeks]) / weeks for i in range(0, len(every), weeks)]
-            groups["average"] = means
         maps = {name: np.stack(group) for name, group in groups.items()} | naive
         found[split].append(scalars | {n: v.astype(np.float32) for n, v in maps.items()})
     step = dt.timedelta(minutes=config.intervals.minutes)

@@ -1,0 +1,70 @@
+"""What is usual at an interval: the mean of the weeks before, and of the days of its type. Pure numpy."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
+
+
+def usual_lags(weeks: int, days: int) -> np.ndarray:
+    """How long before an interval the frames lie that say what is usual then: minutes, int64 `[weeks + days]`."""
+    weekly = DAYS_PER_WEEK * np.arange(1, weeks + 1)
+    return MINUTES_PER_DAY * np.concatenate([weekly, np.arange(1, days + 1)])
+
+
+def usual_flows(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    times: np.ndarray,
+    weeks: int,
+    days: int,
+    holidays: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the weeks before at the same time of the week, and of the days before that are of the same type.
+
+    Each is the mean of those frames that exist; half of both where there are both. A day's type is working day, or
+    weekend or holiday.
+
+    Args:
+      starts: int64 `[n]`, ascending.
+      maps: float32 `[n, H, W, 2]`, trips per interval.
+      times: intervals, int64 `[...]`.
+      weeks: how many weeks back.
+      days: how many days back; 0 leaves the days out.
+      holidays: days since 1970-01-01, int64 `[k]`.
+
+    Returns:
+      The usual flows, float32 `[..., H, W, 2]`, zero where no such frame exists; whether any does, bool `[...]`.
+    """
+
+    def is_off(at: np.ndarray) -> np.ndarray:
+        return (weekday(at) >= 5) | np.isin(at // MINUTES_PER_DAY, holidays)
+
+    lags = usual_lags(weeks, days)
+    by_week, in_weeks = _mean(starts, maps, times, lags[:weeks])
+    same_type = is_off(times)[..., None] == is_off(times[..., None] - lags[weeks:])
+    by_day, in_days = _mean(starts, maps, times, lags[weeks:], same_type)
+    both = (by_week + by_day) / np.maximum(in_weeks + in_days, 1)[..., None, None, None]
+    return both.astype(np.float32), in_weeks | in_days
+
+
+def _mean(
+    starts: np.ndarray, maps: np.ndarray, times: np.ndarray, lags: np.ndarray, wanted: object = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mean, float64, of the wanted frames some lags before, or zero; and whether there is any."""
+    sought = times[..., None] - lags  # [..., k]
+    rows = np.minimum(np.searchsorted(starts, sought), len(starts) - 1)
+    there = (starts[rows] == sought) & wanted
+    total = np.zeros((*times.shape, *maps.shape[1:]))
+    for lag in range(len(lags)):
+        total += maps[rows[..., lag]] * there[..., lag, None, None, None]
+    count = there.sum(axis=-1)
+    return total / np.maximum(count, 1)[..., None, None, None], count > 0
+
+
+def holiday_days(dates: Sequence[str]) -> np.ndarray:
+    """Dates YYYY-MM-DD as days since 1970-01-01, int64 `[n]`."""
+    midnights = [date_to_minutes(dt.date.fromisoformat(date)) for date in dates]
+    return np.array(midnights, np.int64) // MINUTES_PER_DAY

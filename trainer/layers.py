@@ -1,0 +1,114 @@
+"""The layers of our own in pure Keras 3, for any backend; `h` is the horizon, `C = 2h`."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class HadamardFusion(layers.Layer):
+    """Sum of the branches, each times a learnt weight per cell and channel (paper, eq. 5).
+
+    Args:
+      init: `uniform` draws the weights from [0, 1), as the authors do; `mean` starts as the branches' mean.
+      seed: seed of the draw.
+    """
+
+    def __init__(self, init: str = "uniform", seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.init = init
+        self.seed = seed
+
+    def build(self, input_shape):
+        for index, shape in enumerate(input_shape):
+            if self.init == "mean":
+                initializer = keras.initializers.Constant(1.0 / len(input_shape))
+            else:
+                initializer = keras.initializers.RandomUniform(0.0, 1.0, seed=self.seed + index)
+            self.add_weight(shape=shape[1:], initializer=initializer, name=f"weight_{index}")
+
+    def call(self, inputs):
+        # [batch, H, W, C] each
+        return sum(ops.multiply(x, w) for x, w in zip(inputs, self.weights, strict=True))
+
+    def get_config(self):
+        return {**super().get_config(), "init": self.init, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class UsualTimesLevel(layers.Layer):
+    """The average at the targets, times the present level: the flow in each closeness lag over its average.
+
+    From closeness `[batch, lc, H, W, 2]` and average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], to
+    `[batch, lc * h, H, W, 2]`: for each closeness lag the average of the targets, from zero flow on, times
+    (the flow then) / (the usual flow then) - 1.
+
+    Args:
+      whole_city: one level for all cells, from the city's totals; else one per cell and channel.
+    """
+
+    # Added to both flows, as a share of the range of flows, because ratios of small flows are noise.
+    CITY_SMOOTHING, CELL_SMOOTHING = 0.25, 0.02
+
+    def __init__(self, whole_city: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.whole_city = whole_city
+
+    def call(self, closeness, average):
+        lags = closeness.shape[1]
+        usual = average[:, :-lags] + 1.0  # [batch, h, H, W, 2]
+        now, then = closeness + 1.0, average[:, -lags:] + 1.0  # from zero flow on, to 2
+        smoothing = 2 * self.CELL_SMOOTHING
+        if self.whole_city:
+            now, then = (ops.sum(flows, axis=(2, 3, 4), keepdims=True) for flows in (now, then))
+            smoothing = 2 * self.CITY_SMOOTHING
+        level = (now + smoothing) / (then + smoothing) - 1.0
+        out = ops.expand_dims(level, 2) * ops.expand_dims(usual, 1)  # [batch, lc, h, H, W, 2]
+        return ops.reshape(out, (-1, lags * usual.shape[1], *usual.shape[2:]))
+
+    def get_config(self):
+        return {**super().get_config(), "whole_city": self.whole_city}
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class CityTotals(layers.Layer):
+    """The city's totals, over the root of the number of cells.
+
+    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1], to `[batch, 2 n]`, from zero flow on.
+    """
+
+    def call(self, maps):
+        _, count, rows, cols, flows = maps.shape
+        totals = ops.sum((maps + 1.0) / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
+        return ops.reshape(totals, (-1, count * flows))
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class LocalLinear(layers.Layer):
+    """A linear map per cell: `[batch, H, W, I]` to `[batch, H, W, C]`.
+
+    Args:
+      channels: C.
+      copied: the index of the first of C inputs that the map copies at the start; None starts at zero.
+    """
+
+    def __init__(self, channels: int, copied: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.copied = copied
+
+    def build(self, input_shape):
+        def start(shape, dtype=None):
+            kernel = np.zeros(shape, np.float32)
+            if self.copied is not None:
+                for channel in range(self.channels):
+                    kernel[:, :, self.copied + channel, channel] = 1.0
+            return ops.convert_to_tensor(kernel, dtype)
+
+        self.kernel = self.add_weight((*input_shape[1:], self.channels), start, name="kernel")
+
+    def call(self, x):
+        return ops.einsum("bhwi,hwic->bhwc", x, self.kernel)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels, "copied": self.copied}

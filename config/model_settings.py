@@ -131,10 +131,11 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """When a model is approved: by `rmse_active_cells` on the test windows.
+    """When a model is approved: by `rmse_active_cells` and `mae_active_cells` on the test windows.
 
     Attributes:
       naive_margin: the model's RMSE must be below (1 - margin) times that of the best naive forecast.
+      naive_mae: whether the model's MAE must also be below that of the naive forecast with the smallest.
       pushed_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the last pushed model.
       infra_validator: where TFX's InfraValidator starts TensorFlow Serving, which must load the model and answer a
         few windows: in a container on this machine (`docker`), in the cluster of the run (`kubernetes`), or
@@ -144,6 +145,7 @@ class EvaluationConfig:
     """
 
     naive_margin: float = 0.0
+    naive_mae: bool = True
     pushed_tolerance: float = 0.02
     infra_validator: Literal["off", "docker", "kubernetes"] = "off"
     push_unblessed: bool = False

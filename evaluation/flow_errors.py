@@ -9,11 +9,11 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 from crowdflow.evaluation.naive import best_naive
-from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums, add_forecasts, names
+from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE, ErrorSums, add_forecasts, names
 from crowdflow.schema import features
 
-# The model's RMSE over the best naive forecast's: below 1, the model is better.
-RATIO_TO_NAIVE = f"{RMSE_ACTIVE}_to_best_naive"
+# The model's error over the smallest of the naive forecasts', by RMSE and by MAE: below 1, the model is better.
+RATIO_TO_NAIVE, MAE_RATIO_TO_NAIVE = (f"{name}_to_best_naive" for name in (RMSE_ACTIVE, MAE_ACTIVE))
 
 _NAIVE_FEATURES = [features.naive_feature(source) for source in features.NAIVE_FORECASTS]
 
@@ -79,7 +79,7 @@ def _computations(
 def _metric_names(horizon: int) -> list[str]:
     own = names(horizon)
     naive = [source_metric(s, name) for s in features.NAIVE_FORECASTS for name in own]
-    return [*own, *naive, RATIO_TO_NAIVE]
+    return [*own, *naive, RATIO_TO_NAIVE, MAE_RATIO_TO_NAIVE]
 
 
 class _Combiner(beam.CombineFn):
@@ -125,8 +125,10 @@ class _Combiner(beam.CombineFn):
     def extract_output(self, accumulator):
         own = accumulator[""].metrics()
         naive = {source: accumulator[source].metrics() for source in features.NAIVE_FORECASTS}
-        best = naive[best_naive(naive)][RMSE_ACTIVE]
-        found = {RATIO_TO_NAIVE: own[RMSE_ACTIVE] / best if best else float("inf"), **own}
+        found = dict(own)
+        for ratio, name in ((RATIO_TO_NAIVE, RMSE_ACTIVE), (MAE_RATIO_TO_NAIVE, MAE_ACTIVE)):
+            best = naive[best_naive(naive, name)][name]
+            found[ratio] = own[name] / best if best else float("inf")
         for source, metrics in naive.items():
             found |= {source_metric(source, name): value for name, value in metrics.items()}
         return {self._keys[name]: value for name, value in found.items()}

@@ -6,7 +6,7 @@ import tensorflow_model_analysis as tfma
 from tfx.utils import proto_utils
 
 from crowdflow.config import Config
-from crowdflow.evaluation.flow_errors import RATIO_TO_NAIVE
+from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
 from crowdflow.flows.metrics import RMSE_ACTIVE
 from crowdflow.schema import features
 
@@ -19,8 +19,8 @@ _STRICTLY = 1e-9
 def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
     """The Evaluator's configuration.
 
-    Two thresholds on the whole test split: the model's RMSE against the best naive forecast's, and against the
-    last pushed model's. Slices by hour of day and by weekday or weekend are measured, not judged.
+    Thresholds on the whole test split: the model's RMSE and MAE against the best naive forecast's, and its RMSE
+    against the last pushed model's. Slices by hour of day and by weekday or weekend are measured, not judged.
     """
 
     def model_spec(name: str, is_baseline: bool) -> tfma.ModelSpec:
@@ -34,6 +34,7 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
         )
 
     rules = config.evaluation
+    by_mae = {MAE_RATIO_TO_NAIVE: _below(1)} if rules.naive_mae else {}
     metric = {"horizon": config.windows.horizon, "code_fingerprint": code_fingerprint}
     return tfma.EvalConfig(
         model_specs=[model_spec(CANDIDATE, False), model_spec(BASELINE, True)],
@@ -52,11 +53,8 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
                     )
                 ],
                 per_slice_thresholds={
-                    RATIO_TO_NAIVE: _overall(
-                        value_threshold=tfma.GenericValueThreshold(
-                            upper_bound={"value": 1 - rules.naive_margin - _STRICTLY}
-                        )
-                    ),
+                    RATIO_TO_NAIVE: _below(1 - rules.naive_margin),
+                    **by_mae,
                     RMSE_ACTIVE: _overall(
                         change_threshold=tfma.GenericChangeThreshold(
                             direction=tfma.MetricDirection.LOWER_IS_BETTER,
@@ -89,6 +87,11 @@ def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> 
     if changed != 2:
         raise ValueError(f"Expected the two thresholds of eval_config. Received {changed}: {text}")
     return proto_utils.proto_to_json(found)
+
+
+def _below(bound: float) -> tfma.PerSliceMetricThresholds:
+    upper = {"value": bound - _STRICTLY}
+    return _overall(value_threshold=tfma.GenericValueThreshold(upper_bound=upper))
 
 
 def _overall(**threshold) -> tfma.PerSliceMetricThresholds:

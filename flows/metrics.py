@@ -7,11 +7,11 @@ import numpy as np
 
 from crowdflow.schema import features
 
-RMSE_ACTIVE = "rmse_active_cells"
+RMSE_ACTIVE, MAE_ACTIVE = "rmse_active_cells", "mae_active_cells"
 NAMES = (
     RMSE_ACTIVE,
     "rmse_all_cells",
-    "mae_active_cells",
+    MAE_ACTIVE,
     "mae_all_cells",
     "inflow_rmse_active_cells",
     "outflow_rmse_active_cells",

@@ -11,7 +11,11 @@ from tfx.utils import path_utils
 
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
-from crowdflow.evaluation.flow_errors import RATIO_TO_NAIVE, source_metric
+from crowdflow.evaluation.flow_errors import (
+    MAE_RATIO_TO_NAIVE,
+    RATIO_TO_NAIVE,
+    source_metric,
+)
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.evaluation.window_files import parse_windows, read_windows
@@ -80,27 +84,27 @@ def _own(values: dict[str, float], config: Config) -> dict[str, float]:
 
 def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: bool) -> list[str]:
     """Why the model was blessed or not, by the Evaluator's validation: one comparison per line."""
-    own = overall["model"][metrics.RMSE_ACTIVE]
-    best = best_naive(overall)
-    naive, margin = overall[best][metrics.RMSE_ACTIVE], config.evaluation.naive_margin
-    failed = set()
+    rules, failed = config.evaluation, set()
     result = tfma.load_validation_result(evaluation)
     for a_slice in result.metric_validations_per_slice:
         failed |= {failure.metric_key.name for failure in a_slice.failures}
-    name = metrics.RMSE_ACTIVE
     lines = []
 
-    def judge(verdict: str, share: float, rmse: float, against: str) -> None:
-        limit = f"{share * rmse:.4f}" + (f" = {share:g} x {rmse:.4f}" if share != 1 else "")
+    def judge(name: str, verdict: str, share: float, other: str, against: str) -> None:
+        own, error = overall["model"][name], overall[other][name]
+        limit = f"{share * error:.4f}" + (f" = {share:g} x {error:.4f}" if share != 1 else "")
         lines.append(f"{name} {own:.4f} {verdict} {limit}, {against}")
 
-    verdict = "is not below" if RATIO_TO_NAIVE in failed else "is below"
-    judge(verdict, 1 - margin, naive, f"the best naive forecast ({best})")
-    pushed = overall["last_pushed"]
-    if pushed:
-        share = 1 + config.evaluation.pushed_tolerance
+    judged = [(metrics.RMSE_ACTIVE, RATIO_TO_NAIVE, 1 - rules.naive_margin)]
+    judged += [(metrics.MAE_ACTIVE, MAE_RATIO_TO_NAIVE, 1)] if rules.naive_mae else []
+    for name, ratio, share in judged:
+        verdict = "is not below" if ratio in failed else "is below"
+        best = best_naive(overall, name)
+        judge(name, verdict, share, best, f"the best naive forecast ({best})")
+    if overall["last_pushed"]:
+        name, share = metrics.RMSE_ACTIVE, 1 + rules.pushed_tolerance
         verdict = "is above" if name in failed else "is at most"
-        judge(verdict, share, pushed[name], "the last pushed model")
+        judge(name, verdict, share, "last_pushed", "the last pushed model")
     if not blessed and not failed:
         lines.append(
             "the Evaluator refused the model without naming a metric; see its validation result"

@@ -10,6 +10,7 @@ import pandas as pd
 from crowdflow.config import Config
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.ingest.history import History, read_history
+from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema import features
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.intervals import to_datetime64
@@ -90,8 +91,12 @@ class Forecaster:
         return read_history(paths, self.config)
 
     def next_target(self, history: History) -> int:
-        """The interval after the last one, wall-clock minutes."""
-        return int(history.frames.starts[-1]) + self.config.intervals.minutes
+        """The interval after the last one, wall-clock minutes; one that daylight saving skips is passed over."""
+        intervals = self.config.intervals
+        target = int(history.frames.starts[-1]) + intervals.minutes
+        while target in changed_intervals(np.array([target]), intervals.zone)[1]:
+            target += intervals.minutes
+        return target
 
     def forecast(self, history: History, targets: np.ndarray | None = None) -> Forecast:
         """Forecasts for the given targets.

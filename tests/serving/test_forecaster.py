@@ -13,6 +13,8 @@ from standin import server
 
 from crowdflow.components.pusher.executor import push
 from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
+from crowdflow.ingest.history import History
 from crowdflow.schema.errors import ServingError, StoreError
 from crowdflow.serving import Forecaster, connect
 from crowdflow.serving.rest import RestServer
@@ -217,6 +219,23 @@ def test_a_table_has_a_row_a_step_and_cell(history, address):
     row = table[(table["step"] == 2) & (table["row"] == 3) & (table["col"] == 1)].iloc[0]
     assert row["interval_start"] - row["forecast_start"] == pd.Timedelta(hours=1)
     assert (row["inflow"], row["outflow"]) == tuple(forecast.flows[0, 1, 3, 1])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "last", "expected"),
+    [
+        (60, "2024-03-10T01:00", "2024-03-10T03:00"),  # the clock goes from 02:00 to 03:00
+        (30, "2024-03-10T01:30", "2024-03-10T03:00"),
+        (60, "2024-03-10T00:00", "2024-03-10T01:00"),
+        (60, "2024-11-03T01:00", "2024-11-03T02:00"),  # 01:00 comes twice, and is one interval
+    ],
+)
+def test_an_hour_that_daylight_saving_skips_is_not_the_next_target(minutes, last, expected):
+    settings = {"intervals": {"minutes": minutes, "timezone": "America/New_York"}}
+    forecaster = Forecaster(None, Config.from_dict(settings))
+    starts = np.array([np.datetime64(last, "m").astype(np.int64)])
+    history = History(FrameBlock(starts, np.zeros((1, 16, 8, 2), np.float32)), {}, {})
+    assert np.datetime64(forecaster.next_target(history), "m") == np.datetime64(expected, "m")
 
 
 def test_settings_of_no_use_are_an_error(address):

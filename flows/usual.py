@@ -46,7 +46,8 @@ def usual_flows(
     by_week, in_weeks = _mean(starts, maps, times, lags[:weeks])
     same_type = is_off(times)[..., None] == is_off(times[..., None] - lags[weeks:])
     by_day, in_days = _mean(starts, maps, times, lags[weeks:], same_type)
-    both = (by_week + by_day) / np.maximum(in_weeks + in_days, 1)[..., None, None, None]
+    means = in_weeks.astype(int) + in_days  # those that exist; the others are zero
+    both = (by_week + by_day) / np.maximum(means, 1)[..., None, None, None]
     return both.astype(np.float32), in_weeks | in_days
 
 

@@ -22,8 +22,7 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY, format_start
 
 _BUSY = 20  # trips an hour in the mean active cell, from which half-hours are worth it
 _LEAST_DAYS = 3  # of windows to train on
-# Weeks of the average and test days; the first pair that leaves twice as many windows for training is taken.
-_LENGTHS = ((4, 28), (4, 14), (4, 7), (3, 7), (2, 7), (2, 4), (1, 4), (1, 2))
+_TEST_DAYS = (28, 14, 7, 4, 2)  # the first that leaves twice as many windows for training is taken
 _BEST = "bikenyc"  # the preset whose network and training are the best known
 
 
@@ -142,11 +141,12 @@ def _of_calendar(config: Config) -> list[Choice]:
 
 
 def _of_length(starts: np.ndarray, config: Config) -> list[Choice]:
-    """Lags, the weeks of the average and the test days that the history has windows for."""
+    """Lags and the test days that the history has windows for."""
     per_day, minutes = config.intervals.per_day, config.intervals.minutes
     lags = {"windows.closeness": 4, "windows.period": 2, "windows.trend": 1}
-    for weeks, days in _LENGTHS:
-        values = {**lags, "windows.average": weeks, "split.test_days": days}
+    lags |= {"windows.average": 4, "windows.average_days": 7}
+    for days in _TEST_DAYS:
+        values = {**lags, "split.test_days": days}
         tried = config.replace(values)
         try:
             plan = pure.plan_windows(starts, minutes, tried.windows, tried.split)
@@ -155,7 +155,8 @@ def _of_length(starts: np.ndarray, config: Config) -> list[Choice]:
         counts = {split: len(origins) for split, origins in plan.origins.items()}
         if counts["train"] >= max(2 * counts["test"], _LEAST_DAYS * per_day):
             why = {
-                "windows.average": "weeks before, in what is usual at an hour of the week",
+                "windows.average": "weeks before, as far as they exist, in what is usual at an hour of the week",
+                "windows.average_days": "days before, of which those of the same type are half of it",
                 "split.test_days": f"{counts['train']:,} windows to train on, {counts['test']:,} to test on",
             }
             return [Choice(name, value, why.get(name, "")) for name, value in values.items()]

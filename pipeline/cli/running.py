@@ -1,7 +1,10 @@
 """The commands around a run: run, presets, beam and clean."""
 
+import os
+import re
+import textwrap
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import click
 import yaml
@@ -12,10 +15,17 @@ from crowdflow.storage import disk
 
 
 @click.command()
-@click.option("--preset", default=presets.EMBEDDED, show_default=True, help="Preset to start from.")
+@click.option(
+    "--preset",
+    help="Preset to start from.  [default: what `crowdflow init` proposes for the data; "
+    f"{presets.EMBEDDED} without data]",
+)
 @options.CONFIG
 @options.DATA
-@click.option("--root", help="Folder for everything the run writes.  [default: runs/<preset>]")
+@click.option(
+    "--root",
+    help="Folder for everything the run writes.  [default: runs/<preset>, or runs/<name of the data>]",
+)
 @click.option(
     "--serving",
     metavar="FOLDER",
@@ -31,7 +41,7 @@ from crowdflow.storage import disk
 @click.pass_context
 def run(
     context: click.Context,
-    preset: str,
+    preset: Optional[str],
     config_file: Optional[Path],
     data: tuple[str, ...],
     root: Optional[str],
@@ -44,9 +54,13 @@ def run(
 
     Unchanged steps are taken from the cache. Repeat the command to resume a killed run.
 
+    With data but neither --preset nor --config, the settings are those that `crowdflow init` proposes. They are
+    kept in proposed.yaml under the root, where you can change them; the next run takes them from there.
+
     \b
     Examples:
       crowdflow run
+      crowdflow run --data trips/
       crowdflow run --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --root runs/nyc
       crowdflow run --set training.epochs=3 --set training.final_epochs=2 --set seed=7
       crowdflow run --config daily.yaml --data trips/ --set range.last_date=2019-08-31
@@ -61,19 +75,52 @@ def run(
     Exit codes: 0 a model was pushed, 1 the run failed, 2 the run completed and the model
     was refused.
     """
-    config = options.load(config_file) if config_file else presets.load(preset)
+    more_data, beam_args = options.split(more)
+    paths = [*data, *more_data]
+    if config_file:
+        config = options.load(config_file)
+    elif preset or not paths:
+        config = presets.load(preset or presets.EMBEDDED)
+    else:
+        name = _name_of(paths[0])
+        root = root or f"runs/{name}"
+        config = _proposed(Path(root) / "proposed.yaml", name, paths, options.parse(settings))
     config = config.replace(options.parse(settings))
     given = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
     if serving:
         given["paths.serving"] = serving
     if push_unblessed:
         given["evaluation.push_unblessed"] = True
-    more_data, beam_args = options.split(more)
-    if data or more_data:
-        given["paths.data"] = [*data, *more_data]
+    if paths:
+        given["paths.data"] = paths
     from crowdflow.pipeline.local import runner as local_runner
 
     context.exit(local_runner.run(config.replace(given), beam_args))
+
+
+def _name_of(path: str) -> str:
+    """A name for the data's configuration and root: that of the file or folder, in letters that suit both."""
+    name = re.sub(r"[^a-z0-9]+", "-", Path(path.rstrip("/")).name.split(".")[0].lower()).strip("-")
+    return name or "data"
+
+
+def _proposed(file: Path, name: str, paths: list[str], settings: dict[str, Any]) -> Config:
+    """The configuration in a file, or the one that is proposed for the data, which is then kept there."""
+    if file.exists():
+        click.echo(f"settings: {file}, of an earlier run")
+        return options.load(file)
+    from crowdflow.ingest.inspection import proposal
+
+    click.echo("settings: none given; proposing some from the data ...")
+    text = proposal.as_yaml(proposal.propose(paths, {"preset": name, **settings}))
+    click.echo(textwrap.indent(text, "  "), nl=False)
+    with disk.clear_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    click.echo(f"settings: kept in {file} for the next run; change them there")
+    return options.load(file)
 
 
 @click.command("presets")

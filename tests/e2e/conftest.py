@@ -196,7 +196,7 @@ class Crowdflow:
         changed = {name.replace("__", "."): value for name, value in settings.items()}
         sets = [f"--set={name}={_text(v)}" for name, v in {**SETTINGS, **changed}.items()]
         paths = [f"--data={path}" for path in (self.data if data is None else data)]
-        arguments = ["run", f"--root={root}", *paths, *sets, *more]
+        arguments = ["run", "--preset=tiny-city", f"--root={root}", *paths, *sets, *more]
         out, environment = root.with_suffix(".out"), self._environment
         root.parent.mkdir(parents=True, exist_ok=True)
         if self.command is None:

@@ -106,7 +106,8 @@ def test_every_field_is_listed_with_its_default(crowdflow):
 
 def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
     refused(
-        "run", "--data", "a.h5", "b.h5", "--set", "seed=7", "--set", "training.learning_rate=3e-4",
+        "run", "--preset=tiny-city", "--data", "a.h5", "b.h5",
+        "--set", "seed=7", "--set", "training.learning_rate=3e-4",
         "--set", "split.test_days=null", "--set", "split.test_start=2024-05-01",
         "--", "--direct_num_workers=2",
     )  # fmt: skip

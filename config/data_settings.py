@@ -198,6 +198,7 @@ class SplitConfig:
         stopping.
       eval_days: number of days held out before the test period.
       eval_start: first date of the held-out days, YYYY-MM-DD.
+      until: last date of the data that is used, YYYY-MM-DD; null uses all.
     """
 
     test_days: Optional[int] = 10
@@ -205,6 +206,7 @@ class SplitConfig:
     eval_share: Optional[float] = 0.1
     eval_days: Optional[int] = None
     eval_start: Optional[str] = None
+    until: Optional[str] = None
 
     def __post_init__(self):
         given = [n for n in ("test_days", "test_start") if getattr(self, n) is not None]
@@ -220,3 +222,4 @@ class SplitConfig:
         require(share is None or 0 < share < 1, "split.eval_share", "within 0..1", share)
         require_date("split.test_start", self.test_start)
         require_date("split.eval_start", self.eval_start)
+        require_date("split.until", self.until)

@@ -1,19 +1,20 @@
 """Frames to windows in Beam: one block per day, sent to every day whose windows need it."""
 
 import dataclasses
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 import numpy as np
 
 from crowdflow.components.tf_examples import decode_frames, encode_columns
-from crowdflow.config import Config
+from crowdflow.config import Config, SplitConfig
 from crowdflow.flows import windows as pure
 from crowdflow.flows.frames import FrameBlock, merge_blocks
 from crowdflow.flows.naive import expanding_averages, naive_sources, recent_means, recent_times
 from crowdflow.flows.usual import holiday_days
 from crowdflow.schema import features
-from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
 
 NEVER = np.iinfo(np.int64).max
 _FRAMES, _AVERAGES = "frames", "averages"
@@ -73,6 +74,13 @@ def make_routes(starts: np.ndarray, config: Config) -> Routes:
         for source in _days(targets):
             averages.setdefault(int(source), []).append(int(day))
     return Routes(plan, starts, frames, averages)
+
+
+def last_day(split: SplitConfig) -> int:
+    """The last day that is used, in days since 1970-01-01."""
+    if split.until is None:
+        return NEVER
+    return date_to_minutes(dt.date.fromisoformat(split.until)) // MINUTES_PER_DAY
 
 
 def _send(
@@ -199,7 +207,7 @@ class FramesToWindows(beam.PTransform):
     def expand(self, serialized):
         config, ingest = self._config, self._config.ingest
         known = features.covariates(ingest.holidays, ingest.weather, ingest.weather_columns)
-        days = (
+        every = (
             serialized
             | "Batch" >> beam.BatchElements(min_batch_size=256, max_batch_size=1024)
             | "Decode"
@@ -207,6 +215,14 @@ class FramesToWindows(beam.PTransform):
             | "SplitDays" >> beam.FlatMap(split_days)
             | "GroupDays" >> beam.GroupByKey()
             | "MergeDays" >> beam.MapTuple(lambda day, blocks: (day, merge_blocks(blocks)))
+        )
+        last = last_day(config.split)
+        days = every | "Until" >> beam.Filter(lambda keyed: keyed[0] <= last)
+        after = (
+            every
+            | "After" >> beam.Filter(lambda keyed: keyed[0] > last)
+            | "CountAfter" >> beam.MapTuple(lambda day, block: len(block.starts))
+            | "AllAfter" >> beam.CombineGlobally(sum)
         )
         routes = (
             days
@@ -238,8 +254,13 @@ class FramesToWindows(beam.PTransform):
             ).with_outputs(*pure.SPLITS)
         )
         counters = routes | "Counters" >> beam.Map(
-            lambda r, mask: {**r.plan.counters(), "active_cells": int(mask.sum())},
+            lambda r, mask, left: {
+                **r.plan.counters(),
+                "frames_after_until": left,
+                "active_cells": int(mask.sum()),
+            },
             beam.pvalue.AsSingleton(active),
+            beam.pvalue.AsSingleton(after),
         )
         found = {split: splits[split] for split in pure.SPLITS}
         return found | {"counters": counters, "active": active}

@@ -41,6 +41,7 @@ def main() -> None:
 
 for command in (
     running.run,
+    running.backtest,
     data.ingest_files,
     serving.predict,
     serving.batch,

@@ -13,13 +13,15 @@ from crowdflow.config import Config, field_names, presets
 from crowdflow.pipeline.cli import options
 from crowdflow.storage import disk
 
-
-@click.command()
-@click.option(
+_PRESET = click.option(
     "--preset",
     help="Preset to start from.  [default: what `crowdflow init` proposes for the data; "
     f"{presets.EMBEDDED} without data]",
 )
+
+
+@click.command()
+@_PRESET
 @options.CONFIG
 @options.DATA
 @click.option(
@@ -75,8 +77,91 @@ def run(
     Exit codes: 0 a model was pushed, 1 the run failed, 2 the run completed and the model
     was refused.
     """
+    paths, beam_args = _paths(data, more)
+    config = _configured(preset, config_file, root, paths, options.parse(settings))
+    given: dict[str, Any] = {"paths.data": paths} if paths else {}
+    if serving:
+        given["paths.serving"] = serving
+    if push_unblessed:
+        given["evaluation.push_unblessed"] = True
+    from crowdflow.pipeline.local import runner as local_runner
+
+    context.exit(local_runner.run(config.replace(given), beam_args))
+
+
+@click.command()
+@_PRESET
+@options.CONFIG
+@options.DATA
+@click.option("--root", help="Folder for everything that is written.  [default: runs/<preset>]")
+@click.option("--folds", default=4, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--step",
+    "step_days",
+    default=7,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Days from one fold's end to the next one's.",
+)
+@click.option(
+    "--test-days",
+    default=7,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Days at the end of each fold that judge.",
+)
+@options.SET
+@options.MORE
+@click.pass_context
+def backtest(
+    context: click.Context,
+    preset: Optional[str],
+    config_file: Optional[Path],
+    data: tuple[str, ...],
+    root: Optional[str],
+    folds: int,
+    step_days: int,
+    test_days: int,
+    settings: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Train anew at several dates of the history, and judge each model by days that it has not seen.
+
+    One run of the pipeline a fold, the newest first. Repeat the command to resume; what did not change comes from
+    the cache. Prints RMSE and MAE by fold beside the best naive forecast's, with mean and spread.
+
+    \b
+    Examples:
+      crowdflow backtest --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --folds 3 --step 14 --test-days 14
+      crowdflow backtest --data trips/ --folds 8
+      crowdflow backtest --data trips/ --set windows.horizon=6 --root runs/six-hours
+
+    Written under the root: backtest.json for programs, backtest.png, and every fold's model in folds/.
+
+    Exit codes: 0 success, 1 a run failed.
+    """
+    paths, beam_args = _paths(data, more)
+    config = _configured(preset, config_file, root, paths, options.parse(settings))
+    from crowdflow.pipeline.local import backtest as local
+
+    given = {"paths.data": paths} if paths else {}
+    context.exit(local.backtest(config.replace(given), folds, step_days, test_days, beam_args))
+
+
+def _paths(data: tuple[str, ...], more: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The input paths and the Beam options."""
     more_data, beam_args = options.split(more)
-    paths = [*data, *more_data]
+    return [*data, *more_data], beam_args
+
+
+def _configured(
+    preset: Optional[str],
+    config_file: Optional[Path],
+    root: Optional[str],
+    paths: list[str],
+    settings: dict[str, Any],
+) -> Config:
+    """The configuration: a file's, a preset's, or the one proposed for the data; with its root."""
     if config_file:
         config = options.load(config_file)
     elif preset or not paths:
@@ -84,18 +169,9 @@ def run(
     else:
         name = _name_of(paths[0])
         root = root or f"runs/{name}"
-        config = _proposed(Path(root) / "proposed.yaml", name, paths, options.parse(settings))
-    config = config.replace(options.parse(settings))
-    given = {"paths.root": root or config.paths.root or f"runs/{config.preset}"}
-    if serving:
-        given["paths.serving"] = serving
-    if push_unblessed:
-        given["evaluation.push_unblessed"] = True
-    if paths:
-        given["paths.data"] = paths
-    from crowdflow.pipeline.local import runner as local_runner
-
-    context.exit(local_runner.run(config.replace(given), beam_args))
+        config = _proposed(Path(root) / "proposed.yaml", name, paths, settings)
+    config = config.replace(settings)
+    return config.replace({"paths.root": root or config.paths.root or f"runs/{config.preset}"})
 
 
 def _name_of(path: str) -> str:

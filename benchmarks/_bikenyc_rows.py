@@ -3,10 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
+# The defaults when the first results were kept, whose files are named by a hash of what differs from these.
+KEPT_DEFAULTS: Mapping[str, Any] = {
+    "intervals.timezone": "America/New_York",
+    "windows.closeness": 3,
+    "windows.period": 1,
+    "windows.average": 0,
+    "windows.average_days": 0,
+    "transform.time_of_day_type": False,
+    "model.residual_units": 4,
+    "model.filters": 64,
+    "model.fusion_init": "uniform",
+    "model.external_relu": True,
+    "model.head": "tanh",
+    "model.local": False,
+    "model.members": 1,
+    "training.epochs": 500,
+    "training.final_epochs": 100,
+    "training.batch_size": 32,
+    "training.learning_rate": 2e-4,
+    "training.final_learning_rate": None,
+    "training.schedule": "constant",
+}
+
 # Where the search began: the preset without what the search has added since, and with a single network.
 SEARCH_START: Mapping[str, Any] = {
     "transform.holiday_country": None,
     "transform.holiday_subdivision": None,
+    "windows.average_days": 0,
     "model.batch_norm": True,
     "model.members": 1,
 }
@@ -22,7 +46,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "half the rate": {"training.final_learning_rate": 2.5e-3},
     "45 epochs": {"training.final_epochs": 45},
     "no local component": {"model.local": False},
-    "no average": {"windows.average": 0},
+    "no average": {"windows.average": 0, "windows.average_days": 0},
     "holidays": HOLIDAYS,
     "no batch normalisation": {"model.batch_norm": False},
     "hours not by type of day": {

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _peers import make_peers
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
@@ -32,8 +33,6 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY, weekday
 COMMAND = Path(sys.executable).with_name("crowdflow")
 LAGS = (*range(1, 7), 12, 23, 24, 25, 48, 72, 167, 168, 169, 336, 504, 672)  # hours
 TOTALS = (1, 2, 24, 168)
-SETTINGS = {"objective": "regression", "num_leaves": 127, "learning_rate": 0.05, "verbose": -1}
-ROUNDS, PATIENCE = 2000, 50
 
 
 def run_ours(preset: str, files: list[str], folder: Path) -> dict[str, Any]:
@@ -89,34 +88,21 @@ def cell_features(frames: FrameBlock, config: Config, active: np.ndarray) -> np.
     return np.concatenate([found, calendar, place], axis=2).astype(np.float32)
 
 
-def run_lightgbm(frames: FrameBlock, config: Config) -> dict[str, float]:
+def run_lightgbm(frames: FrameBlock, config: Config, folder: Path) -> dict[str, float]:
     """Errors on the test windows of a run."""
-    import lightgbm
-
-    minutes = config.intervals.minutes
-    plan = plan_windows(frames.starts, minutes, config.windows, config.split)
-    train, held_out, test = (
-        np.searchsorted(frames.starts, plan.origins[split]) for split in ("train", "eval", "test")
-    )
+    plan = plan_windows(frames.starts, config.intervals.minutes, config.windows, config.split)
+    rows = {split: np.searchsorted(frames.starts, at) for split, at in plan.origins.items()}
     active = (frames.maps[frames.starts < plan.test_start] > 0).any(axis=(0, 3))
+    tables, answers = folder / "tables.npz", folder / "lightgbm.npy"
     made = cell_features(frames, config, active)
-    forecast = np.zeros((len(test), *frames.maps.shape[1:]), np.float32)
-    for channel in range(2):
-        target = frames.maps[:, active, channel]
-
-        def table(rows: np.ndarray, target: np.ndarray = target) -> tuple[np.ndarray, np.ndarray]:
-            return made[rows].reshape(-1, made.shape[2]), target[rows].reshape(-1)
-
-        part = lightgbm.Dataset(*table(train), free_raw_data=False)
-        judge = lightgbm.Dataset(*table(held_out), reference=part)
-        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-        first = lightgbm.train(SETTINGS, part, ROUNDS, valid_sets=[judge], callbacks=[stop])
-        every = lightgbm.Dataset(*table(np.concatenate([train, held_out])))
-        booster = lightgbm.train(SETTINGS, every, first.best_iteration)
-        answer = booster.predict(made[test].reshape(-1, made.shape[2]))
-        forecast[:, active, channel] = np.maximum(answer.reshape(len(test), -1), 0)
-    sums = ErrorSums.zero(1)
-    sums.add(frames.maps[test][:, None], forecast[:, None], int(active.sum()))
+    np.savez(tables, features=made, targets=frames.maps[:, active], **rows)
+    script = Path(__file__).with_name("_accuracy_lightgbm.py")
+    subprocess.run([make_peers(), script, tables, answers], check=True)
+    tables.unlink()
+    truth = frames.maps[rows["test"]]
+    forecast = np.zeros_like(truth)
+    forecast[:, active] = np.load(answers)
+    sums = ErrorSums.zero(1).add(truth[:, None], forecast[:, None], int(active.sum()))
     return sums.metrics()
 
 
@@ -126,7 +112,7 @@ def compare(preset: str, files: list[str], folder: Path) -> dict[str, Any]:
     summary = run_ours(preset, files, folder)
     config = Config.load(folder / "config.yaml")
     frames = read_history(files, config).frames
-    theirs = run_lightgbm(frames, config)
+    theirs = run_lightgbm(frames, config, folder)
     ours = summary["metrics"]["model"]
     names = (RMSE_ACTIVE, MAE_ACTIVE)
     return {

@@ -36,7 +36,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from _bikenyc_rows import ABLATION_TRAINING, ABLATIONS, CANDIDATES, SEARCH_START
+from _bikenyc_rows import (
+    ABLATION_TRAINING,
+    ABLATIONS,
+    CANDIDATES,
+    KEPT_DEFAULTS,
+    SEARCH_START,
+)
 from _bikenyc_table import METRIC, table
 
 from crowdflow.config import Config, presets
@@ -46,9 +52,20 @@ TEST_START = "20140921"
 VALIDATION_DAYS = 14
 RESULTS = Path(__file__).with_name("results") / "bikenyc"
 # The code that a result depends on.
-CODE_FILES = ["trainer/model.py", "trainer/training.py", "trainer/input_fn.py", "trainer/device.py"]
+CODE_FILES = [
+    "trainer/model.py",
+    "trainer/layers.py",
+    "trainer/training.py",
+    "trainer/input_fn.py",
+    "trainer/device.py",
+]
 CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "evaluation/flow_errors.py"]
-CODE_FILES += ["flows/windows.py", "flows/naive.py", "components/window_gen/transform.py"]
+CODE_FILES += [
+    "flows/windows.py",
+    "flows/naive.py",
+    "flows/usual.py",
+    "components/window_gen/transform.py",
+]
 # Digest of earlier code -> today's, which gives the same digits (bikenyc, seed 1, was run with both).
 EARLIER_DIGESTS = {"7cad34fac092": "89ca8b3a0905"}
 # One run of a key at a time.
@@ -76,14 +93,15 @@ def code_digest() -> str:
 
 
 def kept_settings(config: Config) -> dict[str, Any]:
-    """The settings that are not at their defaults, by section, without the preset's name and the paths."""
+    """The settings that are not at `KEPT_DEFAULTS`, by section, without the preset's name and the paths."""
 
     def changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         nested = {k: changed(v, defaults[k]) for k, v in values.items() if isinstance(v, dict)}
         plain = {k: v for k, v in values.items() if k not in nested and v != defaults[k]}
         return plain | {k: v for k, v in nested.items() if v}
 
-    settings = changed(config.to_dict(), Config().to_dict())
+    defaults = Config().replace(dict(KEPT_DEFAULTS))
+    settings = changed(config.to_dict(), defaults.to_dict())
     return {name: value for name, value in settings.items() if name not in ("preset", "paths")}
 
 

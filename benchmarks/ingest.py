@@ -22,9 +22,8 @@ import time
 from pathlib import Path
 
 import click
+from _peers import PEERS, ROOT, make_peers
 
-ROOT = Path(__file__).parent.parent
-PEERS = ROOT / ".venv-bench"
 GRID = {"rows": 16, "cols": 16, "minutes": 60}
 FILE_TRIPS, FILE_DAYS = 500_000, 28
 _CHILD = "--child"
@@ -141,20 +140,6 @@ def peer(name: str, files: list[str], out: Path) -> dict:
     python = str(PEERS / "bin/python")
     script = str(Path(__file__).with_name("_ingest_peers.py"))
     return measure([python, script, name, json.dumps(GRID), json.dumps(files), str(out)])
-
-
-def make_peers() -> None:
-    """Updates .venv-bench to its lock."""
-    lock = Path(__file__).with_name("requirements.txt")
-    stamp = PEERS / "requirements.txt"
-    if stamp.is_file() and stamp.read_bytes() == lock.read_bytes():
-        return
-    uv = str(ROOT / "scripts/uv.sh")
-    python = sys.executable
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, str(PEERS)], check=True)
-    install = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python"]
-    subprocess.run([*install, str(PEERS / "bin/python"), str(lock)], check=True)
-    stamp.write_bytes(lock.read_bytes())
 
 
 def require_equal(mine: Path, other: Path) -> None:

@@ -170,6 +170,12 @@ class Config:
         """
         return reading.build(cls, json.loads(sections) if isinstance(sections, str) else sections)
 
+    @staticmethod
+    def sections_of_account(sections: dict[str, Any]) -> dict[str, Any]:
+        """The sections in a model's account, where one from before `windows.average_days` had none."""
+        windows = sections.get("windows")
+        return {**sections, "windows": {"average_days": 0, **windows}} if windows else sections
+
     def public(self) -> "Config":
         """A copy to show and to save with a run: `***` stands for the values that may be secret."""
         return dataclasses.replace(self, beam=self.beam.public(), kubeflow=self.kubeflow.public())

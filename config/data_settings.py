@@ -152,12 +152,12 @@ class WindowConfig:
         holidays) are half of the average, at the same time of day. 0 leaves them out.
     """
 
-    closeness: int = 3
-    period: int = 1
+    closeness: int = 4
+    period: int = 2
     trend: int = 1
     horizon: int = 1
-    average: int = 0
-    average_days: int = 0
+    average: int = 4
+    average_days: int = 7
 
     def __post_init__(self):
         for name in ("closeness", "period", "trend", "average", "average_days"):

@@ -9,6 +9,8 @@ from crowdflow.config.checks import require, require_no_user
 from crowdflow.schema.secrets import HIDDEN, names_only
 
 # name:tag or name@sha256:..., with or without a registry. Without a tag the image would not be fixed.
+TRAINERS = ("Trainer", "Refit")  # the steps that train, with limits of their own
+
 _IMAGE = re.compile(r"[\w.\-/:]*[\w.\-](:[\w][\w.\-]{0,127}|@sha256:[0-9a-f]{64})")
 _VOLUME = re.compile(r"(?P<claim>[a-z0-9]([a-z0-9.\-]*[a-z0-9])?):(?P<folder>/[\w.\-/]*[\w.\-])")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
@@ -49,9 +51,9 @@ class KubeflowConfig:
         `checkpoints` on the first volume.
       cpus: limit of CPU cores per step.
       memory_gb: limit of memory per step, in gigabytes of 10^9 bytes.
-      trainer_cpus: limit of CPU cores for the Trainer.
-      trainer_memory_gb: limit of memory for the Trainer, in gigabytes of 10^9 bytes.
-      trainer_gpus: number of accelerators for the Trainer; 0 trains on the CPU.
+      trainer_cpus: limit of CPU cores for the Trainer and Refit.
+      trainer_memory_gb: limit of memory for both, in gigabytes of 10^9 bytes.
+      trainer_gpus: number of accelerators for each of both; 0 trains on the CPU.
       gpu: resource name of the accelerators.
       nodes: limits of single steps, each as `NODE=CPUS/MEMORY_GB`, such as `FlowExampleGen=8/32`.
     """
@@ -119,7 +121,7 @@ class KubeflowConfig:
 
     def resources(self, node: str) -> Resources:
         """The limits of the step with this name."""
-        trainer = node == "Trainer"
+        trainer = node in TRAINERS
         cpus, memory = (
             (self.trainer_cpus, self.trainer_memory_gb) if trainer else (self.cpus, self.memory_gb)
         )

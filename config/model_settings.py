@@ -1,4 +1,7 @@
-"""Settings of the model: transform, network, training, evaluation; and paths."""
+"""Settings of the model: transform, network, training, evaluation; and paths.
+
+The defaults are the best that is known (`docs/results.md`).
+"""
 
 import dataclasses
 from typing import Literal, Optional
@@ -23,7 +26,7 @@ class TransformConfig:
 
     day_of_week: bool = True
     time_of_day: bool = False
-    time_of_day_type: bool = False
+    time_of_day_type: bool = True
     holiday_country: Optional[str] = None
     holiday_subdivision: Optional[str] = None
     holidays_until: str = "2035-12-31"
@@ -56,17 +59,17 @@ class ModelConfig:
         is their mean.
     """
 
-    residual_units: int = 4
-    filters: int = 64
+    residual_units: int = 2
+    filters: int = 32
     batch_norm: bool = False
     fusion: Literal["hadamard", "sum"] = "hadamard"
-    fusion_init: Literal["uniform", "mean"] = "uniform"
+    fusion_init: Literal["uniform", "mean"] = "mean"
     external: bool = True
     external_units: int = 10
-    external_relu: bool = True
-    head: Literal["tanh", "linear"] = "tanh"
-    local: bool = False
-    members: int = 1
+    external_relu: bool = False
+    head: Literal["tanh", "linear"] = "linear"
+    local: bool = True
+    members: int = 4
 
     def __post_init__(self):
         require(self.residual_units >= 0, "model.residual_units", "0 or more", self.residual_units)
@@ -80,6 +83,8 @@ class ModelConfig:
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """Training in the paper's two phases: on `train` with early stopping on `eval`, then on both.
+
+    The defaults skip the first phase: the number of epochs comes from validation parts (`docs/results.md`).
 
     Attributes:
       epochs: maximum number of epochs of the first phase, on `train`, with early stopping on `eval`.
@@ -98,14 +103,14 @@ class TrainingConfig:
       deterministic: whether to use deterministic operations: the same weights bit for bit, but slower.
     """
 
-    epochs: int = 500
+    epochs: int = 0
     patience: Optional[int] = 5
-    final_epochs: int = 100
-    batch_size: int = 32
+    final_epochs: int = 30
+    batch_size: int = 16
     gpu_batch_factor: int = 1
-    learning_rate: float = 2e-4
-    final_learning_rate: Optional[float] = None
-    schedule: Literal["constant", "cosine"] = "constant"
+    learning_rate: float = 5e-3
+    final_learning_rate: Optional[float] = 5e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
     steps_per_epoch: Optional[int] = None
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     deterministic: bool = False
@@ -136,7 +141,12 @@ class EvaluationConfig:
     Attributes:
       naive_margin: the model's RMSE must be below (1 - margin) times that of the best naive forecast.
       naive_mae: whether the model's MAE must also be below that of the naive forecast with the smallest.
-      pushed_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the last pushed model.
+      pushed_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the pushed model it is
+        compared with.
+      compared_models: with the best of how many pushed models it is compared, the last ones that can forecast
+        the test windows; of several, because with the last one alone many small losses add up.
+      refit: whether an approved model is trained once more before it is pushed, with the same settings on all
+        windows, the test days included. The approved one stays beside it, and is what later runs compare with.
       infra_validator: where TFX's InfraValidator starts TensorFlow Serving, which must load the model and answer a
         few windows: in a container on this machine (`docker`), in the cluster of the run (`kubernetes`), or
         nowhere (`off`).
@@ -147,6 +157,8 @@ class EvaluationConfig:
     naive_margin: float = 0.0
     naive_mae: bool = True
     pushed_tolerance: float = 0.02
+    compared_models: int = 5
+    refit: bool = True
     infra_validator: Literal["off", "docker", "kubernetes"] = "off"
     push_unblessed: bool = False
 
@@ -155,6 +167,8 @@ class EvaluationConfig:
         require(ok, "evaluation.naive_margin", "within 0..1", self.naive_margin)
         ok = self.pushed_tolerance >= 0
         require(ok, "evaluation.pushed_tolerance", "0 or more", self.pushed_tolerance)
+        count = self.compared_models
+        require(count >= 1, "evaluation.compared_models", "at least 1", count)
 
 
 @dataclasses.dataclass(frozen=True)

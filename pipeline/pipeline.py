@@ -15,6 +15,7 @@ from crowdflow.components.flow_schema.component import FlowSchema
 from crowdflow.components.flow_schema.render import render
 from crowdflow.components.last_pushed_model.component import LastPushedModel
 from crowdflow.components.pusher.component import Pusher
+from crowdflow.components.refit.component import Refit
 from crowdflow.components.validation_gate.component import ValidationGate
 from crowdflow.components.window_gen.component import WindowGen
 from crowdflow.config import Config
@@ -129,7 +130,7 @@ def create_pipeline(
         model=model,
         windows=windows,
         serving_folder=serving_folder,
-        config=config.section("grid", "intervals", "ingest", "windows"),
+        config=config.section("grid", "intervals", "ingest", "windows", "evaluation"),
         code_fingerprint=fingerprint("crowdflow.components.last_pushed_model.executor"),
     )
     drift = FlowDrift(
@@ -147,9 +148,21 @@ def create_pipeline(
         eval_config=eval_config(config, fingerprint("crowdflow.evaluation.flow_errors")),
         example_splits=["test"],  # the default is the split of early stopping
     )
-    infra = infra_validator(config, model, windows)
-    pusher = Pusher(
+    refit = Refit(
         model=model,
+        model_run=trainer.outputs["model_run"],
+        windows=windows,
+        transform_graph=transform.outputs["transform_graph"],
+        blessing=evaluator.outputs["blessing"],
+        config=config.section(*SHAPES_A_MODEL, "evaluation"),
+        holidays=json.dumps(holidays),
+        checkpoints=checkpoints,
+        code_fingerprint=fingerprint("crowdflow.components.refit.executor"),
+    )
+    final = refit.outputs["refitted"]
+    infra = infra_validator(config, final, windows)
+    pusher = Pusher(
+        model=final,
         model_blessing=None if config.evaluation.push_unblessed else evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"] if infra else None,
         push_destination=tfx.proto.PushDestination(
@@ -165,6 +178,7 @@ def create_pipeline(
         model=model,
         model_run=trainer.outputs["model_run"],
         baseline=last_pushed.outputs["baseline"],
+        refitted=final,
         drift=drift.outputs["drift"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
@@ -173,7 +187,7 @@ def create_pipeline(
         code_fingerprint=fingerprint("crowdflow.components.flow_report.component"),
     )
     nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
-    nodes += [last_pushed, drift, evaluator, *([infra] if infra else []), pusher, report]
+    nodes += [last_pushed, drift, evaluator, refit, *([infra] if infra else []), pusher, report]
     for node in nodes:  # part of the cache key, and read by no executor
         node.executor_spec.add_extra_flags([f"--libraries={libraries_fingerprint()}"])
     _set_beam_options(nodes, config, beam_args)

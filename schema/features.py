@@ -72,6 +72,7 @@ ACCOUNT_SIGNATURE = "account"
 QUERY, ACCOUNT = "query", "account"  # string [batch], any text, and string [batch]
 ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
 TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-clock minutes
+APPROVED = "approved"  # of a refitted model: TRAINED_UNTIL of the approved one, in the same version
 HOLIDAYS = "holidays"  # dates YYYY-MM-DD of the country's table
 
 # Statistics of the training targets: a TFDV proto, `evaluation/drift/statistics.py`.

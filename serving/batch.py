@@ -244,18 +244,21 @@ def run(
         (partial / features.COUNTERS_FILE).write_text(
             json.dumps(counters, indent=2), encoding="utf-8"
         )
-        for path in out.glob(f"{_PREFIX}-*.parquet"):
-            path.unlink()
-        for path in _written(partial):
-            path.replace(out / path.name)
-            say(f"wrote {out / path.name}")
+        _publish(partial, out, say)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    left_out = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
-    say(
-        f"{counters['forecasts']:,} forecasts; left out for a missing interval: {left_out or 'none'}"
-    )
+    gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
+    say(f"{counters['forecasts']:,} forecasts; left out for a missing interval: {gaps or 'none'}")
     return counters
+
+
+def _publish(partial: Path, out: Path, say: Callable[[str], None]) -> None:
+    """Replaces the forecasts of an earlier call by the finished ones."""
+    for path in out.glob(f"{_PREFIX}-*.parquet"):
+        path.unlink()
+    for path in _written(partial):
+        path.replace(out / path.name)
+        say(f"wrote {out / path.name}")
 
 
 def _settings_in(folder: AnyPath) -> tuple[Config, list[str]]:

@@ -136,8 +136,9 @@ def settings_of(account: str | bytes) -> tuple[Config, list[str]]:
     """
     try:
         known = json.loads(account)
-        return Config.from_dict(known["config"]), known[features.HOLIDAYS]
-    except (ValueError, KeyError, TypeError) as error:
+        config = Config.from_dict(Config.sections_of_account(known["config"]))
+        return config, known.get(features.HOLIDAYS, [])
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise ServingError(
             f"Expected the model's settings as JSON. Received {account[:200]!r} ({error})."
         ) from None

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -57,18 +57,10 @@ def run_fn(fn_args: FnArgs) -> None:
         checkpoints,
         fn_args.model_run_dir,
     )
-    final = average(members)
-    low, high = (float(train[n][0]) for n in (features.FLOW_MIN, features.FLOW_MAX))
-    last = max(int(split[features.TARGET_TIME].max()) for split in (train, evaluation))
-    last += (config.windows.horizon - 1) * config.intervals.minutes
-    account = {
-        "config": json.loads(custom["config"]),
-        features.TRAINED_UNTIL: last,
-        features.HOLIDAYS: custom["holidays"],
-    }
     warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
-    export(final, graph, low, high, config, account, fn_args.serving_model_dir, warmup)
-    write_statistics([train, evaluation], low, high, fn_args.serving_model_dir)
+    splits = [train, evaluation]
+    final = write_model(members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir)
+    low, high = scaling(train)
     content = {
         "device": device.describe(),
         "precision": precision,
@@ -84,6 +76,49 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, features.HISTORY_FILE), "w") as file:
         file.write(json.dumps(content, indent=2))
+
+
+def write_model(
+    members: Sequence[keras.Model],
+    graph: tft.TFTransformOutput,
+    custom: Mapping[str, Any],
+    splits: list[dict[str, np.ndarray]],
+    warmup: Mapping[str, np.ndarray],
+    more: Mapping[str, Any],
+    folder: str,
+) -> keras.Model:
+    """Writes the mean of networks as a SavedModel, with what it says of itself and of its training targets.
+
+    Args:
+      members: in float32.
+      graph: the Transform output.
+      custom: `config` and `holidays`, as `run_fn` has them.
+      splits: the transformed windows that trained them.
+      warmup: raw windows, see `signatures.export`.
+      more: fields of the account besides the usual ones.
+      folder: to write to.
+
+    Returns:
+      The mean of the networks.
+    """
+    config = Config.from_sections(custom["config"])
+    low, high = scaling(splits[0])
+    last = max(int(split[features.TARGET_TIME].max()) for split in splits)
+    account = {
+        "config": json.loads(custom["config"]),
+        features.TRAINED_UNTIL: last + (config.windows.horizon - 1) * config.intervals.minutes,
+        features.HOLIDAYS: custom["holidays"],
+        **more,
+    }
+    final = average(members)
+    export(final, graph, low, high, config, account, folder, warmup)
+    write_statistics(splits, low, high, folder)
+    return final
+
+
+def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """The flows that scale to -1 and to 1, trips per interval."""
+    return float(windows[features.FLOW_MIN][0]), float(windows[features.FLOW_MAX][0])
 
 
 def train_members(

@@ -14,8 +14,10 @@ from crowdflow.components.flow_drift.component import DRIFT_FILE
 from crowdflow.components.flow_report import results
 from crowdflow.components.flow_report.page import render_page
 from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION
+from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, TRAINED_UNTIL
 from crowdflow.config import Config
 from crowdflow.schema import features
+from crowdflow.schema.intervals import format_start
 
 METRICS_FILE, PAGE_FILE = "metrics.json", "index.html"
 PACKAGES = (
@@ -39,6 +41,7 @@ def FlowReportGen(
     model: InputArtifact[standard_artifacts.Model],
     model_run: InputArtifact[standard_artifacts.ModelRun],
     baseline: InputArtifact[standard_artifacts.Model],
+    refitted: InputArtifact[standard_artifacts.Model],
     drift: InputArtifact[FlowCounters],
     evaluation: InputArtifact[standard_artifacts.ModelEvaluation],
     blessing: InputArtifact[standard_artifacts.ModelBlessing],
@@ -68,6 +71,13 @@ def FlowReportGen(
             "pushed_version": baseline.get_string_custom_property(VERSION) or None,
             "naive": naive or None,
             "passed_over": json.loads(baseline.get_string_custom_property(PASSED_OVER)),
+        },
+        "refit": {
+            "outcome": refitted.get_string_custom_property(OUTCOME),
+            **{
+                name: format_start(refitted.get_int_custom_property(name))
+                for name in (TRAINED_UNTIL, APPROVED_UNTIL)
+            },
         },
         "drift": results.read_json(drift.uri, DRIFT_FILE),
         "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,

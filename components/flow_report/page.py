@@ -11,6 +11,7 @@ from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_report.facts import data_cards, training_cards
 from crowdflow.components.flow_report.plots import figures
 from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData
+from crowdflow.components.refit.words import in_words
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
 
@@ -71,7 +72,7 @@ def _outcome(data: ReportData) -> dict[str, Any]:
         "tone": tone,
         "verdict": verdict,
         "pushed_model": data.pushed_model,
-        "reasons": data.reasons,
+        "reasons": [*data.reasons, *([in_words(data.refit)] if data.refit else [])],
     }
 
 

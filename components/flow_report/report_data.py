@@ -16,7 +16,7 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 # The forecasts that a report compares, in the order of its tables and legends.
 LABELS = {
     "model": "Model",
-    "last_pushed": "Last pushed model",
+    "last_pushed": "Best pushed model",
     "weeks_and_days": "Last four weeks and seven days",
     "four_weeks": "Last four weeks",
     "historical_average": "Historical average",
@@ -61,6 +61,7 @@ class ReportData:
       blessed: the Evaluator blessed the model.
       reasons: one sentence each on why the model was blessed or not.
       pushed_model: the pushed version's path, or None.
+      refit: what Refit did, see `components.refit.words`, or None where it is unknown.
       drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
 
     Raises:
@@ -87,6 +88,7 @@ class ReportData:
     blessed: bool
     reasons: list[str]
     pushed_model: Optional[str] = None
+    refit: Optional[dict[str, str]] = None
     drift: Optional[dict[str, Any]] = None
 
     def __post_init__(self):

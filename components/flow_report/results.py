@@ -104,7 +104,7 @@ def reasons(evaluation: str, overall: dict[str, Any], config: Config, blessed: b
     if overall["last_pushed"]:
         name, share = metrics.RMSE_ACTIVE, 1 + rules.pushed_tolerance
         verdict = "is above" if name in failed else "is at most"
-        judge(name, verdict, share, "last_pushed", "the last pushed model")
+        judge(name, verdict, share, "last_pushed", "the best of the last pushed models")
     if not blessed and not failed:
         lines.append(
             "the Evaluator refused the model without naming a metric; see its validation result"
@@ -160,5 +160,6 @@ def report_data(
         blessed=content["blessed"],
         reasons=content["reasons"],
         pushed_model=content["pushed_version"],
+        refit=content["refit"],
         drift=content["drift"],
     )

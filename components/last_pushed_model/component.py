@@ -24,11 +24,12 @@ class LastPushedModelSpec(ComponentSpec):
 
 
 class LastPushedModel(base_component.BaseComponent):
-    """Finds the newest complete version in the serving folder that can forecast today's windows.
+    """Finds the best of the last versions in the serving folder that can forecast today's windows.
 
-    Copies of the candidate do not count. If there is no such version, the baseline is the best naive forecast as a
-    SavedModel, so the Evaluator always has one. No TFX
-    `Resolver`: open-source Kubeflow cannot run one.
+    Of a version that was trained again on all windows, the model that had been approved is taken: it has not seen
+    the test days. Copies of the candidate do not count. If there is no such version, the baseline is the best
+    naive forecast as a SavedModel, so the Evaluator always has one. No TFX `Resolver`: open-source Kubeflow cannot
+    run one.
 
     Example:
       ```
@@ -36,7 +37,7 @@ class LastPushedModel(base_component.BaseComponent):
           model=trainer.outputs["model"],
           windows=window_gen.outputs["windows"],
           serving_folder="runs/bikenyc/serving",
-          config=config.section("grid", "intervals", "ingest", "windows"),
+          config=config.section("grid", "intervals", "ingest", "windows", "evaluation"),
           code_fingerprint=fingerprint("crowdflow.components.last_pushed_model.executor"),
       )
       ```
@@ -60,7 +61,7 @@ class LastPushedModel(base_component.BaseComponent):
           model: the candidate.
           windows: WindowGen's output; the fallback is chosen on its `test` split.
           serving_folder: where the Pusher puts versions.
-          config: JSON of the sections grid, intervals, ingest and windows.
+          config: JSON of the sections grid, intervals, ingest, windows and evaluation.
           code_fingerprint: of the executor's code.
         """
         super().__init__(

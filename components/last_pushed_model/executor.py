@@ -45,8 +45,7 @@ class Executor(base_executor.BaseExecutor):
         shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
         serving = as_path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
-        code = exec_properties["code_fingerprint"]
-        state = versions.serving_state(serving, candidate, code)
+        state = state_of(exec_properties, candidate)
         examples = read_windows(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
         test_start = min(map(models.target_time, examples))
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
@@ -54,20 +53,24 @@ class Executor(base_executor.BaseExecutor):
         if tf.io.gfile.exists(folder):  # an earlier artifact with this state
             tf.io.gfile.rmtree(folder)
 
-        passed_over, found = [], None
+        passed_over, errors = [], {}
         for version in versions.pushed_before(serving, candidate):
-            with fetched_folder(version) as copy:
-                reason = models.incompatibility(copy, examples, shape, test_start, config)
-            if reason is None:
-                found = version
+            with fetched_folder(versions.approved(version)) as copy:
+                judged = models.judge(copy, examples, shape, test_start, config)
+            if isinstance(judged, str):
+                passed_over.append(f"version {version.name}: {judged}")
+                log.warning("version %s is not compared: %s", version.name, judged)
+                continue
+            errors[version] = judged
+            if len(errors) == config.evaluation.compared_models:
                 break
-            passed_over.append(f"version {version.name}: {reason}")
-            log.warning("version %s is not compared: %s", version.name, reason)
+        found = min(errors, key=errors.get, default=None)  # of equal ones the newest
         naive = "" if found else models.best_naive_forecast(examples, shape)
         if found:
-            io_utils.copy_dir(str(found), folder)
+            io_utils.copy_dir(str(versions.approved(found)), folder)
         else:
             models.write_naive_model(naive, shape, folder)
+        log.info("%d pushed models compared; the best: %s", len(errors), found and found.name)
         baseline.set_string_custom_property(VERSION, found.name if found else "")
         baseline.set_string_custom_property(NAIVE, naive)
         baseline.set_string_custom_property(PASSED_OVER, json.dumps(passed_over))
@@ -79,10 +82,15 @@ class Driver(StableOutputDriver):
 
     def state(self, execution_info: data_types.ExecutionInfo) -> str:
         """The serving folder's versions, without copies of the candidate."""
-        given = execution_info.exec_properties
         candidate = candidate_digest(execution_info.input_dict)
-        serving = as_path(given["serving_folder"])
-        return versions.serving_state(serving, candidate, given["code_fingerprint"])
+        return state_of(execution_info.exec_properties, candidate)
+
+
+def state_of(exec_properties: dict[str, Any], candidate: str) -> str:
+    """Hash of what the node finds depends on, beside its inputs."""
+    count = Config.from_sections(exec_properties["config"]).evaluation.compared_models
+    code = f"{exec_properties['code_fingerprint']} {count}"
+    return versions.serving_state(as_path(exec_properties["serving_folder"]), candidate, code)
 
 
 def candidate_digest(input_dict: dict[str, list[types.Artifact]]) -> str:

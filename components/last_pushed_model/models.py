@@ -4,18 +4,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from crowdflow.config import Config
+from crowdflow.evaluation.model_errors import model_errors
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.window_files import parse_windows
-from crowdflow.flows.metrics import ErrorSums
+from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums
 from crowdflow.schema import features
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.intervals import format_start
 
-_BATCH = 256
 # What a model that is damaged, foreign or made for other windows raises when it is loaded or asked.
 _ITS_OWN = (
     AttributeError,
@@ -34,6 +33,7 @@ _MUST_AGREE = {
     "grid": (),
     "intervals": (),
     "ingest": ("holidays", "weather", "weather_columns"),
+    "windows": ("average", "average_days"),  # other ones have the same shape
 }
 
 
@@ -76,13 +76,13 @@ def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
     tf.saved_model.save(tf.Module(), folder, signatures=signatures)
 
 
-def incompatibility(
+def judge(
     folder: Path, serialized: Sequence[bytes], shape: Sequence[int], test_start: int, config: Config
-) -> str | None:
-    """Why a pushed model cannot be compared on today's windows, or None if it can.
+) -> float | str:
+    """The RMSE of a pushed model on today's windows, or why it cannot be compared on them.
 
     Args:
-      folder: the version.
+      folder: the version, or the approved model in it.
       serialized: all test windows as tf.Examples.
       shape: of an answer, `[h, H, W, 2]`.
       test_start: the first test window's target, wall-clock minutes. A model that was trained on any of the
@@ -104,14 +104,7 @@ def incompatibility(
         difference = _difference(account.get("config", {}), config)
         if difference:
             return difference
-        answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
-        for first in range(0, len(serialized), _BATCH):
-            batch = serialized[first : first + _BATCH]
-            flow = answer(tf.constant(batch))[features.FLOW].numpy()
-            if flow.shape != (len(batch), *shape):
-                return f"expected an answer of shape {(len(batch), *shape)}, received {flow.shape}"
-            if not np.all(np.isfinite(flow)):
-                return "its answer is not finite"
+        return model_errors(folder, serialized, shape).metrics()[RMSE_ACTIVE]
     except Exception as error:
         lines = str(error).splitlines() or [""]
         message = next((line for line in lines if "assertion failed" in line), lines[0])
@@ -122,7 +115,6 @@ def incompatibility(
             f"{folder}: expected to compare this pushed model with the new one. {message}. Nothing is pushed "
             "without the comparison: repeat the run once this is mended, or move the version out of the folder."
         ) from error
-    return None
 
 
 def _no_saved_model(error: Exception) -> bool:
@@ -134,7 +126,8 @@ def _difference(settings: dict, config: Config) -> str | None:
     """The first setting in which a model's flows differ from today's windows, or None."""
     if not settings:
         return None
-    own, today = Config.from_sections(settings).to_dict(), config.to_dict()
+    own = Config.from_sections(Config.sections_of_account(settings)).to_dict()
+    today = config.to_dict()
     for section, names in _MUST_AGREE.items():
         for name in names or today[section]:
             if own[section][name] != today[section][name]:

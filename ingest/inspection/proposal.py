@@ -8,7 +8,7 @@ import numpy as np
 import pytz  # which country a time zone is in
 import yaml
 
-from crowdflow.config import Config, presets
+from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.flows.holiday_table import countries
 from crowdflow.ingest import sources as inputs
@@ -23,7 +23,6 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY, format_start
 _BUSY = 20  # trips an hour in the mean active cell, from which half-hours are worth it
 _LEAST_DAYS = 3  # of windows to train on
 _TEST_DAYS = (28, 14, 7, 4, 2)  # the first that leaves twice as many windows for training is taken
-_BEST = "bikenyc"  # the preset whose network and training are the best known
 
 
 class Choice(NamedTuple):
@@ -57,7 +56,7 @@ def propose(paths: Sequence[str], given: Mapping[str, Any]) -> list[Choice]:
     config = add([*_of_volume(frames.maps, config), *_of_calendar(config)])
     if config.intervals.minutes != minutes:
         frames = read_history(paths, config).frames
-    add([*_of_length(frames.starts, config), *_of_preset()])
+    add(_of_length(frames.starts, config))
     return choices
 
 
@@ -166,16 +165,3 @@ def _of_length(starts: np.ndarray, config: Config) -> list[Choice]:
         f"{len(starts):,} frames: expected at least two weeks without a gap: one of history, some days to train "
         "on, and two for the test. Give more data."
     )
-
-
-def _of_preset() -> list[Choice]:
-    """The network and training."""
-    best, usual = presets.load(_BEST).to_dict(), Config().to_dict()
-    changed = [
-        (f"{section}.{name}", value)
-        for section in ("model", "training")
-        for name, value in best[section].items()
-        if value != usual[section][name]
-    ]
-    why = {"model.residual_units": f"network and training of the preset {_BEST}, the best known"}
-    return [Choice(name, value, why.get(name, "")) for name, value in changed]

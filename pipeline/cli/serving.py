@@ -77,8 +77,8 @@ def predict(
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
     Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose
-    lags are missing are left out and listed. Times are the city's clock: an hour that daylight saving skips is
-    not forecast unless it is asked for, and of the hour that it repeats there is one forecast, of one hour's flow.
+    lags are missing are left out and listed. Times are the city's clock: an hour that daylight saving skips is no
+    next target, and the hour that it repeats has one forecast, of one hour's flow.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
@@ -91,9 +91,8 @@ def predict(
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
-    forecaster = Forecaster(
-        connect(model, name=name, version=version, label=label, timeout=timeout, **access)
-    )
+    given = {"name": name, "version": version, "label": label, "timeout": timeout}
+    forecaster = Forecaster(connect(model, **given, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     history = forecaster.read(paths)
     minutes = forecaster.config.intervals.minutes

@@ -9,11 +9,11 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
+from crowdflow.config.kubeflow_settings import TRAINERS
 from crowdflow.pipeline.kubeflow.spec import Spec, component, containers, tasks
 from crowdflow.schema.errors import ConfigError
 
 SCHEMA_VERSION = "2.1.0"
-TRAINER = "Trainer"
 
 # An absolute path in a text, alone or after a quote, a blank or an equals sign; not `s3://b/k` and `and/or`.
 _ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'=,;(\[]))(?:file:/+|~?/(?=[\w.]))[^\s\"',;)\]]*")
@@ -26,7 +26,7 @@ class Expectations(NamedTuple):
     Attributes:
       uncached: tasks that read something that is not among their inputs.
       mounts: folders where every container has a volume.
-      gpus: number of the Trainer's accelerators.
+      gpus: number of accelerators of each task that trains.
     """
 
     uncached: Collection[str] = ()
@@ -122,10 +122,10 @@ def resources_are_set(spec: Spec, expected: Expectations) -> Iterator[str]:
 
 
 def trainer_has_its_gpus(spec: Spec, expected: Expectations) -> Iterator[str]:
-    """The Trainer has the requested accelerators, and no other task has any."""
+    """The tasks that train have the requested accelerators, and no other task has any."""
     for task, found in containers(spec):
         accelerator = found.get("resources", {}).get("accelerator", {})
-        gpus = expected.gpus if task == TRAINER else 0
+        gpus = expected.gpus if task in TRAINERS else 0
         if int(accelerator.get("count", 0)) != gpus or (gpus and not accelerator["type"]):
             yield f"{task}: expected {gpus} accelerators. Received: {accelerator or 'none'}."
 

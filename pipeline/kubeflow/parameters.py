@@ -10,6 +10,7 @@ from typing import Any
 
 from crowdflow.config import Config
 from crowdflow.config.checks import require_no_user
+from crowdflow.config.kubeflow_settings import TRAINERS
 from crowdflow.pipeline.kubeflow.spec import Parameter
 from crowdflow.schema.errors import ConfigError
 from crowdflow.storage.addresses import is_address
@@ -37,8 +38,8 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
     training = json.dumps(config.to_dict()["training"], sort_keys=True)
     rules = config.evaluation
 
-    def threshold(name: str, description: str) -> Parameter:
-        readers = {"Evaluator": name, _REPORT: name}
+    def threshold(name: str, description: str, *more: str) -> Parameter:
+        readers = dict.fromkeys(("Evaluator", *more, _REPORT), name)
         return Parameter("NUMBER_DOUBLE", getattr(rules, name), readers, description)
 
     return {
@@ -51,7 +52,7 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
         TRAINING: Parameter(
             "STRING",
             training,
-            {"Trainer": TRAINING, _REPORT: TRAINING},
+            dict.fromkeys((*TRAINERS, _REPORT), TRAINING),
             "Training settings as a JSON object; what it leaves out stays as compiled.",
         ),
         NAIVE_MARGIN: threshold(
@@ -60,7 +61,8 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
         ),
         PUSHED_TOLERANCE: threshold(
             PUSHED_TOLERANCE,
-            "The model's RMSE may be at most (1 + this) times the last pushed model's.",
+            "The model's RMSE may be at most (1 + this) times that of the best of the last pushed models.",
+            "Refit",
         ),
     }
 

@@ -52,6 +52,7 @@ def backtest(
             "split.until": until,
             "split.test_days": test_days,
             "split.test_start": None,
+            "evaluation.refit": False,  # what it would push has seen the fold's test days
             "paths.serving": str(root.path / "folds" / (until or "newest") / "serving"),
         }
         if runner.run(config.replace(settings), beam_args) == runner.FAILED:
@@ -81,8 +82,8 @@ def results_table(results: Sequence[dict[str, Any]]) -> Table:
         pad_edge=False,
     )
     table.add_column("fold up to", no_wrap=True)
-    for label in ("RMSE", "best naive", "", "MAE", "best naive", ""):
-        table.add_column(label, justify="left" if not label else "right", no_wrap=True)
+    for label in ("RMSE", "best naive", "MAE", "best naive"):
+        table.add_column(label, justify="right", no_wrap=True)
     columns: list[list[float]] = [[], [], [], []]
     for fold in results:
         row = [fold["until"]]
@@ -91,12 +92,11 @@ def results_table(results: Sequence[dict[str, Any]]) -> Table:
             for offset, source in enumerate(("model", best)):
                 columns[2 * index + offset].append(fold["metrics"][source][name])
                 row.append(f"{fold['metrics'][source][name]:.3f}")
-            row.append(LABELS[best])
         table.add_row(*row)
     spread = [statistics.stdev(column) if len(column) > 1 else 0.0 for column in columns]
     cells = [f"{statistics.mean(c):.3f} ± {s:.3f}" for c, s in zip(columns, spread, strict=True)]
     table.add_section()
-    table.add_row("mean ± spread", *cells[:2], "", *cells[2:], "", style="bold")
+    table.add_row("mean ± spread", *cells, style="bold")
     return table
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crowdflow.components.refit import words as refit
 from crowdflow.evaluation.drift.words import verdict
 from crowdflow.ingest.counters import in_words
 from crowdflow.storage.addresses import is_address
@@ -20,12 +21,12 @@ _NODE_CACHED = "A cached execution %d is used."
 
 LABELS = {
     "model": "this model",
-    "last_pushed": "last pushed model",
+    "last_pushed": "best pushed model",
     "last_interval": "last interval",
     "last_week": "last week",
     "historical_average": "historical average",
     "four_weeks": "last four weeks",
-    "weeks_and_days": "four weeks, seven days",
+    "weeks_and_days": "weeks and days",
 }
 UNBLESSED = "Not blessed, and pushed all the same, as evaluation.push_unblessed says."
 COLUMNS = {
@@ -112,7 +113,7 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     dropped = ", ".join(f"{lag} {count:,}" for lag, count in of_windows["dropped"].items() if count)
     if dropped:
         lines.append(f"windows dropped by first missing lag: {dropped}")
-    for line in lines + summary["reasons"]:
+    for line in [*lines, *summary["reasons"], refit.in_words(summary["refit"])]:
         console.print(Text(line), soft_wrap=True)
     drift = summary["drift"]
     style = "yellow" if drift["anomalies"] else ""

@@ -34,6 +34,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
         "metrics": None,
         "blessed": False,
         "reasons": reasons,
+        "refit": None,
         "drift": None,
         "pushed_model": None,
         "report": None,
@@ -98,6 +99,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "metrics": report["metrics"],
         "blessed": report["blessed"] and pushed,
         "reasons": reasons,
+        "refit": report["refit"],
         "drift": report["drift"],
         "report": page.relative_to(root.path).as_posix(),
     }

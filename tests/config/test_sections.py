@@ -116,7 +116,7 @@ def test_a_bad_value_is_refused_with_expected_and_received(field, value, expecte
             "training: expected at least one epoch in epochs or final_epochs. Received: 0.",
         ),
         (
-            {"transform.day_of_week": False},
+            {"transform.day_of_week": False, "transform.time_of_day_type": False},
             "model.external: expected a source: one of transform.day_of_week, transform.time_of_day, "
             "transform.time_of_day_type, transform.holiday_country, ingest.holidays, ingest.weather, "
             "ingest.weather_columns. Received: True.",
@@ -128,7 +128,7 @@ def test_settings_that_do_not_go_together(settings, message):
 
 
 def test_the_external_component_needs_one_source_or_none():
-    no_calendar = {"transform.day_of_week": False}
+    no_calendar = {"transform.day_of_week": False, "transform.time_of_day_type": False}
     for source in ("transform.time_of_day", "ingest.holidays", "ingest.weather"):
         Config().replace(no_calendar | {source: True})
     Config().replace(no_calendar | {"model.external": False})
@@ -182,7 +182,13 @@ def test_a_range_needs_a_last_date_or_files_by_date():
 
 
 def test_some_sections_can_be_rebuilt_whatever_the_others_would_be():
-    config = Config().replace({"transform.day_of_week": False, "model.external": False})
+    config = Config().replace(
+        {
+            "transform.day_of_week": False,
+            "transform.time_of_day_type": False,
+            "model.external": False,
+        }
+    )
     text = config.section("intervals", "transform")
     found = Config.from_sections(text)
     assert (found.intervals, found.transform) == (config.intervals, config.transform)

@@ -32,6 +32,7 @@ NODES = [
     "LastPushedModel",
     "FlowDrift",
     "Evaluator",
+    "Refit",
     "Pusher",
     "FlowReportGen",
 ]

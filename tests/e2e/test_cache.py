@@ -18,6 +18,7 @@ FROM_TRAINER = {
     "LastPushedModel",
     "FlowDrift",
     "Evaluator",
+    "Refit",
     "Pusher",
     "FlowReportGen",
 }

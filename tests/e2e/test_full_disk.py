@@ -26,6 +26,7 @@ FULL = {
     "artifacts/LastPushedModel": "LastPushedModel",
     "artifacts/Evaluator": "Evaluator",
     "artifacts/FlowDrift": "FlowDrift",
+    "artifacts/Refit": "Refit",
     "artifacts/Pusher": "Pusher",
     "serving/crowdflow": "Pusher",
     "artifacts/FlowReportGen": "FlowReportGen",

@@ -9,6 +9,7 @@ import pytest
 from crowdflow.config import Config
 from crowdflow.pipeline.local.console import LABELS
 from crowdflow.schema.features import NAIVE_FORECASTS
+from crowdflow.storage.versions import model_digest
 
 # A whole run or two: the imports alone take 20 s.
 pytestmark = pytest.mark.timeout(900)
@@ -27,7 +28,7 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     account = first.summary
     assert list(account) == [
         "preset", "config", "seed", "versions", "nodes", "counters", "windows", "metrics", "blessed",
-        "reasons", "drift", "pushed_model", "report",
+        "reasons", "refit", "drift", "pushed_model", "report",
     ]  # fmt: skip
     assert (account["preset"], account["seed"]) == ("tiny-city", 1)
     config = Config.load(first.root / "config.yaml")
@@ -47,8 +48,9 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     assert account["counters"]["frames"]["frames"] == 35 * 24
     assert account["counters"]["windows"]["windows"] == account["windows"]
     assert account["windows"]["test"] == 5 * 24
-    assert sum(account["windows"].values()) == 28 * 24
-    assert account["windows"]["eval"] == math.ceil(0.1 * 23 * 24)
+    # Nor have the first four hours after it an average at each closeness lag.
+    assert sum(account["windows"].values()) == 28 * 24 - 4
+    assert account["windows"]["eval"] == math.ceil(0.1 * (23 * 24 - 4))
 
 
 def test_nothing_that_a_run_leaves_has_a_secret_of_its_settings(first, crowdflow):
@@ -77,8 +79,25 @@ def test_the_metrics_say_why_the_model_was_pushed(first):
     own = metrics["model"]["rmse_active_cells"]
     assert own < best
     assert first.summary["blessed"] is True
-    [reason] = first.summary["reasons"]
-    assert f"{own:.4f}" in reason and f"{best:.4f}" in reason
+    by_rmse, by_mae = first.summary["reasons"]
+    assert f"{own:.4f}" in by_rmse and f"{best:.4f}" in by_rmse
+    own = metrics["model"]["mae_active_cells"]
+    best = min(metrics[source]["mae_active_cells"] for source in NAIVE_FORECASTS)
+    assert own < best
+    assert f"{own:.4f}" in by_mae and f"{best:.4f}" in by_mae
+
+
+def test_the_pushed_model_was_trained_on_the_test_days_too(first, pushed):
+    frames = first.summary["counters"]["frames"]
+    assert first.summary["refit"] == {
+        "outcome": "trained on all windows",
+        "trained_until": frames["last_interval"],
+        "approved_until": "2024-04-30 23:00",
+    }
+    approved = pushed / "assets.extra" / "approved"
+    assert model_digest(approved) == model_digest(
+        first.artifact("Trainer", "model") / "Format-Serving"
+    )
 
 
 def test_what_a_run_leaves_is_where_its_account_says(first, pushed):
@@ -101,12 +120,15 @@ def test_the_output_is_an_account_for_people(first, crowdflow):
             == 1
         )
     assert sum("phase 1  epoch" in line for line in lines) == 25
-    assert sum("phase 2  epoch" in line for line in lines) == 10
+    [(windows, epochs)] = re.findall(r"once more on all (\d+) windows, (\d+) epochs", first.output)
+    assert int(windows) == sum(first.summary["windows"].values())
+    assert 10 < int(epochs) <= 35
+    assert sum("phase 2  epoch" in line for line in lines) == 10 + int(epochs)
     for label in ("this model", *map(LABELS.get, NAIVE_FORECASTS)):
         assert any(line.strip().startswith(label) for line in lines), label
     assert lines[-2] == f"Blessed. Pushed to {first.root / first.summary['pushed_model']}"
     assert lines[-1] == f"Report: {first.root / 'report/index.html'}"
-    assert max(map(len, lines)) < 200
+    assert max(map(len, lines)) < 250
     assert "Warning" not in first.output  # libraries' chatter goes to the log
 
 

@@ -55,7 +55,7 @@ def test_one_training_step_is_refused_for_the_naive_forecast(one_step):
     own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE_FORECASTS)
     assert own > best
     assert metrics["last_pushed"] is None
-    [reason] = one_step.summary["reasons"]
+    reason, _ = one_step.summary["reasons"]
     for part in (RMSE, f"{own:.4f} is not below {best:.4f}", "best naive forecast"):
         assert part in reason
     assert reason in one_step.output and "Refused, nothing pushed." in one_step.output
@@ -113,7 +113,7 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     assert metrics["last_pushed"] == pytest.approx(good.summary["metrics"]["model"], rel=1e-6)
     pushed = metrics["last_pushed"][RMSE]
     assert pushed < own < best
-    naive, last = worse.summary["reasons"]
+    naive, *_, last = worse.summary["reasons"]
     assert f"{own:.4f} is below {best:.4f}" in naive
     assert f"{own:.4f} is above {pushed:.4f}" in last and "last pushed model" in last
     assert names(worse) == before

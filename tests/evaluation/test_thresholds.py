@@ -32,11 +32,12 @@ CASES = {
     "not_a_number": (math.nan, 0.9, 0.0, 0.02),
 }
 RATIO, RMSE = "rmse_active_cells_to_best_naive", "rmse_active_cells"
+MAE_RATIO, MAE = "mae_active_cells_to_best_naive", "mae_active_cells"
 FAILURES = {
-    "equal_to_naive": {RATIO},
+    "equal_to_naive": {RATIO, MAE_RATIO},
     "misses_margin": {RATIO},
     "beyond_tolerance": {RMSE},
-    "not_a_number": {RATIO, RMSE},
+    "not_a_number": {RATIO, MAE_RATIO, RMSE},
 }
 
 
@@ -45,7 +46,14 @@ def make_config(case):
     return Config.from_dict(
         {
             "grid": {"rows": 3, "cols": 2},
-            "windows": {"closeness": 1, "period": 0, "trend": 0, "horizon": 2},
+            "windows": {
+                "closeness": 1,
+                "period": 0,
+                "trend": 0,
+                "horizon": 2,
+                "average": 0,
+                "average_days": 0,
+            },
             "evaluation": {"naive_margin": margin, "pushed_tolerance": tolerance},
         }
     )
@@ -198,7 +206,7 @@ def test_thresholds_judge_the_whole_test_split(evaluations, case):
     }
     assert failures - ({RMSE} if CASES[case][1] is None else set()) == FAILURES.get(case, set())
     assert result.validation_ok == (case not in FAILURES)
-    # Both thresholds met the one slice they are for.
+    # All thresholds met the one slice they are for.
     assert not result.missing_thresholds and not result.missing_slices
     details = result.validation_details.slicing_details
     assert details and all(d.slicing_spec == tfma.SlicingSpec() for d in details)
@@ -206,28 +214,36 @@ def test_thresholds_judge_the_whole_test_split(evaluations, case):
 
 OVER_NAIVE = "{model:.4f} is not below {naive:.4f}, the best naive forecast (last_week)"
 UNDER_NAIVE = OVER_NAIVE.replace("not ", "")
-OVER_PUSHED = "{model:.4f} is above {limit:.4f} = 1.02 x {pushed:.4f}, the last pushed model"
+OVER_PUSHED = (
+    "{model:.4f} is above {limit:.4f} = 1.02 x {pushed:.4f}, the best of the last pushed models"
+)
+UNDER_MAE = "{model_mae:.4f} is below {best_mae:.4f}, the best naive forecast (last_week)"
+OVER_MAE = UNDER_MAE.replace("is below", "is not below")
 
 
 @pytest.mark.parametrize(
     "case, lines",
     [
-        ("better", [UNDER_NAIVE]),
-        ("equal_to_naive", [OVER_NAIVE]),
-        ("misses_margin", [OVER_NAIVE.replace(",", " = 0.85 x {best:.4f},")]),
-        ("within_tolerance", [UNDER_NAIVE, OVER_PUSHED.replace("above", "at most")]),
-        ("beyond_tolerance", [UNDER_NAIVE, OVER_PUSHED]),
-        ("not_a_number", [OVER_NAIVE, OVER_PUSHED]),
+        ("better", [UNDER_NAIVE, UNDER_MAE]),
+        ("equal_to_naive", [OVER_NAIVE, OVER_MAE]),
+        ("misses_margin", [OVER_NAIVE.replace(",", " = 0.85 x {best:.4f},"), UNDER_MAE]),
+        ("within_tolerance", [UNDER_NAIVE, UNDER_MAE, OVER_PUSHED.replace("above", "at most")]),
+        ("beyond_tolerance", [UNDER_NAIVE, UNDER_MAE, OVER_PUSHED]),
+        ("not_a_number", [OVER_NAIVE, OVER_MAE, OVER_PUSHED]),
     ],
 )
 def test_the_reasons_say_which_number_failed_against_which(evaluations, columns, case, lines):
-    best = reference(columns, columns[features.naive_feature(BEST)], np.s_[:])[RMSE]
+    whole = reference(columns, columns[features.naive_feature(BEST)], np.s_[:])
+    best, best_mae = whole[RMSE], whole[MAE]
     candidate, baseline, margin, tolerance = CASES[case]
     pushed = (baseline or 0) * best
     numbers = {"best": best, "naive": (1 - margin) * best, "model": (candidate or 1) * best}
     numbers |= {"pushed": pushed, "limit": (1 + tolerance) * pushed}
+    numbers |= {"best_mae": best_mae, "model_mae": (candidate or 1) * best_mae}
     found = outcome(evaluations, case, blessed=case not in FAILURES)
-    assert found["reasons"] == [f"{RMSE} {line}".format(**numbers) for line in lines]
+    names = [MAE if line in (UNDER_MAE, OVER_MAE) else RMSE for line in lines]
+    expected = [f"{name} {line}".format(**numbers) for name, line in zip(names, lines)]
+    assert found["reasons"] == expected
 
 
 def test_an_outcome_has_every_source_and_slice(evaluations, columns):
@@ -242,7 +258,7 @@ def test_an_outcome_has_every_source_and_slice(evaluations, columns):
     weekend = reference(columns, forecast, columns["weekend"] == 1)[RMSE]
     assert found["by_day"]["historical_average"]["weekend"] == pytest.approx(weekend, rel=1e-6)
     assert found["blessed"] is True
-    assert len(found["reasons"]) == 2
+    assert len(found["reasons"]) == 3
 
 
 def test_a_naive_stand_in_is_no_last_pushed_model(evaluations):

@@ -4,9 +4,10 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from worlds import paper
 
 from crowdflow.components.window_gen.transform import active_cells, first_flows
-from crowdflow.config import SplitConfig, WindowConfig
+from crowdflow.config import SplitConfig
 from crowdflow.flows import windows
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.naive import expanding_averages, naive_sources
@@ -29,18 +30,18 @@ def plan(starts, windows_config, minutes=60, **split):
 
 
 def test_offsets_are_most_recent_first_and_a_lag_has_one_map_for_each_step():
-    found = windows.window_offsets(WindowConfig(closeness=3, period=2, trend=1, horizon=2), 24)
+    found = windows.window_offsets(paper.lags(closeness=3, period=2, trend=1, horizon=2), 24)
     assert {name: list(offsets) for name, offsets in found.items()} == {
         "closeness": [-1, -2, -3],
         "period": [-24, -23, -48, -47],
         "trend": [-168, -167],
         "target": [0, 1],
     }
-    assert list(windows.window_offsets(WindowConfig(0, 1, 0), 24)) == ["period", "target"]
+    assert list(windows.window_offsets(paper.lags(0, 1, 0), 24)) == ["period", "target"]
 
 
 def test_every_lag_of_the_longest_horizon_is_known_at_the_origin():
-    for lags, horizon in ((WindowConfig(1, 2, 2, 24), 24), (WindowConfig(1, 0, 2, 168), 168)):
+    for lags, horizon in ((paper.lags(1, 2, 2, 24), 24), (paper.lags(1, 0, 2, 168), 168)):
         found = windows.window_offsets(lags, 24)
         assert len(found.pop(features.TARGET)) == horizon
         assert max(offsets.max() for offsets in found.values()) == -1
@@ -48,7 +49,7 @@ def test_every_lag_of_the_longest_horizon_is_known_at_the_origin():
 
 def test_drops_are_counted_by_the_first_missing_interval():
     starts = np.delete(hours(5), 60)  # 12:00 on the third day
-    found = plan(starts, WindowConfig(closeness=2, period=1, trend=0))
+    found = plan(starts, paper.lags(closeness=2, period=1, trend=0))
     # The first day's 00:00 and 01:00 lack closeness, its other hours the day before.
     assert found.dropped == {"closeness-1": 2, "closeness-2": 2, "period-1": 22 + 1}
     assert found.missing_intervals == 1
@@ -60,7 +61,7 @@ def test_drops_are_counted_by_the_first_missing_interval():
 
 
 def test_a_horizon_crosses_midnight_but_no_border():
-    found = plan(hours(4), WindowConfig(closeness=1, period=0, trend=0, horizon=6))
+    found = plan(hours(4), paper.lags(closeness=1, period=0, trend=0, horizon=6))
     assert found.dropped == {
         "closeness-1": 1,
         "target+1": 1,
@@ -77,14 +78,14 @@ def test_a_horizon_crosses_midnight_but_no_border():
 
 
 def test_a_window_that_straddles_both_borders_is_counted_once():
-    lags = WindowConfig(closeness=1, period=0, trend=0, horizon=5)  # two days and a half
+    lags = paper.lags(closeness=1, period=0, trend=0, horizon=5)  # two days and a half
     message = "No windows for eval:.*'straddles_eval': 2, 'straddles_test': 4}"
     with pytest.raises(DataError, match=message):
         plan(hours(9, 720), lags, 720, test_days=3)
 
 
 def test_splits_by_date_and_by_share_follow_target_time():
-    lags = WindowConfig(closeness=1, period=0, trend=0)
+    lags = paper.lags(closeness=1, period=0, trend=0)
     dates = {"test_days": None, "test_start": "2014-04-12"}
     by_date = plan(hours(6), lags, **dates, eval_days=None, eval_start="2014-04-10")
     assert by_date.test_start == MONDAY + 5 * DAY
@@ -99,7 +100,7 @@ def test_splits_by_date_and_by_share_follow_target_time():
 
 
 def test_half_a_last_day_is_a_whole_test_day():
-    found = plan(hours(4)[:-12], WindowConfig(closeness=1, period=0, trend=0))
+    found = plan(hours(4)[:-12], paper.lags(closeness=1, period=0, trend=0))
     assert found.test_start == MONDAY + 3 * DAY
     assert len(found.origins["test"]) == 12
 
@@ -126,7 +127,7 @@ def test_half_a_last_day_is_a_whole_test_day():
 )
 def test_a_split_without_windows_is_an_error_that_lists_the_windows(starts, split, message):
     with pytest.raises(DataError, match=message):
-        plan(starts, WindowConfig(closeness=1, period=0, trend=0), **split)
+        plan(starts, paper.lags(closeness=1, period=0, trend=0), **split)
 
 
 def test_naive_forecasts_look_across_gaps_longer_than_a_week():
@@ -153,7 +154,7 @@ def test_historical_average_is_the_mean_of_all_earlier_frames_of_the_slot():
 
 
 def test_a_window_can_be_gathered_before_its_target_is_known():
-    starts, lags = hours(2), WindowConfig(closeness=2, period=1, trend=0, horizon=3)
+    starts, lags = hours(2), paper.lags(closeness=2, period=1, trend=0, horizon=3)
     maps = np.arange(48, dtype=np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 1, 1, 2), np.float32)
     origin = np.array([MONDAY + 2 * DAY])
     found = windows.gather(starts, maps, origin, lags, 60, NO_HOLIDAYS, with_target=False)

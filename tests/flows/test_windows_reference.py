@@ -96,7 +96,8 @@ def day_by_day(block, config, holidays):
     for day, blocks in inbox.items():
         for split, examples in transform.day_windows(day, blocks, routes, first, config, days_off):
             found[split] += examples
-    return found, {**routes.plan.counters(), "active_cells": int(active.sum())}, active.tolist()
+    counters = {**routes.plan.counters(), "frames_after_until": 0}
+    return found, {**counters, "active_cells": int(active.sum())}, active.tolist()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import paper
 
 from crowdflow.config import Config
 from crowdflow.flows.windows import window_offsets
@@ -21,7 +22,8 @@ def day(text: str) -> int:
 
 
 def make(pattern="{YYYY}/{MM}/{DD}", weeks=1, **more) -> Config:
-    given = {"range.weeks": weeks, "range.pattern": pattern, "split.test_days": 2, **more}
+    given = {"range.weeks": weeks, "range.pattern": pattern, "split.test_days": 2}
+    given |= {f"windows.{name}": value for name, value in paper.LAGS.items()} | more
     return Config().replace(given)
 
 
@@ -63,7 +65,7 @@ def test_the_range_is_the_weeks_and_the_history_of_their_lags():
 )  # fmt: skip
 def test_the_history_is_the_furthest_day_that_a_window_looks_back_on(lags, horizon, per_day):
     names = ("closeness", "period", "trend", "average")
-    windows = {**dict(zip(names, lags)), "horizon": horizon}
+    windows = {**dict(zip(names, lags)), "horizon": horizon, "average_days": 0}
     if not sum(lags[:3]):
         windows["closeness"] = 1
     config = Config.from_dict({"windows": windows, "intervals": {"minutes": 1440 // per_day}})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from worlds import paper
 
 from crowdflow.config import Config
 from crowdflow.ingest import flow_table as ingest_files
@@ -39,7 +40,7 @@ def city(tmp_path_factory) -> dict[str, list[Path]]:
 def config() -> Config:
     grid = {n: getattr(SPEC, n) for n in ("rows", "cols", "south", "west", "north", "east")}
     return Config.from_dict(
-        {"grid": grid, "windows": {"closeness": 2, "period": 1, "trend": 0}, "ingest": {}}
+        {"grid": grid, "windows": {**paper.LAGS, "closeness": 2, "trend": 0}, "ingest": {}}
     )
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import paper
 
 from crowdflow.config import Config
 from crowdflow.ingest.history import read_history
@@ -24,7 +25,7 @@ def city():
 
 def make(last="2024-04-25", weeks=1, pattern=DAILY, **more) -> Config:
     grid = {n: getattr(SPEC, n) for n in ("rows", "cols", "south", "west", "north", "east")}
-    config = Config.from_dict({"grid": grid, "windows": {"closeness": 2, "period": 1, "trend": 1}})
+    config = Config.from_dict({"grid": grid, "windows": {**paper.LAGS, "closeness": 2}})
     given = {"range.weeks": weeks, "range.last_date": last, "range.pattern": pattern}
     return config.replace({**given, "split.test_days": 2, **more})
 

@@ -51,6 +51,8 @@ def test_an_infra_validator_asks_the_model_server_before_a_push(where, platform)
     assert list(requests.tensorflow_serving.signature_names) == ["serving_examples"]
     assert (requests.split_name, requests.num_examples) == ("test", 3)
     assert pusher.inputs["infra_blessing"].producer_component_id == "InfraValidator"
+    for node in (validator, pusher):
+        assert node.inputs["model"].producer_component_id == "Refit"
     order = list(found)
     assert order.index("Trainer") < order.index("InfraValidator") < order.index("Pusher")
 

@@ -26,6 +26,7 @@ LETTERS = {
     "lp": 2,
     "lq": 4,
     "la": 8,
+    "ld": 5,
     "h": 6,
     "k": 9,
     "ingest.max_flow": 123.0,
@@ -39,6 +40,7 @@ CONFIG = Config().replace(
         "windows.trend": LETTERS["lq"],
         "windows.horizon": LETTERS["h"],
         "windows.average": LETTERS["la"],
+        "windows.average_days": LETTERS["ld"],
         "ingest.max_flow": LETTERS["ingest.max_flow"],
         "ingest.holidays": True,
         "ingest.weather": True,
@@ -107,7 +109,9 @@ def test_order_of_lags_agrees_with_the_code():
     expected = [-week * 7 * per_day + k for week in range(1, weeks + 1) for k in range(steps)]
     assert offsets["trend"].tolist() == expected
     averaged = [*range(steps), *offsets["closeness"].tolist()]
-    expected = [[t - week * 7 * per_day for week in range(1, LETTERS["la"] + 1)] for t in averaged]
+    back = [week * 7 * per_day for week in range(1, LETTERS["la"] + 1)]
+    back += [day * per_day for day in range(1, LETTERS["ld"] + 1)]
+    expected = [[t - lag for lag in back] for t in averaged]
     assert offsets["average"].tolist() == expected
 
 

@@ -245,4 +245,8 @@ def test_settings_of_no_use_are_an_error(address):
         with pytest.raises(ServingError, match="settings"):
             settings_of(text)
     assert settings_of(json.dumps({"config": {}, "holidays": []})) == (Config(), [])
+    older = Config().to_dict()
+    del older["windows"]["average_days"]
+    config = Config().replace({"windows.average_days": 0})
+    assert settings_of(json.dumps({"config": older})) == (config, [])
     assert isinstance(connect("http://localhost:1"), RestServer)

@@ -4,7 +4,14 @@ import shutil
 
 import pytest
 
-from crowdflow.storage.versions import complete_versions, model_digest, pushed_before, serving_state
+from crowdflow.storage.versions import (
+    APPROVED,
+    approved,
+    complete_versions,
+    model_digest,
+    pushed_before,
+    serving_state,
+)
 
 
 def make_version(serving, name, content="weights"):
@@ -56,6 +63,19 @@ def test_copies_of_the_candidate_are_skipped(serving, tmp_path):
     shutil.copytree(candidate, serving / "20")
     assert [path.name for path in pushed_before(serving, digest)] == ["10", "9"]
     assert [path.name for path in pushed_before(serving, "another")] == ["20", "10", "9"]
+
+
+def test_a_refitted_version_counts_by_the_model_that_was_approved(serving, tmp_path):
+    candidate = make_version(tmp_path, "candidate")
+    digest = model_digest(candidate)
+    version = make_version(serving, "20", "refitted")
+    assert approved(version) == version
+    state = serving_state(serving, "another", "code")
+    shutil.copytree(candidate, version / APPROVED)
+    assert approved(version) == version / APPROVED
+    assert [path.name for path in pushed_before(serving, digest)] == ["10", "9"]
+    assert [path.name for path in pushed_before(serving, "another")] == ["20", "10", "9"]
+    assert serving_state(serving, "another", "code") != state
 
 
 def test_the_state_is_of_code_candidate_and_earlier_versions(serving, tmp_path):

@@ -26,6 +26,7 @@ def test_a_gpu_gets_larger_batches_and_rates_to_match(given, expected):
         gpu_batch_factor=4,
         learning_rate=1e-3,
         final_learning_rate=given,
+        schedule="constant",
         steps_per_epoch=9,
     )
     there = device.choose_batches(config, gpu=True)

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from worlds import paper
 from worlds.small_models import (
     COLS,
     EXTERNAL,
@@ -95,7 +96,7 @@ def test_an_ensemble_answers_the_mean_of_its_members():
 
 
 def test_branches_have_weights_of_their_own():
-    model = build(WindowConfig(2, 2, 2))
+    model = build(paper.lags(2, 2, 2))
     paths = [weight.path for weight in model.weights]
     assert len(paths) == len(set(paths))
     counts = {b: sum(p.startswith(b) for p in paths) for b in ("closeness", "period", "trend")}
@@ -113,7 +114,7 @@ def test_branches_have_weights_of_their_own():
 
 
 def test_a_branch_of_length_0_is_absent():
-    model = build(WindowConfig(closeness=2, period=0, trend=1), external=EXTERNAL)
+    model = build(paper.lags(closeness=2, period=0, trend=1), external=EXTERNAL)
     assert list(model.input) == ["closeness", "trend", "external"]
     assert not [layer.name for layer in model.layers if layer.name.startswith("period")]
     assert len(model.get_layer("fusion").weights) == 2
@@ -121,13 +122,13 @@ def test_a_branch_of_length_0_is_absent():
 
 @pytest.mark.parametrize("size, wanted", [(0, True), (EXTERNAL, False)])
 def test_no_external_component_without_sources_or_where_it_is_off(size, wanted):
-    model = build_model(ModelConfig(external=wanted), WindowConfig(), ROWS, COLS, size)
+    model = build_model(paper.network(external=wanted), paper.lags(), ROWS, COLS, size)
     assert list(model.input) == ["closeness", "period", "trend"]
 
 
 def test_the_authors_relu_can_only_add():
     for relu in (True, False):
-        model = build(WindowConfig(1, 0, 0), external=EXTERNAL, external_relu=relu)
+        model = build(paper.lags(1, 0, 0), external=EXTERNAL, external_relu=relu)
         randomise(model)
         inputs = random_inputs(model, 20)
         with_external = answer(model, inputs)
@@ -139,7 +140,7 @@ def test_the_authors_relu_can_only_add():
 
 
 def test_fusion_starts_as_configured():
-    windows = WindowConfig(1, 1, 1)
+    windows = paper.lags(1, 1, 1)
     for weight in build(windows, fusion_init="mean").get_layer("fusion").weights:
         np.testing.assert_allclose(weight, 1 / 3, rtol=1e-6)
     uniform = [np.asarray(w) for w in build(windows).get_layer("fusion").weights]
@@ -206,7 +207,9 @@ from crowdflow.config import ModelConfig, WindowConfig
 from crowdflow.trainer.model import build_model
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 given = np.load(sys.argv[1])
-model = build_model(ModelConfig(residual_units=1, filters=8), WindowConfig(3, 2, 1), 5, 4, 6)
+windows = WindowConfig(3, 2, 1, average=0, average_days=0)
+network = ModelConfig(residual_units=1, filters=8, local=False)
+model = build_model(network, windows, 5, 4, 6)
 model.set_weights([given[f"weight_{i}"] for i in range(len(model.weights))])
 inputs = {name: given[name] for name in model.input}
 np.save(sys.argv[2], model.predict(inputs, verbose=0))
@@ -215,7 +218,8 @@ np.save(sys.argv[2], model.predict(inputs, verbose=0))
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
 def test_the_same_file_runs_on_jax(tmp_path):
-    model = build_model(ModelConfig(residual_units=1, filters=8), HORIZON_1, ROWS, COLS, EXTERNAL)
+    network = ModelConfig(residual_units=1, filters=8, local=False)
+    model = build_model(network, HORIZON_1, ROWS, COLS, EXTERNAL)
     randomise(model)
     inputs = random_inputs(model)
     weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from worlds import paper
 from worlds.small_models import (
     COLS,
     EXTERNAL,
@@ -14,7 +15,6 @@ from worlds.small_models import (
     randomise,
 )
 
-from crowdflow.config import ModelConfig, WindowConfig
 from crowdflow.trainer.model import build_model
 
 
@@ -93,29 +93,31 @@ def local_reference(layers, inputs, horizon):
     for row in range(ROWS):
         for col in range(COLS):
             out[:, row, col] = known[:, row, col] @ kernel[row, col] - 1
-    if "external" in inputs:
-        weights, bias = layers["local_external"]
-        out += (inputs["external"] @ weights + bias).reshape(out.shape)
-    return out
+    common = [inputs["external"]] if "external" in inputs else []
+    for name in names:
+        totals = (inputs[name].astype(np.float64) + 1).sum(axis=(2, 3)) / 2  # of the city
+        common.append(totals.reshape(len(totals), -1) / np.sqrt(ROWS * COLS))
+    weights, bias = layers["local_external"]
+    return out + (np.concatenate(common, axis=1) @ weights + bias).reshape(out.shape)
 
 
 ARCHITECTURES = {
     "paper": ({}, HORIZON_1, EXTERNAL),
     "batch_norm": ({"batch_norm": True, "residual_units": 2, "head": "linear"}, HORIZON_2, 0),
     "sum": ({"fusion": "sum", "external_relu": False}, HORIZON_2, EXTERNAL),
-    "no_units": ({"residual_units": 0, "head": "linear"}, WindowConfig(1, 1, 0, 3), EXTERNAL),
-    "local": (LOCAL, WindowConfig(3, 2, 1, average=4), EXTERNAL),
-    "local_steps": (LOCAL | {"batch_norm": True}, WindowConfig(2, 1, 1, 3, average=2), EXTERNAL),
+    "no_units": ({"residual_units": 0, "head": "linear"}, paper.lags(1, 1, 0, 3), EXTERNAL),
+    "local": (LOCAL, paper.lags(3, 2, 1, average=4), EXTERNAL),
+    "local_steps": (LOCAL | {"batch_norm": True}, paper.lags(2, 1, 1, 3, average=2), EXTERNAL),
     "local_without_average": (LOCAL, HORIZON_2, 0),
-    "average_without_local": ({"head": "linear"}, WindowConfig(2, 1, 0, 2, average=3), EXTERNAL),
-    "one_branch": ({"fusion": "sum", "head": "linear"}, WindowConfig(0, 0, 2), 0),
+    "average_without_local": ({"head": "linear"}, paper.lags(2, 1, 0, 2, average=3), EXTERNAL),
+    "one_branch": ({"fusion": "sum", "head": "linear"}, paper.lags(0, 0, 2), 0),
 }
 
 
 @pytest.mark.parametrize("case", ARCHITECTURES)
 def test_forward_pass_equals_plain_numpy(case):
     settings, windows, external = ARCHITECTURES[case]
-    architecture = ModelConfig(**{"residual_units": 1, "filters": 8, **settings})
+    architecture = paper.network(**{"residual_units": 1, "filters": 8, **settings})
     model = build_model(architecture, windows, ROWS, COLS, external)
     randomise(model)
     inputs = random_inputs(model)

@@ -148,7 +148,8 @@ def test_names_types_and_shapes_of_the_signatures(exported):
 
 
 def test_only_what_the_configuration_has_is_asked_for(world):
-    settings = {"ingest.weather": False, "windows.period": 0, "windows.average": 0}
+    settings = {"ingest.weather": False, "windows.period": 0}
+    settings |= {"windows.average": 0, "windows.average_days": 0}
     assert raw_inputs(world.config.replace(settings)) == [
         "closeness",
         "trend",

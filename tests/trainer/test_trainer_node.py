@@ -50,6 +50,7 @@ def trained(world, tmp_path_factory, as_json):
             model_run_dir=str(folder / "run"),
             custom_config={
                 "config": as_json(config),
+                "holidays": [],
                 "code_fingerprint": "code",
                 "checkpoints": str(folder / "checkpoints"),
             },

@@ -162,6 +162,7 @@ def windows(frames, config, holidays=()):
         "dropped": dropped,
         "missing_intervals": (max(frames) - min(frames)) // step + 1 - len(frames),
         "naive_fallbacks": fallbacks,
+        "frames_after_until": 0,
         "active_cells": sum(map(sum, active)),
     }
     return found, counters, active

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2
+from worlds import paper
 
-from crowdflow.config import ModelConfig, WindowConfig
 from crowdflow.trainer.model import build_model
 
 ROWS, COLS, EXTERNAL = 5, 4, 6
@@ -12,7 +12,7 @@ ROWS, COLS, EXTERNAL = 5, 4, 6
 
 def build(windows, external=0, seed=1, dtype="float32", **architecture):
     values = {"residual_units": 1, "filters": 8, "head": "linear", **architecture}
-    return build_model(ModelConfig(**values), windows, ROWS, COLS, external, seed, dtype)
+    return build_model(paper.network(**values), windows, ROWS, COLS, external, seed, dtype)
 
 
 def random_inputs(model, count=3, seed=0):
@@ -35,8 +35,8 @@ def answer(model, inputs):
     return keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
-HORIZON_1 = WindowConfig(closeness=3, period=2, trend=1, horizon=1)
-HORIZON_2 = WindowConfig(closeness=4, period=1, trend=2, horizon=2)
+HORIZON_1 = paper.lags(closeness=3, period=2, trend=1, horizon=1)
+HORIZON_2 = paper.lags(closeness=4, period=1, trend=2, horizon=2)
 LOCAL = {"local": True, "head": "linear", "external_relu": False}
 
 

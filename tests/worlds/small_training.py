@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from worlds import paper
 
-from crowdflow.config import ModelConfig, TrainingConfig, WindowConfig
+from crowdflow.config import TrainingConfig
 from crowdflow.schema import features
 from crowdflow.trainer.model import build_model
 from crowdflow.trainer.training import (
@@ -30,14 +31,14 @@ def make_trainer(splits, folder, seed=3, **settings):
     keras.utils.set_random_seed(seed)
     train, evaluation = splits["train"], splits["eval"]
     model = build_model(
-        ModelConfig(residual_units=1, filters=4, batch_norm=True, head="linear"),
-        WindowConfig(closeness=3, period=0, trend=0, horizon=2),
+        paper.network(residual_units=1, filters=4, batch_norm=True, head="linear"),
+        paper.lags(closeness=3, period=0, trend=0, horizon=2),
         rows=4,
         cols=3,
         external_size=train[features.EXTERNAL].shape[1],
         seed=seed,
     )
-    config = TrainingConfig(precision="float32", **values)
+    config = TrainingConfig(**{**paper.TRAINING, "precision": "float32", **values})
     checkpoint = Checkpoint(folder / "checkpoint")
     return Trainer(model, config, train, evaluation, seed, checkpoint, str(folder / "logs"))
 

@@ -108,7 +108,8 @@ def test_error_by_hour_draws_every_forecast_with_holes_where_an_hour_is_missing(
     left, right = plots.error_by_hour(data).axes
     lines = {line.get_label(): line.get_ydata() for line in left.get_lines()}
     assert set(lines) == {
-        "Model", "Last pushed model", "Historical average", "Same time last week", "Last interval"
+        "Model", "Best pushed model", "Last four weeks and seven days", "Last four weeks",
+        "Historical average", "Same time last week", "Last interval",
     }  # fmt: skip
     expected = [data.by_hour["model"].get(hour, np.nan) for hour in range(24)]
     np.testing.assert_array_equal(lines["Model"], expected)
@@ -122,7 +123,7 @@ def test_hours_read_from_json_as_texts_are_the_same_hours(make_report):
     one, other = (
         plots.error_by_hour(d).axes[0].get_lines() for d in (data, replace(data, by_hour=texts))
     )
-    assert len(one) == 4
+    assert len(one) == 1 + len(data.naive)
     np.testing.assert_array_equal(one[0].get_ydata(), other[0].get_ydata())
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 from tfx_bsl.coders import example_coder
+from worlds import paper
 
 import crowdflow
 from crowdflow.components.flow_schema.render import render
@@ -30,7 +31,7 @@ CONFIG = Config.from_dict(
         "grid": {"rows": 2, "cols": 3},
         "intervals": {"minutes": 360},
         "ingest": {"max_flow": 50, "holidays": True, "weather": True},
-        "windows": {"closeness": 2, "period": 2, "trend": 1, "horizon": 3},
+        "windows": {**paper.LAGS, "closeness": 2, "period": 2, "horizon": 3},
         "split": {"test_days": 2, "eval_days": 2, "eval_share": None},
     }
 )

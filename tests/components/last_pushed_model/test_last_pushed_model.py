@@ -1,5 +1,6 @@
 """The node's executor over empty, partial, incompatible and good serving folders."""
 
+import dataclasses
 import json
 import shutil
 
@@ -12,9 +13,10 @@ from tfx.utils import io_utils
 from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION, Executor
 from crowdflow.components.stable_output import STATE
 from crowdflow.components.tf_examples import encode_columns
+from crowdflow.config import EvaluationConfig
 from crowdflow.schema import features
 from crowdflow.schema.errors import StoreError
-from crowdflow.storage.versions import model_digest
+from crowdflow.storage.versions import APPROVED, model_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unexpected end-group tag")  # a garbage model's
 
@@ -77,11 +79,12 @@ def test_without_a_pushed_model_the_best_naive_forecast_stands_in(
     np.testing.assert_array_equal(answer(baseline, serialized), expected)
 
 
-def test_the_newest_version_that_answers_is_the_one_to_beat(
+def test_the_best_of_the_versions_that_answer_is_the_one_to_beat(
     node, tmp_path, save_model, test_windows, serialized
 ):
     serving = tmp_path / "serving"
-    for version, kind in {"8": "1", "9": "2", "10": "other_grid", "11": "garbage"}.items():
+    kinds = {"7": "3", "8": "2.5", "9": "2", "10": "other_grid", "11": "garbage"}
+    for version, kind in kinds.items():
         save_model(serving / version, kind)
     (serving / "12").mkdir()
     shutil.copytree(tmp_path / "model" / "Format-Serving", serving / "13")  # the candidate's copy
@@ -142,3 +145,49 @@ def test_a_horizon_that_only_short_intervals_allow(node):
         "windows": {"horizon": 30},
     }
     assert told(node(records=encode_columns(columns), config=config))[1] == "historical_average"
+
+
+def test_of_the_last_models_alone_the_best_counts(node, tmp_path, save_model):
+    for version, kind in {"5": "1", "6": "3", "7": "2", "8": "garbage", "9": "2"}.items():
+        save_model(tmp_path / "serving" / version, kind)
+    told_with = {}
+    for count in (1, 2, 3, 4, 9):
+        baseline = node(config={**CONFIG, "evaluation": {"compared_models": count}})
+        told_with[count] = told(baseline)[0]
+        shutil.rmtree(baseline.uri)
+    assert told_with == {1: "9", 2: "9", 3: "9", 4: "5", 9: "5"}  # of equal ones the newest
+
+
+def test_of_a_refitted_version_the_approved_model_is_compared(
+    node, tmp_path, save_model, test_windows, serialized
+):
+    serving = tmp_path / "serving"
+    save_model(serving / "5", "2")
+    save_model(serving / "6", "0")  # it has seen the test days
+    (serving / "6" / features.ACCOUNT_FILE).parent.mkdir()
+    (serving / "6" / features.ACCOUNT_FILE).write_text('{"trained_until": 480}')
+    assert told(node())[0] == "5"
+    approved = save_model(serving / "6" / APPROVED, "1")
+    baseline = node()
+    assert told(baseline) == ("6", "", [])
+    assert model_digest(tmp_path / "baseline" / "Format-Serving") == model_digest(approved)
+    np.testing.assert_allclose(answer(baseline, serialized), test_windows["target"] + 1, rtol=1e-6)
+    # The candidate itself, refitted, is no version before it.
+    save_model(serving / "7", "4")
+    shutil.copytree(tmp_path / "model" / "Format-Serving", serving / "7" / APPROVED)
+    assert told(node())[0] == "6"
+
+
+def test_many_small_losses_do_not_add_up(node, tmp_path, save_model, test_windows, serialized):
+    """Ten days, each model 1.5% worse than the one before, with the default tolerance of 2%."""
+    rules = EvaluationConfig()
+    serving, error, pushed = tmp_path / "serving", 1.0, []
+    save_model(serving / "100", str(error))
+    for day in range(1, 11):
+        error *= 1.015
+        baseline = node(config={**CONFIG, "evaluation": dataclasses.asdict(rules)})
+        limit = float(np.abs(answer(baseline, serialized) - test_windows["target"]).mean())
+        if error <= (1 + rules.pushed_tolerance) * limit:
+            pushed.append(day)
+            save_model(serving / str(100 + day), str(error))
+    assert pushed == [1]

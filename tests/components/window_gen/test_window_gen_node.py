@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
+from worlds import paper
 
 from crowdflow.components.artifacts import FlowCounters
 from crowdflow.components.flow_example_gen import executor as flow_executor
@@ -21,7 +22,7 @@ CONFIG = Config.from_dict(
     {
         "grid": {"rows": 2, "cols": 3},
         "intervals": {"minutes": 180},
-        "windows": {"closeness": 2, "period": 1, "trend": 1, "horizon": 2},
+        "windows": {**paper.LAGS, "closeness": 2, "horizon": 2},
         "split": {"test_days": 2, "eval_days": 2, "eval_share": None},
     }
 )
@@ -91,6 +92,7 @@ def make_windows(frames, folder, config):
     """Runs WindowGen's executor; returns the sorted windows by split, the counters, the active cells."""
     out = make_artifacts(folder, windows=standard_artifacts.Examples, counters=FlowCounters)
     properties = {"config": config.section("grid", "intervals", "ingest", "windows", "split")}
+    properties["holidays"] = "[]"
     window_executor.Executor().Do({"examples": frames["examples"]}, out, properties)
     splits = artifact_utils.decode_split_names(out["windows"][0].split_names)
     assert splits == ["train", "eval", "test"]

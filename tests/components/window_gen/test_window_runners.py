@@ -42,6 +42,7 @@ def world(request, tmp_path_factory):
             "range.weeks": 2,
             "range.last_date": "2024-04-23",
             "windows.horizon": 2,
+            "windows.average": 1,
             "split.test_days": 3,
         }
     )
@@ -85,6 +86,6 @@ def test_frames_and_windows_are_the_same(world, one_worker, runner, tmp_path):
     assert {name: len(part) for name, part in one_worker[0].items()} == {
         name: len(part) for name, part in found[0].items()
     }
-    assert len(one_worker[0]["frames"]) == 21 * 24
+    assert len(one_worker[0]["frames"]) == (14 + 7 + 1) * 24
     assert all(one_worker[0].values())
     assert found == one_worker

@@ -12,13 +12,16 @@ from crowdflow.schema.errors import DataError
 FIRST = dt.datetime(2014, 4, 3)
 
 
+_LAGS = ("closeness", "period", "trend", "horizon", "average", "average_days")
+
+
 def make_config(minutes, lags, split, **ingest):
     return Config.from_dict(
         {
             "grid": {"rows": 2, "cols": 3},
             "intervals": {"minutes": minutes},
             "ingest": ingest,
-            "windows": dict(zip(("closeness", "period", "trend", "horizon"), lags)),
+            "windows": dict(zip(_LAGS, (*lags, 0, 0))),
             "split": {"eval_share": None, **split},
         }
     )
@@ -33,6 +36,10 @@ CASES = {
     "a day ahead": (
         make_config(240, (2, 2, 1, 6), {"test_days": 3, "eval_share": 0.2}),
         {"days": 18, "gaps": [(60, 1)]},
+    ),
+    "with an average": (
+        make_config(480, (2, 1, 0, 2, 2, 5), {"test_days": 3, "eval_days": 2}),
+        {"days": 24, "gaps": [(50, 2)]},
     ),
     "over a gap of weeks, without period and trend": (
         make_config(360, (2, 0, 0, 5), {"test_days": 6, "eval_days": 4}),

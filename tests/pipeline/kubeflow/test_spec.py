@@ -68,11 +68,12 @@ def test_kfp_loads_the_file(config, tmp_path):
 
 def test_limits_and_accelerator(spec):
     limits = {task: found["resources"] for task, found in containers(spec)}
-    assert limits.pop("Trainer") == {
-        "cpuLimit": 4.0,
-        "memoryLimit": 8.0,
-        "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
-    }
+    for task in ("Trainer", "Refit"):
+        assert limits.pop(task) == {
+            "cpuLimit": 4.0,
+            "memoryLimit": 8.0,
+            "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
+        }
     assert limits.pop("FlowExampleGen") == {"cpuLimit": 8.0, "memoryLimit": 32.0}
     assert len(limits) >= 10
     assert all(found == {"cpuLimit": 2.0, "memoryLimit": 4.0} for found in limits.values())
@@ -89,9 +90,13 @@ def test_parameters_reach_their_readers(spec):
         }
 
     assert readers("data") == {("FlowExampleGen", "paths"), ("FlowReportGen", "data")}
-    assert readers("training") == {(n, "training") for n in ("Trainer", "FlowReportGen")}
-    for name in ("naive_margin", "pushed_tolerance"):
-        assert readers(name) == {(n, name) for n in ("Evaluator", "FlowReportGen")}
+    expected = {
+        "training": ("Trainer", "Refit", "FlowReportGen"),
+        "naive_margin": ("Evaluator", "FlowReportGen"),
+        "pushed_tolerance": ("Evaluator", "Refit", "FlowReportGen"),
+    }
+    for name, tasks_that_read in expected.items():
+        assert readers(name) == {(task, name) for task in tasks_that_read}
 
 
 def test_containers_know_their_task(spec):

@@ -45,6 +45,13 @@ DRIFT = {
 }
 
 
+REFIT = {
+    "outcome": "trained on all windows",
+    "trained_until": "2024-05-05 04:00",
+    "approved_until": "2024-05-04 04:00",
+}
+
+
 def screen(terminal=False):
     return Console(
         file=io.StringIO(), force_terminal=terminal, width=60, highlight=False, color_system=None
@@ -111,9 +118,9 @@ def test_the_table_has_a_row_for_each_forecast_there_is():
     text = console.file.getvalue()
     assert re.search(r"this model.*5\.000.*4\.500.*5\.500.*2\.250.*3\.976", text)
     assert re.search(r"historical average.*7\.500", text)
-    assert "last pushed" not in text
+    assert "best pushed" not in text
     console.print(results_table({**METRICS, "last_pushed": errors(1.1)}))
-    assert re.search(r"last pushed model.*5\.500.*4\.950", console.file.getvalue())
+    assert re.search(r"best pushed model.*5\.500.*4\.950", console.file.getvalue())
     console.print(results_table({**METRICS, "model": errors(30)}))  # still no cell is cut short
     assert "…" not in console.file.getvalue()
 
@@ -140,6 +147,7 @@ def printed(**given):
         "counters": {"frames": {**frames, **given.pop("frames", {})}, "windows": windows},
         "windows": {"train": 90, "eval": 10, "test": 24},
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],
+        "refit": REFIT,
         "drift": DRIFT,
         "report": "report/index.html",
         **given,
@@ -159,6 +167,8 @@ def test_the_outcome_tells_what_was_read_and_what_was_left_out():
         "windows whose naive forecasts fall back: 1",
         "windows dropped by first missing lag: trend-1 160",
         "rmse_active_cells 5.0000 is below 7.5000, the best naive forecast",
+        "refit: the model is trained on all windows, up to 2024-05-05 04:00; the approved one, up to "
+        "2024-05-04 04:00, lies beside it",
         "drift: 1 of 10 distributions, a to b against the training data of version 16",
         "  inflow, by cell: 0.1, above 0.05",
     ):

@@ -84,6 +84,7 @@ def reported(tmp_path):
             "metrics": {"model": {"rmse_active_cells": 5.0}},
             "blessed": blessed,
             "reasons": ["good"],
+            "refit": {"outcome": "evaluation.refit is off"},
             "drift": {"anomalies": []},
             "pushed_version": "1700000000",
         }

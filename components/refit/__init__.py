@@ -1,0 +1,1 @@
+"""Trains an approved model once more, on all windows."""

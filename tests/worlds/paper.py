@@ -1,0 +1,49 @@
+"""The paper's settings, for tests that are simplest with them."""
+
+from crowdflow.config import ModelConfig, WindowConfig
+
+NO_AVERAGE = {"average": 0, "average_days": 0}
+LAGS = {"closeness": 3, "period": 1, "trend": 1, **NO_AVERAGE}
+NETWORK = {
+    "residual_units": 4,
+    "filters": 64,
+    "fusion_init": "uniform",
+    "external_relu": True,
+    "head": "tanh",
+    "local": False,
+    "members": 1,
+}
+TRAINING = {
+    "epochs": 500,
+    "final_epochs": 100,
+    "batch_size": 32,
+    "learning_rate": 2e-4,
+    "final_learning_rate": None,
+    "schedule": "constant",
+}
+
+
+def lags(*given: int, **named: int) -> WindowConfig:
+    """A window's lags, without an average unless it is given."""
+    names = ("closeness", "period", "trend", "horizon")
+    return WindowConfig(**{**LAGS, **dict(zip(names, given)), **named})
+
+
+def network(**changed: object) -> ModelConfig:
+    """The paper's network, with changes."""
+    return ModelConfig(**{**NETWORK, **changed})
+
+
+def settings(**sections: dict) -> dict:
+    """The paper's settings by their dotted names; `sections` changes or adds some."""
+    all_sections = {
+        "windows": LAGS,
+        "transform": {"time_of_day_type": False},
+        "model": NETWORK,
+        "training": TRAINING,
+    }
+    return {
+        f"{section}.{name}": value
+        for section in {**all_sections, **sections}
+        for name, value in {**all_sections.get(section, {}), **sections.get(section, {})}.items()
+    }

@@ -1,0 +1,83 @@
+"""Trains an approved model once more, on all windows: those of the test days as well."""
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow_transform as tft
+
+from crowdflow.config import Config, TrainingConfig
+from crowdflow.schema import features
+from crowdflow.storage.store_path import as_path
+from crowdflow.trainer import device, input_fn
+from crowdflow.trainer.run_fn import train_members, training_key, write_model
+from crowdflow.trainer.warmup import BATCH_SIZES
+
+log = logging.getLogger("crowdflow.training")
+
+
+def refit(
+    patterns: Mapping[str, Sequence[str]],
+    graph_path: str,
+    custom: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    more: Mapping[str, Any],
+    folder: str,
+    log_dir: str,
+) -> None:
+    """Trains from new weights, for as many epochs as the approved model, and writes the SavedModel.
+
+    Args:
+      patterns: file patterns of gzipped TFRecords by split: `train`, `eval` and `test`.
+      graph_path: the Transform output, whose scaling stays the approved model's.
+      custom: as `run_fn` has it.
+      history: the approved training's epochs, as in its `history.json`.
+      more: fields of the model's account besides the usual ones.
+      folder: of the SavedModel.
+      log_dir: folder for TensorBoard.
+    """
+    config = Config.from_sections(custom["config"])
+    graph = tft.TFTransformOutput(graph_path)
+    train, evaluation, test = (
+        input_fn.load_split(patterns[s], graph) for s in ("train", "eval", "test")
+    )
+    known = input_fn.join(train, evaluation)
+    training = device.choose_batches(on_all(config.training, history))
+    precision = device.choose_precision(training.precision)
+    count = sum(len(split[features.TARGET_TIME]) for split in (known, test))
+    log.info(
+        "approved; once more on all %s windows, %d epochs", f"{count:,}", training.final_epochs
+    )
+    config = dataclasses.replace(config, training=training)
+    settings = custom["config"], custom["code_fingerprint"], precision, str(training)
+    key = training_key("".join(settings), known, test)
+    checkpoints = as_path(custom["checkpoints"]) / key
+    _, members, _ = train_members(config, precision, known, test, checkpoints, log_dir)
+    warmup = input_fn.load_some(patterns["eval"], graph, max(BATCH_SIZES))
+    write_model(members, graph, custom, [known, test], warmup, more, folder)
+
+
+def on_all(training: TrainingConfig, history: Sequence[Mapping[str, Any]]) -> TrainingConfig:
+    """The settings of a training in one phase, as long as the approved one up to the weights that it kept.
+
+    Args:
+      training: the approved training's settings.
+      history: its epochs, of all members.
+    """
+    best = {}
+    for epoch in history:
+        if epoch["phase"] == 1:
+            found = best.setdefault(epoch["member"], epoch)
+            best[epoch["member"]] = min(found, epoch, key=lambda one: one["eval_rmse"])
+    second = Counter(epoch["member"] for epoch in history if epoch["phase"] == 2)
+    members = {epoch["member"] for epoch in history}
+    total = sum(epoch["epoch"] for epoch in best.values()) + sum(second.values())
+    rate = training.final_learning_rate or training.learning_rate
+    return dataclasses.replace(
+        training,
+        epochs=0,
+        final_epochs=max(1, round(total / len(members))),
+        final_learning_rate=training.learning_rate if training.epochs else rate,
+    )

@@ -20,7 +20,7 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
     """The Evaluator's configuration.
 
     Thresholds on the whole test split: the model's RMSE and MAE against the best naive forecast's, and its RMSE
-    against the last pushed model's. Slices by hour of day and by weekday or weekend are measured, not judged.
+    against the baseline's. Slices by hour of day and by weekday or weekend are measured, not judged.
     """
 
     def model_spec(name: str, is_baseline: bool) -> tfma.ModelSpec:

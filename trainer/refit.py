@@ -10,9 +10,8 @@ import tensorflow_transform as tft
 
 from crowdflow.config import Config, TrainingConfig
 from crowdflow.schema import features
-from crowdflow.storage.store_path import as_path
 from crowdflow.trainer import device, input_fn
-from crowdflow.trainer.run_fn import train_members, training_key, write_model
+from crowdflow.trainer.run_fn import checkpoints_of, train_members, write_model
 from crowdflow.trainer.warmup import BATCH_SIZES
 
 log = logging.getLogger("crowdflow.training")
@@ -51,9 +50,7 @@ def refit(
         "approved; once more on all %s windows, %d epochs", f"{count:,}", training.final_epochs
     )
     config = dataclasses.replace(config, training=training)
-    settings = custom["config"], custom["code_fingerprint"], precision, str(training)
-    key = training_key("".join(settings), known, test)
-    checkpoints = as_path(custom["checkpoints"]) / key
+    checkpoints = checkpoints_of(custom, precision, training, known, test)
     _, members, _ = train_members(config, precision, known, test, checkpoints, log_dir)
     warmup = input_fn.load_some(patterns["eval"], graph, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder)

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from crowdflow.config import Config
+from crowdflow.config import Config, TrainingConfig
 from crowdflow.schema import features
 from crowdflow.storage.store_path import AnyPath, as_path
 from crowdflow.trainer import device, input_fn
@@ -45,16 +45,12 @@ def run_fn(fn_args: FnArgs) -> None:
     training = device.choose_batches(config.training)
     precision = device.choose_precision(training.precision)
     log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
-    # A checkpoint of another precision or batch size is not resumed.
-    settings = custom["config"], custom["code_fingerprint"], precision, str(training.batch_size)
-    key = training_key("".join(settings), train, evaluation)
-    checkpoints = as_path(custom["checkpoints"]) / key
     trained, members, history = train_members(
         dataclasses.replace(config, training=training),
         precision,
         train,
         evaluation,
-        checkpoints,
+        checkpoints_of(custom, precision, training, train, evaluation),
         fn_args.model_run_dir,
     )
     warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
@@ -188,6 +184,17 @@ def eval_rmse(members: Sequence[keras.Model], windows: dict[str, np.ndarray], sp
     answers = [member.predict(inputs, batch_size=256, verbose=0) for member in members]
     errors = (np.mean(answers, axis=0) - windows[features.TARGET]).astype(np.float64) * span / 2
     return float(np.sqrt(np.mean(errors**2)))
+
+
+def checkpoints_of(
+    custom: Mapping[str, Any],
+    precision: str,
+    training: TrainingConfig,
+    *splits: dict[str, np.ndarray],
+) -> AnyPath:
+    """A training's own folder for checkpoints: one of other settings, precision or windows is not resumed."""
+    settings = custom["config"], custom["code_fingerprint"], precision, str(training)
+    return as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
 
 
 def training_key(settings: str, *splits: dict[str, np.ndarray]) -> str:

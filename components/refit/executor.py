@@ -104,7 +104,7 @@ def find_fault(
     log.info("on the test windows, which it has seen: RMSE %.4f, approved %.4f", *errors)
     if own <= limit:
         return None
-    return f"after the refit the test windows' RMSE is {own / errors[1]:.3g} times as large"
+    return f"after the refit the test windows' RMSE is {own:.4f}, above {limit:.4f}"
 
 
 def read_account(folder: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +15,7 @@ from crowdflow.config import Config
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
 from crowdflow.pipeline.local import runner
-from crowdflow.pipeline.local.console import LABELS
+from crowdflow.pipeline.local.console import LABELS, errors_table
 from crowdflow.pipeline.local.root import Root
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.storage import disk
@@ -74,16 +73,8 @@ def backtest(
 
 def results_table(results: Sequence[dict[str, Any]]) -> Table:
     """RMSE and MAE of the model by fold, beside the naive forecast with the smallest; then mean and spread."""
-    table = Table(
-        title="Trips per interval, over active cells, on the last days of each fold",
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("fold up to", no_wrap=True)
-    for label in ("RMSE", "best naive", "MAE", "best naive"):
-        table.add_column(label, justify="right", no_wrap=True)
+    title = "Trips per interval, over active cells, on the last days of each fold"
+    table = errors_table(title, "fold up to", ("RMSE", "best naive", "MAE", "best naive"))
     columns: list[list[float]] = [[], [], [], []]
     for fold in results:
         row = [fold["until"]]

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -81,18 +82,21 @@ class Progress(logging.Handler):
         self._console.print(Text(text, style=style), soft_wrap=True)
 
 
+def errors_table(title: str, first: str, columns: Iterable[str]) -> Table:
+    """An empty table of numbers: what each row is of, then its errors."""
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column(first, no_wrap=True)
+    for label in columns:
+        table.add_column(label, justify="right", no_wrap=True)
+    return table
+
+
 def results_table(metrics: dict[str, Any]) -> Table:
     """The errors of the model and of the forecasts it is compared with, on the test windows."""
-    table = Table(
-        title="On the test windows, trips per interval, over active cells unless noted",
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("forecast", no_wrap=True)
-    for label in COLUMNS.values():
-        table.add_column(label, justify="right", no_wrap=True)
+    title = "On the test windows, trips per interval, over active cells unless noted"
+    table = errors_table(title, "forecast", COLUMNS.values())
     for source, label in LABELS.items():
         if metrics.get(source):
             values = [f"{metrics[source][name]:.3f}" for name in COLUMNS]

@@ -32,18 +32,3 @@ def lags(*given: int, **named: int) -> WindowConfig:
 def network(**changed: object) -> ModelConfig:
     """The paper's network, with changes."""
     return ModelConfig(**{**NETWORK, **changed})
-
-
-def settings(**sections: dict) -> dict:
-    """The paper's settings by their dotted names; `sections` changes or adds some."""
-    all_sections = {
-        "windows": LAGS,
-        "transform": {"time_of_day_type": False},
-        "model": NETWORK,
-        "training": TRAINING,
-    }
-    return {
-        f"{section}.{name}": value
-        for section in {**all_sections, **sections}
-        for name, value in {**all_sections.get(section, {}), **sections.get(section, {})}.items()
-    }

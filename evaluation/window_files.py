@@ -36,6 +36,12 @@ def parse_windows(serialized: Sequence[bytes], spec: Mapping[str, Any]) -> dict[
     return {name: v.numpy() for name, v in tf.io.parse_example(list(serialized), spec).items()}
 
 
+def target_shape(config: Config) -> tuple[int, int, int, int]:
+    """The shape of a window's target, and of a forecast of it: `(h, H, W, 2)`."""
+    grid = config.grid
+    return config.windows.horizon, grid.rows, grid.cols, len(features.CHANNELS)
+
+
 def read_targets(folder: str, config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Reads each window's first target.
 
@@ -49,9 +55,8 @@ def read_targets(folder: str, config: Config) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       DataError: there are no windows.
     """
-    shape = (config.windows.horizon, config.grid.rows, config.grid.cols, len(features.CHANNELS))
     spec = {
-        features.TARGET: tf.io.FixedLenFeature(shape, tf.float32),
+        features.TARGET: tf.io.FixedLenFeature(target_shape(config), tf.float32),
         features.TARGET_TIME: tf.io.FixedLenFeature([], tf.int64),
     }
     batches = [parse_windows(b.numpy(), spec) for b in _records(folder).batch(_BATCH)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crowdflow.flows.usual import usual_flows, usual_lags
+from crowdflow.flows.usual import half_of_both, means, usual_lags
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
 
 _WEEK = DAYS_PER_WEEK * MINUTES_PER_DAY
@@ -85,8 +85,9 @@ def recent_means(
       `four_weeks`, and `weeks_and_days` with the last seven days of the target's type, as `usual_flows` averages
       them. float32 `[m, h, H, W, 2]`.
     """
-    found = {}
-    for name, days in (("four_weeks", 0), ("weeks_and_days", _DAYS)):
-        means, known = usual_flows(starts, maps, targets, _WEEKS, days, holidays)
-        found[name] = np.where(known[..., None, None, None], means, otherwise)
-    return found
+    weeks, days = means(starts, maps, targets, _WEEKS, _DAYS, holidays)
+    found = {"four_weeks": weeks, "weeks_and_days": half_of_both(weeks, days)}
+    return {
+        name: np.where(known[..., None, None, None], flows.astype(np.float32), otherwise)
+        for name, (flows, known) in found.items()
+    }

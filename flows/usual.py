@@ -7,6 +7,9 @@ import numpy as np
 
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_minutes, weekday
 
+# Means float64 `[..., H, W, 2]`, zero where unknown, and where they are known, bool `[...]`.
+Mean = tuple[np.ndarray, np.ndarray]
+
 
 def usual_lags(weeks: int, days: int) -> np.ndarray:
     """How long before an interval the frames lie that say what is usual then: minutes, int64 `[weeks + days]`."""
@@ -38,22 +41,41 @@ def usual_flows(
     Returns:
       The usual flows, float32 `[..., H, W, 2]`, zero where no such frame exists; whether any does, bool `[...]`.
     """
+    return half_of_both(*means(starts, maps, times, weeks, days, holidays))
+
+
+def means(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    times: np.ndarray,
+    weeks: int,
+    days: int,
+    holidays: np.ndarray,
+) -> tuple[Mean, Mean]:
+    """The two means of `usual_flows`, of weeks and of days, each with where it is known."""
 
     def is_off(at: np.ndarray) -> np.ndarray:
         return (weekday(at) >= 5) | np.isin(at // MINUTES_PER_DAY, holidays)
 
     lags = usual_lags(weeks, days)
-    by_week, in_weeks = _mean(starts, maps, times, lags[:weeks])
     same_type = is_off(times)[..., None] == is_off(times[..., None] - lags[weeks:])
-    by_day, in_days = _mean(starts, maps, times, lags[weeks:], same_type)
-    means = in_weeks.astype(int) + in_days  # those that exist; the others are zero
-    both = (by_week + by_day) / np.maximum(means, 1)[..., None, None, None]
+    return (
+        _mean(starts, maps, times, lags[:weeks]),
+        _mean(starts, maps, times, lags[weeks:], same_type),
+    )
+
+
+def half_of_both(weeks: Mean, days: Mean) -> tuple[np.ndarray, np.ndarray]:
+    """Half of each mean where both are known, else the known one; see `usual_flows`."""
+    (by_week, in_weeks), (by_day, in_days) = weeks, days
+    known = in_weeks.astype(int) + in_days  # an unknown mean is zero
+    both = (by_week + by_day) / np.maximum(known, 1)[..., None, None, None]
     return both.astype(np.float32), in_weeks | in_days
 
 
 def _mean(
     starts: np.ndarray, maps: np.ndarray, times: np.ndarray, lags: np.ndarray, wanted: object = True
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Mean:
     """The mean, float64, of the wanted frames some lags before, or zero; and whether there is any."""
     sought = times[..., None] - lags  # [..., k]
     rows = np.minimum(np.searchsorted(starts, sought), len(starts) - 1)

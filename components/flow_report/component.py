@@ -13,6 +13,7 @@ from crowdflow.components.artifacts import FlowCounters, FlowReport
 from crowdflow.components.flow_drift.component import DRIFT_FILE
 from crowdflow.components.flow_report import results
 from crowdflow.components.flow_report.page import render_page
+from crowdflow.components.json_files import read_json
 from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, TRAINED_UNTIL
 from crowdflow.config import Config
@@ -63,10 +64,10 @@ def FlowReportGen(
         **outcome,
         "versions": versions(),
         "counters": {
-            "frames": results.read_json(frame_counters.uri, features.COUNTERS_FILE),
-            "windows": results.read_json(window_counters.uri, features.COUNTERS_FILE),
+            "frames": read_json(frame_counters.uri, features.COUNTERS_FILE),
+            "windows": read_json(window_counters.uri, features.COUNTERS_FILE),
         },
-        "training": results.read_json(model_run.uri, features.HISTORY_FILE),
+        "training": read_json(model_run.uri, features.HISTORY_FILE),
         "baseline": {
             "pushed_version": baseline.get_string_custom_property(VERSION) or None,
             "naive": naive or None,
@@ -79,13 +80,13 @@ def FlowReportGen(
                 for name in (TRAINED_UNTIL, APPROVED_UNTIL)
             },
         },
-        "drift": results.read_json(drift.uri, DRIFT_FILE),
+        "drift": read_json(drift.uri, DRIFT_FILE),
         "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,
     }
     io_utils.write_string_file(
         os.path.join(report.uri, METRICS_FILE), json.dumps(content, indent=2)
     )
-    active = results.read_json(window_counters.uri, features.ACTIVE_FILE)
+    active = read_json(window_counters.uri, features.ACTIVE_FILE)
     data = results.report_data(content, settings, windows.uri, model.uri, active)
     io_utils.write_string_file(os.path.join(report.uri, PAGE_FILE), render_page(data))
 

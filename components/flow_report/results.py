@@ -1,6 +1,5 @@
 """Reads the outputs of Evaluator, Trainer and WindowGen into the form that a report needs."""
 
-import json
 import os
 from typing import Any
 
@@ -18,17 +17,11 @@ from crowdflow.evaluation.flow_errors import (
 )
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
-from crowdflow.evaluation.window_files import parse_windows, read_windows
+from crowdflow.evaluation.window_files import parse_windows, read_windows, target_shape
 from crowdflow.flows import metrics
 from crowdflow.schema import features
 
 _TEST = "Split-test"
-
-
-def read_json(folder: str, name: str) -> dict[str, Any]:
-    """Reads a JSON file of an artifact."""
-    with tf.io.gfile.GFile(os.path.join(folder, name)) as file:
-        return json.loads(file.read())
 
 
 def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool) -> dict[str, Any]:
@@ -125,7 +118,7 @@ def report_data(
       active: 1 for each cell that was active before the test period, `[H][W]`.
     """
     records = read_windows(os.path.join(windows, _TEST))
-    shape = (config.windows.horizon, config.grid.rows, config.grid.cols, 2)
+    shape = target_shape(config)
     names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
     spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)

@@ -16,8 +16,7 @@ import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies 
 from crowdflow.components.last_pushed_model import models
 from crowdflow.components.stable_output import STATE, StableOutputDriver
 from crowdflow.config import Config
-from crowdflow.evaluation.window_files import read_windows
-from crowdflow.schema import features
+from crowdflow.evaluation.window_files import read_windows, target_shape
 from crowdflow.storage import versions
 from crowdflow.storage.files import fetched_folder
 from crowdflow.storage.store_path import as_path
@@ -41,8 +40,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """See the component."""
         config = Config.from_sections(exec_properties["config"])
-        grid, windows = config.grid, config.windows
-        shape = (windows.horizon, grid.rows, grid.cols, len(features.CHANNELS))
+        shape = target_shape(config)
         serving = as_path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
         state = state_of(exec_properties, candidate)

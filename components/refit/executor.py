@@ -3,20 +3,19 @@
 import json
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies from there)
+from crowdflow.components.json_files import read_json
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, REFITTED, TRAINED_UNTIL
 from crowdflow.config import Config
 from crowdflow.evaluation.model_errors import model_errors
-from crowdflow.evaluation.window_files import read_windows
+from crowdflow.evaluation.window_files import read_windows, target_shape
 from crowdflow.flows.metrics import RMSE_ACTIVE
 from crowdflow.schema import features
 from crowdflow.storage import versions
@@ -48,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["refitted"])
         folder = path_utils.serving_model_path(output.uri)
         approved = path_utils.serving_model_path(candidate.uri)
-        account = read_account(approved)
+        account = read_json(approved, features.ACCOUNT_FILE)
         outcome = REFITTED
         if not rules.refit:
             outcome = "evaluation.refit is off"
@@ -65,7 +64,7 @@ class Executor(base_executor.BaseExecutor):
                     "config": json.dumps(sections, sort_keys=True),  # as the Trainer has it
                     "holidays": json.loads(exec_properties["holidays"]),
                 },
-                json.loads(_read(os.path.join(run.uri, features.HISTORY_FILE)))["history"],
+                read_json(run.uri, features.HISTORY_FILE)["history"],
                 {features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]}},
                 folder,
                 os.path.join(output.uri, "logs"),
@@ -80,7 +79,7 @@ class Executor(base_executor.BaseExecutor):
         else:
             io_utils.copy_dir(approved, folder)
         output.set_string_custom_property(OUTCOME, outcome)
-        until = read_account(folder)[features.TRAINED_UNTIL]
+        until = read_json(folder, features.ACCOUNT_FILE)[features.TRAINED_UNTIL]
         output.set_int_custom_property(TRAINED_UNTIL, until)
         output.set_int_custom_property(APPROVED_UNTIL, account[features.TRAINED_UNTIL])
 
@@ -92,12 +91,13 @@ def find_fault(
 
     It has seen these windows, so this finds a training that went wrong; it says nothing of how good the model is.
     """
-    shape = (config.windows.horizon, config.grid.rows, config.grid.cols, len(features.CHANNELS))
     errors = []
     for folder in (refitted, approved):
         with fetched_folder(folder) as copy:
             try:
-                errors.append(model_errors(copy, serialized, shape).metrics()[RMSE_ACTIVE])
+                errors.append(
+                    model_errors(copy, serialized, target_shape(config)).metrics()[RMSE_ACTIVE]
+                )
             except ValueError as error:
                 return f"after the refit {error}"
     own, limit = errors[0], (1 + tolerance) * errors[1]
@@ -105,13 +105,3 @@ def find_fault(
     if own <= limit:
         return None
     return f"after the refit the test windows' RMSE is {own:.4f}, above {limit:.4f}"
-
-
-def read_account(folder: str) -> dict[str, Any]:
-    """What a model says of itself."""
-    return json.loads(_read(str(Path(folder) / features.ACCOUNT_FILE)))
-
-
-def _read(path: str) -> str:
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()

@@ -54,8 +54,8 @@ def ingest_files(
     config = (
         options.load(config_file) if config_file else presets.load(preset) if preset else Config()
     )
-    more_data, beam_args = options.split(more)
-    paths = [*data, *more_data] or list(config.paths.data)
+    paths, beam_args = options.split(data, more)
+    paths = paths or list(config.paths.data)
     if not paths:
         raise ConfigError("--data: expected files or folders. Received none.")
     config = config.replace({**options.parse(settings), "paths.data": paths})

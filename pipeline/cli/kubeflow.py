@@ -64,10 +64,10 @@ def compile_pipeline(
     Exit codes: 0 the file is written and meets every rule of Kubeflow Pipelines, 1 failure.
     """
     config = options.load(config_file) if config_file else presets.load(preset)
-    more_data, beam_args = options.split(more)
+    paths, beam_args = options.split(data, more)
     given = options.parse(settings)
-    if data or more_data:
-        given["paths.data"] = [*data, *more_data]
+    if paths:
+        given["paths.data"] = paths
     if image:
         given["kubeflow.image"] = image
     if volumes:

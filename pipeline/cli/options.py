@@ -122,7 +122,7 @@ def _parse(text: str) -> tuple[str, Any]:
     return name.strip(), reading.Text(value)
 
 
-def split(more: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Splits `MORE` into paths and Beam options."""
+def split(data: Sequence[str], more: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The paths of `--data` and `MORE`, and the Beam options in `MORE`."""
     paths = list(itertools.takewhile(lambda text: not text.startswith("-"), more))
-    return paths, list(more[len(paths) :])
+    return [*data, *paths], list(more[len(paths) :])

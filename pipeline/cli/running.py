@@ -77,7 +77,7 @@ def run(
     Exit codes: 0 a model was pushed, 1 the run failed, 2 the run completed and the model
     was refused.
     """
-    paths, beam_args = _paths(data, more)
+    paths, beam_args = options.split(data, more)
     config = _configured(preset, config_file, root, paths, options.parse(settings))
     given: dict[str, Any] = {"paths.data": paths} if paths else {}
     if serving:
@@ -140,18 +140,12 @@ def backtest(
 
     Exit codes: 0 success, 1 a run failed.
     """
-    paths, beam_args = _paths(data, more)
+    paths, beam_args = options.split(data, more)
     config = _configured(preset, config_file, root, paths, options.parse(settings))
     from crowdflow.pipeline.local import backtest as local
 
     given = {"paths.data": paths} if paths else {}
     context.exit(local.backtest(config.replace(given), folds, step_days, test_days, beam_args))
-
-
-def _paths(data: tuple[str, ...], more: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The input paths and the Beam options."""
-    more_data, beam_args = options.split(more)
-    return [*data, *more_data], beam_args
 
 
 def _configured(

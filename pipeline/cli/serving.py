@@ -82,7 +82,8 @@ def predict(
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
-    paths = _paths(data, more)
+    paths = [*data, *more]
+    _require_data(paths)
     if at and (first or last):
         raise ConfigError("--at: expected no --from or --to with it. Received both.")
     from crowdflow.serving import outputs, ranges
@@ -155,8 +156,8 @@ def batch(
 
     Exit codes: 0 success, 1 failure.
     """
-    more_data, beam_args = options.split(more)
-    paths = _paths(data, more_data)
+    paths, beam_args = options.split(data, more)
+    _require_data(paths)
     if "://" in model and not is_address(model):
         raise ConfigError(f"--model: expected a folder, also s3:// or gs://. Received: {model!r}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -167,7 +168,6 @@ def batch(
         jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given)
 
 
-def _paths(data: tuple[str, ...], more: tuple[str, ...] | list[str]) -> list[str]:
-    if not (data or more):
+def _require_data(paths: list[str]) -> None:
+    if not paths:
         raise ConfigError("--data: expected files or folders of recent records. Received none.")
-    return [*data, *more]

@@ -167,6 +167,8 @@ def _run(
     command = ["taskset", "--cpu-list", ",".join(map(str, processors))]
     command += [str(COMMAND), "run", "--preset", preset, "--root", str(root)]
     command += [f"--data={path}" for path in data]
+    # The test days measure the approved model alone.
+    command += ["--set", "evaluation.refit=false"]
     for name, value in settings.items():
         command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     root.mkdir(parents=True, exist_ok=True)

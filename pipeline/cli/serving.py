@@ -82,8 +82,7 @@ def predict(
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
-    paths = [*data, *more]
-    _require_data(paths)
+    _require_data(paths := [*data, *more])
     if at and (first or last):
         raise ConfigError("--at: expected no --from or --to with it. Received both.")
     from crowdflow.serving import outputs, ranges
@@ -92,12 +91,12 @@ def predict(
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
-    given = {"name": name, "version": version, "label": label, "timeout": timeout}
-    forecaster = Forecaster(connect(model, **given, **access))
+    access |= {"name": name, "version": version, "label": label, "timeout": timeout}
+    forecaster = Forecaster(connect(model, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     history = forecaster.read(paths)
-    minutes = forecaster.config.intervals.minutes
     if first or last:
+        minutes = forecaster.config.intervals.minutes
         requested = ranges.between(first, last, history.frames.starts, minutes)
         targets = ranges.keep_possible(forecaster, history, requested, click.echo)
     else:

@@ -17,6 +17,7 @@ SETTING, ALL = "kubeflow.pods", "all"
 _TEXT = re.compile(r"(?P<node>all|[A-Z]\w+)\.(?P<field>\w+)=(?P<value>.*)", re.DOTALL)
 _QUANTITY = re.compile(r"\d+(\.\d+)?([EPTGM]i?|[kK]i|k)?")
 _MOST_WEIGHT = 100
+_VOLUMES = ("emptyDirMounts", "genericEphemeralVolume")
 
 
 class _Leaf:
@@ -163,13 +164,23 @@ def check_folders(
     )
     for node in nodes:
         own = of_node(fields, node)
-        volumes = [*own.get("emptyDirMounts", ()), *own.get("genericEphemeralVolume", ())]
+        volumes = [volume for name in _VOLUMES for volume in own.get(name, ())]
         for part, known in (("mountPath", mounts), ("volumeName", ())):
             values = [*known, *(volume[part] for volume in volumes)]
             if part == "volumeName" and "enabledSharedMemory" in own:
                 values.append(own["enabledSharedMemory"][part])
             twice = sorted({value for value in values if values.count(value) > 1})
             require(not twice, f"{SETTING}: {node}", f"each {part} once", ", ".join(twice))
+
+
+def folders(fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where volumes of the pods alone are mounted."""
+    return [
+        volume["mountPath"]
+        for own in fields.values()
+        for name in _VOLUMES
+        for volume in own.get(name, ())
+    ]
 
 
 def _merge(first: Any, second: Any) -> Any:

@@ -94,9 +94,10 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     unknown = {text.split("=")[0] for text in settings.nodes} - set(tasks(spec))
     expected = f"nodes of {', '.join(tasks(spec))}"
     require(not unknown, "kubeflow.nodes", expected, sorted(unknown))
-    checks.check_spec(spec, checks.Expectations(uncached, mounts, settings.trainer_gpus))
     fields = pods.read(settings.pods)
     pods.check_folders(fields, tasks(spec), mounts)
+    known = [*mounts, *pods.folders(fields)]
+    checks.check_spec(spec, checks.Expectations(uncached, known, settings.trainer_gpus))
     limit = {"activeDeadlineSeconds": round(settings.step_hours * 3600)}
     platform = platform_spec(
         spec,

@@ -5,6 +5,7 @@ import posixpath
 import re
 from typing import Optional
 
+from crowdflow.config import pods
 from crowdflow.config.checks import require, require_no_user
 from crowdflow.schema.secrets import HIDDEN, names_only
 
@@ -56,6 +57,12 @@ class KubeflowConfig:
       trainer_gpus: number of accelerators for each of both; 0 trains on the CPU.
       gpu: resource name of the accelerators.
       nodes: limits of single steps, each as `NODE=CPUS/MEMORY_GB`, such as `FlowExampleGen=8/32`.
+      retries: how often a step that failed is started again, after 1, 2, 4, ... minutes.
+      step_hours: limit of one attempt of a step, after which it counts as failed.
+      deadline_hours: limit of the whole run; null is none. Needs Kubeflow Pipelines 2.17.
+      pods: where and as whom steps run, each as `NODE.FIELD=VALUE` with a field of Kubeflow's Kubernetes platform
+        and its value in YAML, such as `Trainer.nodeSelector={labels: {pool: gpu}}`; `all` is every step. The
+        default needs Kubeflow Pipelines 2.16.
     """
 
     image: Optional[str] = None
@@ -71,6 +78,10 @@ class KubeflowConfig:
     trainer_gpus: int = 0
     gpu: str = "nvidia.com/gpu"
     nodes: tuple[str, ...] = ()
+    retries: int = 2
+    step_hours: float = 12.0
+    deadline_hours: Optional[float] = None
+    pods: tuple[str, ...] = ("all.securityContext={runAsNonRoot: true}",)
 
     def __post_init__(self):
         ok = self.image is None or _IMAGE.fullmatch(self.image)
@@ -86,9 +97,13 @@ class KubeflowConfig:
             match = _NODE.fullmatch(text)
             ok = match and _is_positive(match["cpus"]) and _is_positive(match["memory"])
             require(ok, "kubeflow.nodes", expected, text)
-        for name in ("cpus", "memory_gb", "trainer_cpus", "trainer_memory_gb"):
+        for name in ("cpus", "memory_gb", "trainer_cpus", "trainer_memory_gb", "step_hours"):
             require(getattr(self, name) > 0, f"kubeflow.{name}", "above 0", getattr(self, name))
-        require(self.trainer_gpus >= 0, "kubeflow.trainer_gpus", "0 or more", self.trainer_gpus)
+        for name in ("trainer_gpus", "retries"):
+            require(getattr(self, name) >= 0, f"kubeflow.{name}", "0 or more", getattr(self, name))
+        ok = self.deadline_hours is None or self.deadline_hours > 0
+        require(ok, "kubeflow.deadline_hours", "null or above 0", self.deadline_hours)
+        pods.read(self.pods)
         require(self.gpu, "kubeflow.gpu", "a resource name such as nvidia.com/gpu", self.gpu)
         require_no_user("kubeflow.serving_folder", self.serving_folder)
         require_no_user("kubeflow.checkpoints", self.checkpoints)

@@ -152,6 +152,8 @@ class EvaluationConfig:
         nowhere (`off`).
       push_unblessed: push the model whatever the comparisons say, to try out serving on too little data. The run's
         summary and report say so.
+      push_older: push a model also over one that was trained on newer data, which a run as of an earlier day
+        makes.
     """
 
     naive_margin: float = 0.0
@@ -161,6 +163,7 @@ class EvaluationConfig:
     refit: bool = True
     infra_validator: Literal["off", "docker", "kubernetes"] = "off"
     push_unblessed: bool = False
+    push_older: bool = False
 
     def __post_init__(self):
         ok = 0 <= self.naive_margin < 1

@@ -15,6 +15,7 @@ from crowdflow.components.flow_schema.component import FlowSchema
 from crowdflow.components.flow_schema.render import render
 from crowdflow.components.last_pushed_model.component import LastPushedModel
 from crowdflow.components.pusher.component import Pusher
+from crowdflow.components.pusher.executor import PUSH_OLDER
 from crowdflow.components.refit.component import Refit
 from crowdflow.components.validation_gate.component import ValidationGate
 from crowdflow.components.window_gen.component import WindowGen
@@ -168,7 +169,10 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
         ),
-        custom_config={"code_fingerprint": fingerprint("crowdflow.components.pusher.executor")},
+        custom_config={
+            PUSH_OLDER: config.evaluation.push_older,
+            "code_fingerprint": fingerprint("crowdflow.components.pusher.executor"),
+        },
     )
     pusher.add_upstream_node(evaluator)  # an evaluation that fails stops an unblessed model, too
     report = FlowReportGen(

@@ -85,6 +85,9 @@ HISTORY_FILE = "history.json"
 COUNTERS_FILE = "counters.json"
 ACTIVE_FILE = "active_cells.json"  # [H][W], 1 for a cell with any flow before the test period
 
+# The files of a report, for programs and for people.
+METRICS_FILE, PAGE_FILE = "metrics.json", "index.html"
+
 
 class Covariate(NamedTuple):
     """A covariate: its name, whether it is an integer (otherwise float), and its shape."""

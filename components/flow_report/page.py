@@ -17,6 +17,7 @@ from crowdflow.schema.intervals import format_start
 
 __all__ = ["ReportData", "render_page"]
 
+_NOT_SERVED = "TensorFlow Serving did not serve it"
 _LEADING_METRIC = "rmse_active_cells"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("crowdflow.components.flow_report"),
@@ -64,7 +65,7 @@ def _outcome(data: ReportData) -> dict[str, Any]:
     tone = "good" if data.blessed and pushed else "bad"
     verdict = {
         (True, True): "Blessed and pushed",
-        (True, False): "Blessed, but not pushed: TensorFlow Serving did not serve it",
+        (True, False): f"Blessed, but not pushed: {data.held_back or _NOT_SERVED}",
         (False, True): "Not blessed, and pushed all the same, as evaluation.push_unblessed says",
         (False, False): "Not blessed: the model was not pushed",
     }[data.blessed, pushed]

@@ -61,6 +61,7 @@ class ReportData:
       blessed: the Evaluator blessed the model.
       reasons: one sentence each on why the model was blessed or not.
       pushed_model: the pushed version's path, or None.
+      held_back: why an approved model was not pushed, if the Pusher says so.
       refit: what Refit did, see `components.refit.words`, or None where it is unknown.
       drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
 
@@ -88,6 +89,7 @@ class ReportData:
     blessed: bool
     reasons: list[str]
     pushed_model: Optional[str] = None
+    held_back: Optional[str] = None
     refit: Optional[dict[str, str]] = None
     drift: Optional[dict[str, Any]] = None
 

@@ -153,6 +153,7 @@ def report_data(
         blessed=content["blessed"],
         reasons=content["reasons"],
         pushed_model=content["pushed_version"],
+        held_back=content["held_back"],
         refit=content["refit"],
         drift=content["drift"],
     )

@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import json
+import logging
 import os
 import shutil
 import time
@@ -19,9 +21,23 @@ from tfx.utils import io_utils, proto_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
 from crowdflow.components.stable_output import STATE, StableOutputDriver
+from crowdflow.schema import features
 from crowdflow.schema.errors import StoreError
+from crowdflow.schema.intervals import format_start
 from crowdflow.storage.store_path import AnyPath, StorePath, as_path
-from crowdflow.storage.versions import PUSH_MARK, SAVED_MODEL, complete_versions, model_digest
+from crowdflow.storage.versions import (
+    PUSH_MARK,
+    SAVED_MODEL,
+    approved,
+    complete_versions,
+    model_digest,
+)
+
+log = logging.getLogger("crowdflow.push")
+
+# Of the pushed model's artifact: why an approved model was not pushed.
+HELD_BACK = "held_back"
+PUSH_OLDER = "push_older"
 
 
 def push(model: Path, serving: AnyPath) -> AnyPath:
@@ -113,6 +129,27 @@ def find_version(serving: AnyPath, digest: str) -> AnyPath | None:
     return next((path for path in newest if model_digest(path) == digest), None)
 
 
+def newer_version(model: Path, serving: AnyPath) -> str | None:
+    """Why a model is older than the newest version; None if it is not, or where one of them does not tell.
+
+    What counts is until when the approved models were trained, not when they were pushed.
+    """
+    newest = complete_versions(serving)[-1:]
+    ends = [_trained_until(approved(path)) for path in (model, *newest)]
+    if None in ends or ends[0] >= ends[-1]:
+        return None
+    own, theirs = map(format_start, ends)
+    return (
+        f"version {newest[0].name} has a newer model, approved with a training up to {theirs}, not {own}; "
+        "--set evaluation.push_older=true pushes the older one"
+    )
+
+
+def _trained_until(model: AnyPath) -> int | None:
+    path = model / features.ACCOUNT_FILE
+    return json.loads(path.read_text()).get(features.TRAINED_UNTIL) if path.exists() else None
+
+
 class Executor(tfx_pusher.Executor):
     """TFX's Pusher executor, with `push` instead of its copy."""
 
@@ -129,7 +166,13 @@ class Executor(tfx_pusher.Executor):
         )
         serving = serving_folder(exec_properties)
         model = Path(self.GetModelPath(input_dict))
-        if self.CheckBlessing(input_dict):
+        custom = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) or {}
+        held_back = None if custom.get(PUSH_OLDER) else newer_version(model, serving)
+        is_blessed = self.CheckBlessing(input_dict)
+        if is_blessed and held_back:
+            log.warning("%s", held_back)
+            pushed.set_string_custom_property(HELD_BACK, held_back)
+        if is_blessed and not held_back:
             io_utils.copy_dir(str(model), pushed.uri)  # may fail, so before what cannot be undone
             version = push(model, serving)
             self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)

@@ -116,6 +116,22 @@ def _require_kfp() -> None:
     help="Schedule, such as '0 5 * * *'.  [default: run once, now]",
 )
 @click.option(
+    "--scheduled-day",
+    is_flag=True,
+    help="With --cron: each run uses the data up to the day before its scheduled one.",
+)
+@click.option(
+    "--catch-up",
+    is_flag=True,
+    help="With --cron: also run the times that were missed, each as of its day.",
+)
+@click.option(
+    "--backfill",
+    nargs=2,
+    metavar="FROM TO",
+    help="Run once for each day, one after the other, with the data up to that day.",
+)
+@click.option(
     "--experiment", default="crowdflow", show_default=True, help="Experiment that groups the runs."
 )
 @click.option(
@@ -129,6 +145,9 @@ def submit(
     parameters: tuple[str, ...],
     pipeline_root: Optional[str],
     cron: Optional[str],
+    scheduled_day: bool,
+    catch_up: bool,
+    backfill: Optional[tuple[str, str]],
     experiment: str,
     version_name: Optional[str],
     namespace: Optional[str],
@@ -142,18 +161,27 @@ def submit(
       crowdflow submit pipeline.yaml --endpoint http://localhost:8888 \\
         --parameter 'training={"epochs": 20}' --parameter data=/mnt/crowdflow/flows
       crowdflow submit pipeline.yaml --endpoint http://localhost:8888 --cron '0 5 * * *'
+      crowdflow submit pipeline.yaml --endpoint http://localhost:8888 --backfill 2026-11-20 2026-11-24
 
     \b
     If a pipeline of this name exists, the file becomes its new version. A schedule replaces the
-    earlier one of the same name, never starts a run while another is active, and does not catch up
-    on missed times.
+    earlier one of the same name and never starts a run while another is active. A run that is late or
+    repeated uses the newest data, unless --scheduled-day or --catch-up ties it to its day;
+    --parameter last_date=2026-11-24 does so for one run. A back-fill waits for every run and stops at
+    the first that fails. A model is not pushed over one that was trained on newer data.
 
     Exit codes: 0 submitted, 1 failure.
     """
     _require_kfp()
     from crowdflow.pipeline.kubeflow import submit as submitting
+    from crowdflow.pipeline.kubeflow.backfill import days_between
     from crowdflow.serving.credentials import Access
 
+    for name, given in (("--scheduled-day", scheduled_day), ("--catch-up", catch_up)):
+        if given and not cron:
+            raise ConfigError(f"{name}: expected --cron with it.")
+    if cron and backfill:
+        raise ConfigError("--backfill: expected no --cron with it. Submit the schedule afterwards.")
     submission = submitting.Submission(
         file=file,
         endpoint=endpoint.rstrip("/"),
@@ -162,6 +190,9 @@ def submit(
         parameters=dict(map(_parameter, parameters)),
         pipeline_root=pipeline_root,
         cron=cron,
+        scheduled_day=scheduled_day or catch_up,
+        catch_up=catch_up,
+        days=days_between(*backfill) if backfill else (),
         namespace=namespace,
         access=Access(**access),
     )

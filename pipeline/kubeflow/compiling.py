@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from crowdflow.config import Config
+from crowdflow.config import Config, pods
 from crowdflow.config.checks import require
 from crowdflow.pipeline.beam_args import check_beam_args
 from crowdflow.pipeline.kubeflow import checks
@@ -88,13 +88,24 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
         uncached=uncached,
         drivers=drivers,
         libraries=libraries_fingerprint(),
+        retries=settings.retries,
         variables=settings.variables(),
     )
     unknown = {text.split("=")[0] for text in settings.nodes} - set(tasks(spec))
     expected = f"nodes of {', '.join(tasks(spec))}"
     require(not unknown, "kubeflow.nodes", expected, sorted(unknown))
-    checks.check_spec(spec, checks.Expectations(uncached, mounts, settings.trainer_gpus))
-    platform = platform_spec(spec, mounts, settings.secret_keys())
+    fields = pods.read(settings.pods)
+    pods.check_folders(fields, tasks(spec), mounts)
+    known = [*mounts, *pods.folders(fields)]
+    checks.check_spec(spec, checks.Expectations(uncached, known, settings.trainer_gpus))
+    limit = {"activeDeadlineSeconds": round(settings.step_hours * 3600)}
+    platform = platform_spec(
+        spec,
+        mounts,
+        settings.secret_keys(),
+        {task: limit | pods.of_node(fields, task) for task in tasks(spec)},
+        settings.deadline_hours and round(settings.deadline_hours * 3600),
+    )
     return [spec, platform] if platform else [spec]
 
 

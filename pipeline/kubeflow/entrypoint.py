@@ -9,12 +9,14 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from crowdflow.pipeline.kubeflow import executor_input, spec
+from crowdflow.pipeline.kubeflow import executor_input, shown, spec
 from crowdflow.pipeline.kubeflow.parameters import apply_parameters
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.schema.secrets import Formatter, without_secrets
@@ -65,18 +67,16 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
     """
     root = executor_input.mount_root()
     given = json.loads(options.json_serialized_invocation_args)
-    given = executor_input.keep_declared(given, options.outputs)
     given = executor_input.with_types(given, json.loads(options.json_serialized_inputs_spec_args))
     given = executor_input.localize(given, root)
+    made = given["outputs"]["artifacts"]
+    given = executor_input.keep_declared(given, options.outputs)
     inputs = given["inputs"]
     inputs["parameterValues"] = apply_parameters(inputs.get("parameterValues", {}))
     if options.driver_class_path:
         _run_driver(options.driver_class_path, given)
     output_file = given["outputs"]["outputFile"]
-    if os.path.exists(
-        output_file
-    ):  # from an earlier attempt: TFX would take it for a driver's output
-        os.remove(output_file)
+    _remove_earlier_attempt(given)
     log.info("%s: %s", options.node, options.executor_class_path)
 
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
@@ -88,13 +88,30 @@ def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
     )
     kubeflow_v2_run_executor._run_executor(arguments, list(beam_args))
     # A Pusher that pushes nothing writes nothing, and newer launchers fail on a missing output.
-    for entry in given["outputs"]["artifacts"].values():
-        for artifact in entry["artifacts"]:
-            os.makedirs(artifact["uri"], exist_ok=True)
+    for folder in _folders(given):
+        os.makedirs(folder, exist_ok=True)
     with open(output_file, encoding="utf-8") as file:
         output = json.load(file)
+    if names := spec.SHOWN.get(options.node):
+        [report] = made[shown.REPORT]["artifacts"]
+        output["artifacts"] |= shown.show(Path(report["uri"]), {name: made[name] for name in names})
     with open(output_file, "w", encoding="utf-8") as file:
         json.dump(executor_input.globalize(output, root), file)
+
+
+def _folders(given: dict[str, Any]) -> list[str]:
+    entries = given["outputs"]["artifacts"].values()
+    return [artifact["uri"] for entry in entries for artifact in entry["artifacts"]]
+
+
+def _remove_earlier_attempt(given: dict[str, Any]) -> None:
+    """Removes what an attempt that ended half-way left in the step's outputs.
+
+    TFX would take an output file for a driver's, and later steps an old attempt's file for this one's.
+    """
+    for folder in _folders(given):
+        shutil.rmtree(folder, ignore_errors=True)
+    Path(given["outputs"]["outputFile"]).unlink(missing_ok=True)
 
 
 def _run_driver(class_path: str, given: dict[str, Any]) -> None:

@@ -4,23 +4,29 @@ A node's settings are JSON inside its own parameters. TFX cannot insert a runtim
 passes the value to the step as a separate parameter, and the step's entry point inserts it.
 """
 
+import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crowdflow.config import Config
-from crowdflow.config.checks import require_no_user
+from crowdflow.config.checks import require_date, require_no_user
 from crowdflow.config.kubeflow_settings import TRAINERS
 from crowdflow.pipeline.kubeflow.spec import Parameter
 from crowdflow.schema.errors import ConfigError
 from crowdflow.storage.addresses import is_address
 
-DATA, TRAINING, NAIVE_MARGIN, PUSHED_TOLERANCE = (
+DATA, TRAINING, NAIVE_MARGIN, PUSHED_TOLERANCE, LAST_DATE = (
     "data",
     "training",
     "naive_margin",
     "pushed_tolerance",
+    "last_date",
 )
+# Kubeflow replaces the macro, in a scheduled run, by the day for which the run is scheduled.
+SCHEDULED_DAY = "before [[ScheduledTime.2006-01-02]]"
+_BEFORE = re.compile(r"before\s+(\S+)")
 _REPORT = "FlowReportGen"
 _THRESHOLDS = (NAIVE_MARGIN, PUSHED_TOLERANCE)
 
@@ -36,6 +42,8 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
       data: locations of the input.
     """
     training = json.dumps(config.to_dict()["training"], sort_keys=True)
+    last_date = config.range.last_date if config.range.weeks else config.split.until
+    dated = ("FlowExampleGen",) if config.range.weeks else ("WindowGen", *TRAINERS)
     rules = config.evaluation
 
     def threshold(name: str, description: str, *more: str) -> Parameter:
@@ -54,6 +62,12 @@ def parameters(config: Config, data: Sequence[str]) -> dict[str, Parameter]:
             training,
             dict.fromkeys((*TRAINERS, _REPORT), TRAINING),
             "Training settings as a JSON object; what it leaves out stays as compiled.",
+        ),
+        LAST_DATE: Parameter(
+            "STRING",
+            last_date or "",
+            dict.fromkeys((*dated, _REPORT), LAST_DATE),
+            "Last day of the data that is used, YYYY-MM-DD, or `before YYYY-MM-DD`; empty is the newest.",
         ),
         NAIVE_MARGIN: threshold(
             NAIVE_MARGIN,
@@ -94,6 +108,26 @@ def locations(text: str) -> list[str]:
     return found
 
 
+def last_date_of(text: str) -> str | None:
+    """The date of the parameter `last_date`: its own, or the one before it; None where it is empty.
+
+    Raises:
+      ConfigError: it is none of these.
+    """
+    text = text.strip()
+    if "[[" in text:
+        raise ConfigError(
+            f"{LAST_DATE}: expected a date. Received: {text!r}, which this Kubeflow did not replace by the "
+            "scheduled day. Schedule without --scheduled-day, or use another version."
+        )
+    before = _BEFORE.fullmatch(text)
+    date = before[1] if before else text
+    require_date(LAST_DATE, date or None)
+    if before:
+        return str(dt.date.fromisoformat(date) - dt.timedelta(days=1))
+    return date or None
+
+
 def apply_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """A node's own parameters with the pipeline's inserted into them.
 
@@ -105,7 +139,7 @@ def apply_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = dict(given)
     inserted = {}
-    for name in (DATA, TRAINING, *_THRESHOLDS):
+    for name in (DATA, TRAINING, LAST_DATE, *_THRESHOLDS):
         if name in values:
             inserted[name] = values.pop(name)
     if PATHS in values:
@@ -135,6 +169,11 @@ def _with_settings(text: str, inserted: Mapping[str, Any]) -> str:
         sections[TRAINING] |= _training(inserted[TRAINING])
     if "evaluation" in sections:
         sections["evaluation"] |= _evaluation(inserted)
+    if date := last_date_of(inserted.get(LAST_DATE, "")):
+        if sections.get("range", {}).get("weeks"):
+            sections["range"]["last_date"] = date
+        elif "split" in sections:
+            sections["split"]["until"] = date
     if DATA in inserted and "paths" in sections:
         sections["paths"]["data"] = locations(inserted[DATA])
     Config.from_sections(sections)

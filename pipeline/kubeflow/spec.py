@@ -21,6 +21,11 @@ INPUTS_OPTION = "--json_serialized_inputs_spec_args"
 NODE_OPTION, OUTPUTS_OPTION, DRIVER_OPTION = "--node", "--outputs", "--driver_class_path"
 LIBRARIES_OPTION = "--libraries"
 
+# Task -> output -> type of what Kubeflow's pages show: numbers that runs are compared by, and a page.
+METRICS, PAGE = "metrics", "page"
+SHOWN = {"FlowReportGen": {METRICS: "system.Metrics", PAGE: "system.HTML"}}
+BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
@@ -47,6 +52,7 @@ def complete_spec(
     uncached: Collection[str],
     drivers: Mapping[str, str],
     libraries: str,
+    retries: int,
     variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Spec:
     """A compiled spec with everything that open-source Kubeflow Pipelines needs.
@@ -58,6 +64,7 @@ def complete_spec(
       uncached: tasks that read something that is not among their inputs.
       drivers: task -> dotted path of the driver that its container runs.
       libraries: fingerprint of the libraries, so that Kubeflow's cache sees an upgrade.
+      retries: of every task.
       variables: environment variables of every container.
 
     Raises:
@@ -68,6 +75,8 @@ def complete_spec(
     spec = with_options(spec, drivers, libraries)
     spec = with_resources(spec, resources)
     spec = with_variables(spec, variables)
+    spec = with_retries(spec, retries)
+    spec = with_shown(spec)
     return without_caching(spec, uncached)
 
 
@@ -161,6 +170,24 @@ def with_variables(spec: Spec, variables: Mapping[str, str]) -> Spec:
     return spec
 
 
+def with_retries(spec: Spec, retries: int) -> Spec:
+    """A spec whose tasks are started again after a failure, such as an eviction."""
+    spec = copy.deepcopy(spec)
+    for entry in tasks(spec).values() if retries else ():
+        entry["retryPolicy"] = {"maxRetryCount": retries, **BACKOFF}
+    return spec
+
+
+def with_shown(spec: Spec) -> Spec:
+    """A spec with outputs that Kubeflow's pages show; TFX does not know of them."""
+    spec = copy.deepcopy(spec)
+    for task, outputs in SHOWN.items():
+        declared = component(spec, task)["outputDefinitions"]["artifacts"]
+        for name, title in outputs.items():
+            declared[name] = {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}}
+    return spec
+
+
 def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
     """A spec without caching options on some tasks, so that these always run."""
     spec = copy.deepcopy(spec)
@@ -172,17 +199,19 @@ def without_caching(spec: Spec, uncached: Collection[str]) -> Spec:
 def platform_spec(
     spec: Spec,
     mounts: Mapping[str, str],
-    secrets: Mapping[str, tuple[str, str]] = types.MappingProxyType({}),
+    secrets: Mapping[str, tuple[str, str]],
+    pods: Mapping[str, Mapping[str, Any]],
+    deadline: int | None = None,
 ) -> Spec | None:
-    """The second document of the YAML: volume claims and secrets of every container; None if there are none.
+    """The second document of the YAML: what Kubernetes has to know of every pod; None if that is nothing.
 
     Args:
       spec: the completed spec.
       mounts: folder -> claim.
-      secrets: variable -> secret and its key, `kubernetes_executor_config.proto`'s `secretAsEnv`.
+      secrets: variable -> secret and its key.
+      pods: task -> fields of `kubernetes_executor_config.proto`, for every task.
+      deadline: seconds until the whole run ends; None for no limit.
     """
-    if not (mounts or secrets):
-        return None
     given: Spec = {}
     if mounts:
         claims = [{"constant": claim, "mountPath": folder} for folder, claim in mounts.items()]
@@ -194,5 +223,10 @@ def platform_spec(
         ]
     executors = {}
     for task in tasks(spec):
-        executors[component(spec, task)["executorLabel"]] = copy.deepcopy(given)
-    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+        fields = copy.deepcopy({**given, **pods[task]})
+        if fields:
+            executors[component(spec, task)["executorLabel"]] = fields
+    found: Spec = {"deploymentSpec": {"executors": executors}} if executors else {}
+    if deadline:
+        found["pipelineConfig"] = {"activeDeadlineSeconds": deadline}
+    return {"platforms": {"kubernetes": found}} if found else None

@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,6 +15,8 @@ import yaml
 
 from crowdflow.config.checks import require, require_no_user
 from crowdflow.config.reading import problem
+from crowdflow.pipeline.kubeflow.backfill import page_of, run_day
+from crowdflow.pipeline.kubeflow.parameters import LAST_DATE, SCHEDULED_DAY
 from crowdflow.schema.errors import ConfigError, SubmitError
 from crowdflow.schema.secrets import without_secrets
 from crowdflow.serving.credentials import Access, parse, roots
@@ -35,6 +37,9 @@ class Submission:
       parameters: `NAME -> text`, for parameters that the spec declares; the others keep their defaults.
       pipeline_root: where artifacts are stored, in an object store; None for the cluster's default.
       cron: schedule of a recurring run, in UTC unless the cluster is set otherwise; None runs once, now.
+      scheduled_day: each scheduled run uses the data up to the day before the one that it is scheduled for.
+      catch_up: the schedule also runs the times that it missed.
+      days: of the data's end, YYYY-MM-DD, oldest first; one run for each, one after the other. Empty runs once.
       namespace: the user's, if Kubeflow runs in multi-user mode.
       access: token for the endpoint, and what its certificate must be signed by.
     """
@@ -46,6 +51,9 @@ class Submission:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pipeline_root: Optional[str] = None
     cron: Optional[str] = None
+    scheduled_day: bool = False
+    catch_up: bool = False
+    days: Sequence[str] = ()
     namespace: Optional[str] = None
     access: Access = Access()
 
@@ -71,6 +79,8 @@ def submit(submission: Submission, report: Callable[[str], None]) -> None:
     require(ok, "--pipeline-root", "an address gs://, s3:// or minio://", root)
     require_no_user("--pipeline-root", root)
     _check_endpoint(submission)
+    if submission.scheduled_day:
+        parameters |= typed({LAST_DATE: SCHEDULED_DAY}, spec)
     now = f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%d %H:%M:%S}"
     version = submission.version or f"{now} {_image(spec)}"
     with _clear_errors(submission.endpoint, submission.access.current_token()):
@@ -84,11 +94,14 @@ def submit(submission: Submission, report: Callable[[str], None]) -> None:
             "params": parameters,
             "pipeline_root": root,
         }
-        if cron is None:
-            run = client.run_pipeline(job_name=f"{name} {now}", **common)
-            report(f"run {run.run_id}: {submission.endpoint}/#/runs/details/{run.run_id}")
+        if cron is not None:
+            _schedule(client, name, cron, submission.catch_up, common, report)
+        elif submission.days:
+            for day in submission.days:
+                run_day(client, f"{name} as of {day}", day, common, submission.endpoint, report)
         else:
-            _schedule(client, name, cron, common, report)
+            run = client.run_pipeline(job_name=f"{name} {now}", **common)
+            report(f"run {run.run_id}: {page_of(submission.endpoint, run.run_id)}")
 
 
 def _check_endpoint(submission: Submission) -> None:
@@ -118,7 +131,12 @@ def _upload(
 
 
 def _schedule(
-    client: Any, name: str, cron: str, common: Mapping[str, Any], report: Callable[[str], None]
+    client: Any,
+    name: str,
+    cron: str,
+    catch_up: bool,
+    common: Mapping[str, Any],
+    report: Callable[[str], None],
 ) -> None:
     """Disables the recurring runs of the same name, then creates a new one, so that no day runs twice."""
     same = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
@@ -135,7 +153,11 @@ def _schedule(
             disabled.append(run_id)
             report(f"disabled the earlier recurring run {run_id}")
         made = client.create_recurring_run(
-            job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **common
+            job_name=name,
+            cron_expression=cron,
+            max_concurrency=1,
+            no_catchup=not catch_up,
+            **common,
         )
     except Exception:
         for run_id in disabled:  # keep the earlier schedule running

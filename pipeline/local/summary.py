@@ -10,6 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from crowdflow.config import Config
 from crowdflow.pipeline.local.root import Root
+from crowdflow.schema import features
 
 REPORT_NODE = "FlowReportGen"
 NOT_SERVED = (
@@ -83,14 +84,14 @@ def pushed_model(store: metadata_store.MetadataStore, run_id: str, root: Root) -
 
 def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any]:
     """Adds the contents of the report's artifact, and copies its page under the root."""
-    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / features.METRICS_FILE).read_text(encoding="utf-8"))
     root.report.mkdir(parents=True, exist_ok=True)
-    page = root.report / "index.html"
+    page = root.report / features.PAGE_FILE
     shutil.copyfile(folder / page.name, page)
     reasons, pushed = report["reasons"], summary["pushed_model"] is not None
     unblessed = summary["config"]["evaluation"]["push_unblessed"]
     if (report["blessed"] or unblessed) and not pushed:
-        reasons = [*reasons, NOT_SERVED]
+        reasons = [*reasons, report["held_back"] or NOT_SERVED]
     return {
         **summary,
         "versions": report["versions"],

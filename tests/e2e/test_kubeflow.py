@@ -1,5 +1,6 @@
 """The compiled spec, executed as Kubeflow Pipelines would, against the local runner on the same city."""
 
+import datetime as dt
 import json
 import shutil
 import time
@@ -100,30 +101,64 @@ def test_other_parameters_show(executed):
     assert kubeflow.versions == versions
 
 
-def test_a_killed_step_is_executed_again_and_ends_the_same(make, first):
-    kubeflow, ended = make(), []
+def test_every_step_is_killed_once_and_ends_the_same(make, first):
+    """Kubeflow starts a killed step again, in a new pod with the same outputs (`kubeflow.retries`)."""
+    kubeflow, killed = make(), {}
+    words = {"Trainer": "phase 1  epoch 3/25", "Refit": "phase 2  epoch 3/"}
 
-    def kill_in_the_middle(task, process, log):
-        words = {"Transform": "Transform: ", "Trainer": "phase 1  epoch 3/25"}.get(task)
-        if words and task not in ended:
-            while words not in log.read_text(errors="replace"):
+    def kill_half_way(task, process, log):
+        if task not in killed:
+            begun = words.get(task, f"{task}: ")
+            while begun not in log.read_text(errors="replace"):
                 assert process.poll() is None, log.read_text(errors="replace")
                 time.sleep(0.01)
             process.kill()
-            ended.append(task)
+            killed[task] = log
 
-    for task in ("Transform", "Trainer"):
-        with pytest.raises(StepFailed) as failed:
-            kubeflow.run(run_id="killed", follow=kill_in_the_middle)
-        assert (failed.value.task, failed.value.code) == (task, -9)
-    run = kubeflow.run(run_id="killed", follow=kill_in_the_middle)
-    done = {task for task, state in run.states.items() if state == "finished before"}
-    assert done >= {"FlowExampleGen", "WindowGen", "Transform"}
-    assert run.states["Trainer"] == run.states["FlowReportGen"] == "executed"
-    assert "resumed: phase 1 " in kubeflow.cluster.path(run, "Trainer", "executor-logs").read_text()
+    run = kubeflow.run(follow=kill_half_way)
+    assert set(killed) == set(run.states) == set(first.states)
+    assert set(run.states.values()) == {"executed"}
+    for task in words:
+        log = kubeflow.cluster.path(run, task, "executor-logs").read_text()
+        assert "resumed: phase " in log, task
     assert_same(kubeflow.account(run), first.summary)
     [version] = kubeflow.versions
     assert (version / "saved_model.pb").is_file()
+
+
+def test_a_step_that_fails_each_time_ends_the_run_and_a_retry_of_the_run_goes_on(make, first):
+    kubeflow = make()
+
+    def kill(task, process, log):
+        if task == "Transform":
+            process.kill()
+
+    with pytest.raises(StepFailed) as failed:
+        kubeflow.run(run_id="killed", follow=kill)
+    assert (failed.value.task, failed.value.code) == ("Transform", -9)
+    run = kubeflow.run(run_id="killed")
+    done = {task for task, state in run.states.items() if state == "finished before"}
+    assert done >= {"FlowExampleGen", "WindowGen"}
+    assert run.states["Transform"] == run.states["FlowReportGen"] == "executed"
+    assert_same(kubeflow.account(run), first.summary)
+
+
+def test_a_day_run_again_has_the_same_data_and_no_older_model_is_pushed(make):
+    kubeflow = make()
+    settings = json.dumps({"epochs": 0, "final_epochs": 2})
+    newest = kubeflow.run(training=settings)
+    [version] = kubeflow.versions
+    last = kubeflow.account(newest)["counters"]["frames"]["last_interval"][:10]
+    day = str(dt.date.fromisoformat(last) - dt.timedelta(days=2))
+    ends = []
+    for text in (day, f"before {dt.date.fromisoformat(day) + dt.timedelta(days=1)}"):
+        run = kubeflow.run(training=settings, last_date=text)
+        account = kubeflow.account(run)
+        ends.append((account["counters"]["windows"], account["metrics"]["model"]))
+        assert account["blessed"] and account["pushed_version"] is None
+        assert f"version {version.name} has a newer model" in account["held_back"]
+    assert ends[0] == ends[1] != kubeflow.account(newest)["counters"]["windows"]
+    assert kubeflow.versions == [version]
 
 
 def test_an_error_of_ours_is_a_line_in_the_steps_log(make):

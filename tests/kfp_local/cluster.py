@@ -118,10 +118,15 @@ class Cluster:
         if hit:
             outputs, state = hit["outputs"], CACHED
         else:
-            code, made = launcher.launch(
-                task, given, self.store, folder, self._environment, self._root_variable, follow,
-                self._start,
-            )  # fmt: skip
+            for attempt in range(task.retries + 1):
+                place = folder if not attempt else folder.with_name(f"{folder.name}-{attempt}")
+                place.mkdir(exist_ok=True)
+                code, made = launcher.launch(
+                    task, given, self.store, place, self._environment, self._root_variable, follow,
+                    self._start,
+                )  # fmt: skip
+                if not code:
+                    break
             if code:
                 log = self.store.path(made[driver.LOGS]["uri"]).read_text(errors="replace")
                 raise StepFailed(task.name, code, log)

@@ -36,6 +36,11 @@ class Task:
     claims: list[dict[str, Any]]
 
     @property
+    def retries(self) -> int:
+        """How often its pod is started again; the driver, and so the addresses of its outputs, are not."""
+        return self.entry.get("retryPolicy", {}).get("maxRetryCount", 0)
+
+    @property
     def is_cached(self) -> bool:
         return self.entry.get("cachingOptions", {}).get("enableCache", False)
 

@@ -24,12 +24,17 @@ class Request:
 
 
 class Recorder:
-    """The server; `pipelines` and `recurring` are what it has already, `refusal` what it answers to uploads."""
+    """The server.
+
+    `pipelines` and `recurring` are what it has already, `refusal` what it answers to uploads, and `states` the
+    answers to those who ask for a run.
+    """
 
     def __init__(self):
         self.requests: list[Request] = []
         self.pipelines: list[dict] = []
         self.recurring: list[dict] = []
+        self.states = ["SUCCEEDED"]
         self.refusal: tuple[int, dict] | None = None
         recorder = self
 
@@ -101,6 +106,8 @@ class Recorder:
             return 200, {**request.body, "experiment_id": "e-1"}
         if call == ("POST", "/runs"):
             return 200, {**request.body, "run_id": "r-1"}
+        if call == ("GET", "/runs/r-1"):
+            return 200, {"run_id": "r-1", "state": self.states.pop(0)}
         if call == ("GET", "/recurringruns"):
             return 200, {"recurringRuns": self.recurring}
         if call == ("POST", "/recurringruns"):

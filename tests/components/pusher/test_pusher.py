@@ -11,9 +11,10 @@ from tfx.types import standard_artifacts
 from worlds.small_disk import full_disk
 
 from crowdflow.components.pusher import executor
-from crowdflow.components.pusher.executor import Executor, push
+from crowdflow.components.pusher.executor import HELD_BACK, Executor, push
 from crowdflow.components.stable_output import STATE
-from crowdflow.storage.versions import complete_versions, model_digest
+from crowdflow.schema import features
+from crowdflow.storage.versions import APPROVED, complete_versions, model_digest
 
 
 def make_model(folder, content="weights"):
@@ -109,7 +110,7 @@ def node(tmp_path, serving):
     """Runs the executor on a model, blessed or not; returns the PushedModel artifact."""
     numbers = itertools.count(1)
 
-    def run(model, blessed):
+    def run(model, blessed, custom=None):
         candidate, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
         pushed = standard_artifacts.PushedModel()
         candidate.uri = str(model.parent)
@@ -120,7 +121,7 @@ def node(tmp_path, serving):
         Executor().Do(
             {"model": [candidate], "model_blessing": [blessing]},
             {"pushed_model": [pushed]},
-            {"push_destination": json.dumps(destination), "custom_config": "null"},
+            {"push_destination": json.dumps(destination), "custom_config": json.dumps(custom)},
         )
         return pushed
 
@@ -153,3 +154,36 @@ def test_a_model_that_is_not_blessed_is_not_pushed(tmp_path, serving, node):
     assert pushed.get_int_custom_property("pushed") == 0
     assert pushed.get_string_custom_property("pushed_version") == ""
     assert pushed.get_string_custom_property(STATE).endswith("not pushed")
+
+
+def trained_until(model, minutes, twin=None):
+    """The model says until when it was trained; a refitted one also has its approved twin's word."""
+    for folder, until in ((model, minutes), (model / APPROVED, twin)):
+        if until is not None:
+            (folder / features.ACCOUNT_FILE).parent.mkdir(parents=True, exist_ok=True)
+            (folder / features.ACCOUNT_FILE).write_text(json.dumps({"trained_until": until}))
+            (folder / "saved_model.pb").write_text("graph")
+    return model
+
+
+def test_an_older_model_is_pushed_over_a_newer_one_only_when_told_to(tmp_path, serving, node):
+    def model(name, *until):
+        return trained_until(make_model(tmp_path / name / "Format-Serving", name), *until)
+
+    node(model("first", 9000, 5000), blessed=True)
+    older = model("older", 8000, 4999)  # its refit saw more than the first one's approved twin
+    held = node(older, blessed=True)
+    assert held.get_int_custom_property("pushed") == 0
+    assert "up to 1970-01-04 11:20, not 1970-01-04 11:19" in held.get_string_custom_property(
+        HELD_BACK
+    )
+    assert len(complete_versions(serving)) == 1
+    assert node(model("same", 9001, 5000), blessed=True).get_int_custom_property("pushed") == 1
+    assert (
+        node(older, blessed=True, custom={"push_older": True}).get_int_custom_property("pushed")
+        == 1
+    )
+    assert node(older, blessed=False).get_string_custom_property(HELD_BACK) == ""
+    unknown = make_model(tmp_path / "unknown" / "Format-Serving", "unknown")
+    assert node(unknown, blessed=True).get_int_custom_property("pushed") == 1
+    assert len(complete_versions(serving)) == 4

@@ -56,6 +56,9 @@ def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
     (tmp_path / "out").mkdir()
     left = {"parameterValues": {"frame_text": "of an attempt before"}}
     (tmp_path / "out" / "output_metadata.json").write_text(json.dumps(left))
+    half = tmp_path / "root" / "s3" / "bucket" / "frame_schema" / "half.pbtxt"
+    half.parent.mkdir(parents=True)
+    half.write_text("of an attempt before")
     code = step(
         "crowdflow.components.flow_schema.component.FlowSchema_Executor",
         {"frame_schema": SCHEMA, "window_schema": SCHEMA},
@@ -65,6 +68,7 @@ def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
     )
     assert code == 0
     folder = tmp_path / "root" / "s3" / "bucket"
+    assert not half.exists()
     assert (folder / "frame_schema" / "schema.pbtxt").read_text() == "frames"
     assert (folder / "window_schema" / "schema.pbtxt").read_text() == "windows"
     artifacts = output(tmp_path)["artifacts"]

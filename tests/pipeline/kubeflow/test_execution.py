@@ -4,6 +4,7 @@ The longer executions are in tests/e2e/test_kubeflow.py.
 """
 
 import json
+import re
 
 import pytest
 from kfp_local import Cluster
@@ -55,6 +56,13 @@ def test_every_step_runs_and_a_parameter_shows(tmp_path):
     )
     assert (len(account["training"]["history"]), account["blessed"]) == (3, False)
     assert account["metrics"]["model"]["rmse_active_cells"] > 0
+    shown = cluster.artifact(run, "FlowReportGen", "metrics")["metadata"]
+    ours, naive = shown["rmse_active_cells"], shown["best_naive_rmse_active_cells"]
+    assert ours == account["metrics"]["model"]["rmse_active_cells"] and ours != naive > 0
+    assert shown["approved"] == 0
+    page = cluster.path(run, "FlowReportGen", "page").read_text()
+    assert page == (cluster.path(run, "FlowReportGen", "report") / "index.html").read_text()
+    assert not re.search(r"(src|href)=.?(https?:)?//", page)  # opens from its file alone
     assert not (volume / "serving").exists()
     assert (volume / "checkpoints").is_dir()
     examples = cluster.artifact(run, "FlowExampleGen", "examples")

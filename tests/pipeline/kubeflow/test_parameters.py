@@ -5,7 +5,13 @@ import json
 import pytest
 
 from crowdflow.config import presets
-from crowdflow.pipeline.kubeflow.parameters import apply_parameters, locations, parameters
+from crowdflow.pipeline.kubeflow.parameters import (
+    SCHEDULED_DAY,
+    apply_parameters,
+    last_date_of,
+    locations,
+    parameters,
+)
 from crowdflow.schema.errors import ConfigError
 
 CONFIG = presets.load("tiny-city")
@@ -113,3 +119,47 @@ def test_locations(text, expected):
 def test_bad_parameters_are_refused(given, message):
     with pytest.raises(ConfigError, match=message):
         apply_parameters(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("", None),
+        (" 2026-11-24 ", "2026-11-24"),
+        ("before 2026-11-24", "2026-11-23"),
+        ("before  2024-03-01", "2024-02-29"),
+    ],
+)
+def test_the_last_date(text, date):
+    assert last_date_of(text) == date
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("24.11.2026", "last_date: expected a date YYYY-MM-DD"),
+        ("before yesterday", "last_date: expected a date YYYY-MM-DD"),
+        (SCHEDULED_DAY, "which this Kubeflow did not replace by the scheduled day"),
+    ],
+)
+def test_a_last_date_that_is_none(text, message):
+    with pytest.raises(ConfigError, match=message):
+        last_date_of(text)
+
+
+def test_the_last_date_reaches_the_range_or_the_split():
+    date = {"last_date": "before 2026-11-25"}
+    windows = CONFIG.section("windows", "split")
+    found = json.loads(apply_parameters({"config": windows, **date})["config"])
+    assert found["split"]["until"] == "2026-11-24"
+    assert parameters(CONFIG, ["/mnt/a"])["last_date"].readers.keys() >= {"WindowGen", "Trainer"}
+    ranged = CONFIG.replace({"range.weeks": 4, "range.pattern": "{YYYY}/{MM}/{DD}"})
+    found = json.loads(apply_parameters({"config": ranged.section("range"), **date})["config"])
+    assert found["range"]["last_date"] == "2026-11-24"
+    whole = json.loads(apply_parameters({"config": json.dumps(ranged.to_dict()), **date})["config"])
+    assert (whole["range"]["last_date"], whole["split"]["until"]) == ("2026-11-24", None)
+    readers = parameters(ranged, ["/mnt/a"])["last_date"].readers
+    assert readers.keys() == {"FlowExampleGen", "FlowReportGen"}
+    assert json.loads(
+        apply_parameters({"config": windows, "last_date": ""})["config"]
+    ) == json.loads(windows)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kfp_local.recorder import Recorder
 from worlds import guarded_servers
 
 from crowdflow.pipeline.kubeflow.submit import Submission, cron_of_six, read_spec, submit, typed
@@ -21,25 +20,6 @@ GOLDEN = Path(__file__).with_name("golden.yaml")
 COMMAND = Path(sys.executable).with_name("crowdflow")
 REFERENCE = {"pipeline_id": "p-1", "pipeline_version_id": "v-1"}
 NAME = "crowdflow-tiny-city"
-
-
-@pytest.fixture
-def server():
-    recorder = Recorder()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture
-def send(server):
-    """Submits the golden spec, and returns the lines that it printed."""
-
-    def run(**options) -> list[str]:
-        lines: list[str] = []
-        submit(Submission(GOLDEN, server.url, **options), lines.append)
-        return lines
-
-    return run
 
 
 def test_first_upload_and_a_run(server, send):
@@ -132,7 +112,7 @@ def test_a_refusal_is_one_line(server, send):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parameters": {"epochs": "3"}}, "--parameter: expected one of data, naive_margin"),
+        ({"parameters": {"epochs": "3"}}, "--parameter: expected one of data, .*naive_margin"),
         ({"parameters": {"naive_margin": "much"}}, "--parameter naive_margin: expected a number"),
         ({"pipeline_root": "/mnt/artifacts"}, "--pipeline-root: expected an address"),
         ({"pipeline_root": "s3://user:word@bucket/root"}, "--pipeline-root: .*without user"),

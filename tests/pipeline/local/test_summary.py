@@ -73,7 +73,7 @@ COUNTERS = {"frames": {}, "windows": {"windows": {"train": 9, "eval": 1, "test":
 def reported(tmp_path):
     """Writes a report's artifact and a root; returns both folders."""
 
-    def write(blessed):
+    def write(blessed, held_back=None):
         folder, root = tmp_path / "artifact", Root(tmp_path / "root")
         folder.mkdir()
         root.path.mkdir()
@@ -87,6 +87,7 @@ def reported(tmp_path):
             "refit": {"outcome": "evaluation.refit is off"},
             "drift": {"anomalies": []},
             "pushed_version": "1700000000",
+            "held_back": held_back,
         }
         (folder / "metrics.json").write_text(json.dumps(account))
         return folder, root
@@ -153,3 +154,10 @@ def test_a_root_is_held_by_one_process_at_a_time_however_that_ends(tmp_path):
         assert (root.path / ".lock").read_text() == str(os.getpid())
     with root.lock():  # given back
         pass
+
+
+def test_an_approved_model_that_is_held_back_says_why(reported):
+    folder, root = reported(blessed=True, held_back="version 17 has a newer model")
+    complete = summary.complete(summary.empty(Config(), []), folder, root)
+    assert complete["reasons"] == ["good", "version 17 has a newer model"]
+    assert not complete["blessed"]

@@ -30,7 +30,7 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.serving import ranges, request
 from crowdflow.serving.folder import ModelFolder, find_model
-from crowdflow.serving.forecaster import Forecast, settings_of
+from crowdflow.serving.forecaster import Forecast, settings_in
 from crowdflow.storage.store_path import AnyPath, as_path
 
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
@@ -226,7 +226,7 @@ def run(
     """
     log_to(say)
     folder = find_model(as_path(model), version)
-    config, holidays = _settings_in(folder)
+    config, holidays = settings_in(folder)
     config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     partial = (out / _PARTIAL).absolute()
@@ -264,13 +264,6 @@ def _publish(partial: Path, out: Path, say: Callable[[str], None]) -> None:
     for path in [*_forecasts(partial), partial / features.COUNTERS_FILE]:
         path.replace(out / path.name)
         say(f"wrote {out / path.name}")
-
-
-def _settings_in(folder: AnyPath) -> tuple[Config, list[str]]:
-    try:
-        return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
 
 
 def _forecasts(folder: Path) -> list[Path]:

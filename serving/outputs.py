@@ -13,6 +13,7 @@ from crowdflow.schema.errors import ConfigError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.schema.intervals import format_start, to_datetime64
 from crowdflow.serving.forecaster import Forecast
+from crowdflow.storage.disk import whole_file
 
 _TABLES, _PICTURES = (".csv", ".parquet"), (".png", ".svg", ".pdf")
 _SHOWN = 24
@@ -72,13 +73,11 @@ def write_table(table: pd.DataFrame, path: Path, config: Config) -> None:
     if path.suffix.lower() in map_tables.ENDINGS:
         map_tables.write_on_map([pa.Table.from_pandas(table, preserve_index=False)], config, path)
         return
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".csv":
-        table.to_csv(partial, index=False, float_format="%.4f", date_format="%Y-%m-%d %H:%M")
-    else:
-        table.to_parquet(partial, index=False)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(partial, index=False, float_format="%.4f", date_format="%Y-%m-%d %H:%M")
+        else:
+            table.to_parquet(partial, index=False)
 
 
 def draw(forecast: Forecast, path: Path) -> None:

@@ -3,15 +3,16 @@
 Positions are OGC:CRS84: longitude before latitude on WGS 84, in degrees. Tables are written a part at a time.
 """
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from crowdflow.storage.disk import whole_file
 
 GEOPARQUET, GEOJSON = ".geoparquet", ".geojson"
 _VERSION, _GEOMETRY = "1.1.0", "geometry"
@@ -38,7 +39,7 @@ def write_geoparquet(
     geo = {"version": _VERSION, "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
     shapes = pa.array(geometry, pa.binary())
     writer = None
-    with _partial(path) as partial:
+    with whole_file(path) as partial:
         try:
             for part in parts:
                 made = part.drop(["cell"]).append_column(_GEOMETRY, shapes.take(part["cell"]))
@@ -62,7 +63,7 @@ def write_geojson(parts: Iterable[pa.Table], rings: np.ndarray, path: Path) -> N
         json.dumps({"type": "Polygon", "coordinates": [ring]})
         for ring in np.round(rings, 7).tolist()
     ]
-    with _partial(path) as partial, partial.open("w", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection", "features": [')
         before = "\n"
         for part in parts:
@@ -80,15 +81,3 @@ def write_geojson(parts: Iterable[pa.Table], rings: np.ndarray, path: Path) -> N
 
 def _plain(value: Any) -> Any:
     return value.isoformat()
-
-
-@contextlib.contextmanager
-def _partial(path: Path) -> Iterator[Path]:
-    """A file beside the path, which takes its place at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -91,3 +91,36 @@ def recent_means(
         name: np.where(known[..., None, None, None], flows.astype(np.float32), otherwise)
         for name, (flows, known) in found.items()
     }
+
+
+def naive_flows(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    origins: np.ndarray,
+    horizon: int,
+    minutes: int,
+    holidays: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Every naive forecast, from the frames themselves.
+
+    Args:
+      starts: int64 `[n]`, ascending.
+      maps: float32 `[n, H, W, 2]`.
+      origins: first target intervals, int64 `[m]`; each has an earlier frame.
+      horizon: steps h.
+      minutes: length of an interval.
+      holidays: days since 1970-01-01, int64.
+
+    Returns:
+      Trips per interval by name, float32 `[m, h, H, W, 2]`. The historical average is that of targets that have a
+      frame, of which it takes nothing; for others it is the last week's flow.
+    """
+    targets = origins[:, None] + np.arange(horizon) * minutes
+    sources = naive_sources(starts, origins, horizon, minutes)
+    found = {name: maps[np.searchsorted(starts, times)] for name, times in sources.items()}
+    found["historical_average"] = found["last_week"].copy()
+    mine = np.isin(starts % _WEEK, targets % _WEEK)
+    with_average, averages = expanding_averages(starts[mine], maps[mine])
+    known = np.isin(targets, with_average)
+    found["historical_average"][known] = averages[np.searchsorted(with_average, targets[known])]
+    return found | recent_means(starts, maps, targets, holidays, found["last_week"])

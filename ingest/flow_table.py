@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock, flow_records
+from crowdflow.flows.map_tables import write_on_maps
 from crowdflow.ingest import libcity
 from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.ingest.chunks import merge_of
@@ -54,7 +55,7 @@ def ingest(
     Args:
       config: with `paths.data`.
       out: the output folder; the files of an earlier call are replaced one by one at the end.
-      formats: `parquet` (always written) and `libcity`.
+      formats: `parquet` (always written), `libcity`, `geoparquet` and `geojson`.
       beam_args: Beam options that override those of the configuration.
       say: prints a line.
 
@@ -90,6 +91,7 @@ def ingest(
         written = [_join(days, partial / FLOWS_FILE)]
         if "libcity" in formats:
             written += libcity.write(partial / FLOWS_FILE, config, partial)
+        written += write_on_maps([partial / FLOWS_FILE], formats, config, partial / "flows")
         (partial / COUNTERS_FILE).write_text(counters, encoding="utf-8")
         (partial / REJECTS_FILE).write_text(rejects_csv(tally), encoding="utf-8")
         for path in [*written, partial / COUNTERS_FILE, partial / REJECTS_FILE]:

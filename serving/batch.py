@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from crowdflow.components.window_gen.transform import Concatenate
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.map_tables import ENDINGS, write_on_maps
 from crowdflow.flows.windows import missing_lags, window_offsets
 from crowdflow.ingest.counters import counters_json
 from crowdflow.ingest.date_range import Resolved
@@ -29,7 +30,7 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.serving import ranges, request
 from crowdflow.serving.folder import ModelFolder, find_model
-from crowdflow.serving.forecaster import Forecast, settings_of
+from crowdflow.serving.forecaster import Forecast, settings_in
 from crowdflow.storage.store_path import AnyPath, as_path
 
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
@@ -201,6 +202,7 @@ def run(
     beam_args: Sequence[str],
     say: Callable[[str], None],
     settings: Mapping[str, Any] = types.MappingProxyType({}),
+    formats: Sequence[str] = (),
 ) -> dict:
     """Forecasts a range of dates.
 
@@ -214,6 +216,7 @@ def run(
       beam_args: Beam options.
       say: prints a line.
       settings: of how the files are read, see `Config.replace_reading`.
+      formats: besides Parquet: `geoparquet` and `geojson`.
 
     Returns:
       The counters.
@@ -223,7 +226,7 @@ def run(
     """
     log_to(say)
     folder = find_model(as_path(model), version)
-    config, holidays = _settings_in(folder)
+    config, holidays = settings_in(folder)
     config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     partial = (out / _PARTIAL).absolute()
@@ -244,6 +247,8 @@ def run(
         (partial / features.COUNTERS_FILE).write_text(
             json.dumps(counters, indent=2), encoding="utf-8"
         )
+        shards = sorted(partial.glob(f"{_PREFIX}-*.parquet"))
+        write_on_maps(shards, formats, config, partial / _PREFIX)
         _publish(partial, out, say)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -254,20 +259,13 @@ def run(
 
 def _publish(partial: Path, out: Path, say: Callable[[str], None]) -> None:
     """Replaces the forecasts of an earlier call by the finished ones."""
-    for path in out.glob(f"{_PREFIX}-*.parquet"):
+    for path in _forecasts(out):
         path.unlink()
-    for path in _written(partial):
+    for path in [*_forecasts(partial), partial / features.COUNTERS_FILE]:
         path.replace(out / path.name)
         say(f"wrote {out / path.name}")
 
 
-def _settings_in(folder: AnyPath) -> tuple[Config, list[str]]:
-    try:
-        return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
-
-
-def _written(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob(f"{_PREFIX}-*.parquet"))
-    yield folder / features.COUNTERS_FILE
+def _forecasts(folder: Path) -> list[Path]:
+    names = [f"{_PREFIX}-*.parquet", *(f"{_PREFIX}{ending}" for ending in ENDINGS)]
+    return [path for name in names for path in sorted(folder.glob(name))]

@@ -12,10 +12,11 @@ from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.ingest.history import History, read_history
 from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema import features
-from crowdflow.schema.errors import ServingError
+from crowdflow.schema.errors import DataError, ServingError
 from crowdflow.schema.intervals import to_datetime64
 from crowdflow.serving import request
 from crowdflow.serving.transport import Transport
+from crowdflow.storage.store_path import AnyPath
 
 BATCH = 64  # windows per request
 
@@ -126,6 +127,19 @@ class Forecaster:
             batch = targets[first : first + BATCH]
             inputs = request.build(history, batch, self.config, self.holidays)
             yield batch, self._transport.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+
+
+def settings_in(folder: AnyPath) -> tuple[Config, list[str]]:
+    """The settings of a SavedModel and its country's holidays, without loading it.
+
+    Raises:
+      DataError: the folder has no account of the model.
+      ServingError: as `settings_of`.
+    """
+    try:
+        return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
 
 
 def settings_of(account: str | bytes) -> tuple[Config, list[str]]:

@@ -1,26 +1,50 @@
 """Forecasts for people: lines, tables and maps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from crowdflow.config import Config
+from crowdflow.flows import map_tables
 from crowdflow.schema.errors import ConfigError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.schema.intervals import format_start, to_datetime64
 from crowdflow.serving.forecaster import Forecast
+from crowdflow.storage.disk import whole_file
 
+_TABLES, _PICTURES = (".csv", ".parquet"), (".png", ".svg", ".pdf")
 _SHOWN = 24
 _COLORS = "viridis"  # perceptually uniform
 _MOST_STEPS = 6
 
 
-def require_formats(out: Path | None, picture: Path | None) -> None:
+def require_formats(tables: Sequence[Path], picture: Path | None) -> None:
     """Raises ConfigError if a file name has an ending that cannot be written."""
-    for path, endings in ((out, (".csv", ".parquet")), (picture, (".png", ".svg", ".pdf"))):
-        if path and path.suffix.lower() not in endings:
-            raise ConfigError(f"{path}: expected a name that ends in {' or '.join(endings)}.")
+    pictures = [picture] if picture else []
+    for paths, endings in ((tables, (*_TABLES, *map_tables.ENDINGS)), (pictures, _PICTURES)):
+        for path in paths:
+            if path.suffix.lower() not in endings:
+                raise ConfigError(f"{path}: expected a name that ends in {' or '.join(endings)}.")
+
+
+def without_place(tables: Sequence[Path], config: Config) -> list[Path]:
+    """The files that cannot be written, as the grid has no box and they need positions.
+
+    Raises:
+      ConfigError: these are all files that were asked for.
+    """
+    left_out = [path for path in tables if path.suffix.lower() in map_tables.ENDINGS]
+    if config.grid.south is not None or not left_out:
+        return []
+    if len(left_out) == len(tables):
+        raise ConfigError(
+            f"{left_out[0]}: expected a model whose grid has a box. Its grid has rows and columns alone, without "
+            "a place on the map; .csv and .parquet can be written."
+        )
+    return left_out
 
 
 def describe(forecast: Forecast) -> Iterator[str]:
@@ -40,15 +64,20 @@ def describe(forecast: Forecast) -> Iterator[str]:
         yield f"... and {len(flat) - _SHOWN:,} more"
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Writes CSV or Parquet, by the name's ending, atomically."""
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".csv":
-        table.to_csv(partial, index=False, float_format="%.4f", date_format="%Y-%m-%d %H:%M")
-    else:
-        table.to_parquet(partial, index=False)
-    partial.replace(path)
+def write_table(table: pd.DataFrame, path: Path, config: Config) -> None:
+    """Writes CSV, Parquet, GeoParquet or GeoJSON, by the name's ending, atomically.
+
+    Raises:
+      ConfigError: the file needs positions, and the grid has no box.
+    """
+    if path.suffix.lower() in map_tables.ENDINGS:
+        map_tables.write_on_map([pa.Table.from_pandas(table, preserve_index=False)], config, path)
+        return
+    with whole_file(path) as partial:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(partial, index=False, float_format="%.4f", date_format="%Y-%m-%d %H:%M")
+        else:
+            table.to_parquet(partial, index=False)
 
 
 def draw(forecast: Forecast, path: Path) -> None:

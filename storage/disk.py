@@ -27,6 +27,18 @@ def clear_errors(*folders: str | os.PathLike) -> Iterator[None]:
         raise full from None
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file to write beside a path, which takes its place at the end, so that readers see whole ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def full_disk(error: BaseException, *folders: str | os.PathLike) -> DiskFullError | None:
     """The error for users where a full disk or a used-up quota led to an error, otherwise None.
 

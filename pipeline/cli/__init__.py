@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import click
 
-from crowdflow.pipeline.cli import data, inspecting, kubeflow, running, serving
+from crowdflow.pipeline.cli import data, inspecting, kubeflow, running, scoring, serving
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.schema.secrets import without_secrets
 
@@ -45,6 +45,7 @@ for command in (
     data.ingest_files,
     serving.predict,
     serving.batch,
+    scoring.score,
     data.simulate,
     data.grid,
     inspecting.inspect_files,

@@ -21,7 +21,7 @@ from crowdflow.storage import disk
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["parquet", "libcity"]),
+    type=click.Choice(["parquet", "libcity", "geoparquet", "geojson"]),
     help="Output format, may be repeated. Parquet is always written.",
 )
 @options.MORE
@@ -47,7 +47,8 @@ def ingest_files(
     \b
     Writes flows.parquet (interval_start, row, col, inflow, outflow; zeros are left out),
     counters.json (records read and counted, and rejects by reason) and rejects.csv (file, row,
-    reason); with --format libcity also crowdflow.grid and crowdflow.geo.
+    reason); with --format libcity also crowdflow.grid and crowdflow.geo, and with geoparquet or
+    geojson the same table with the cells as polygons.
 
     Exit codes: 0 success, 1 failure.
     """

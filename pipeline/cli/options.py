@@ -57,6 +57,14 @@ MORE = click.argument(
     "more", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...] [-- BEAM OPTIONS]"
 )
 
+MAP_FORMAT = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["geoparquet", "geojson"]),
+    help="Output format for GIS programs beside Parquet, may be repeated.",
+)
+
 
 def _from_environment(_context: Any, _option: Any, name: str | None) -> str | None:
     if name is not None and not os.environ.get(name):

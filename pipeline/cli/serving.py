@@ -38,7 +38,13 @@ _TO = click.option(
 )
 @_FROM
 @_TO
-@click.option("--out", type=options.LocalPath(), help="File for the whole table, .csv or .parquet.")
+@click.option(
+    "--out",
+    type=options.LocalPath(),
+    multiple=True,
+    help="File for the whole table: .csv, .parquet, or with the cells as polygons .geoparquet or .geojson; may be "
+    "repeated.",
+)
 @click.option("--map", "picture", type=options.LocalPath(), help="File for a map, .png.")
 @click.option(
     "--name", default="crowdflow", show_default=True, help="Name of the model on a server."
@@ -55,7 +61,7 @@ def predict(
     at: Optional[str],
     first: Optional[str],
     last: Optional[str],
-    out: Optional[Path],
+    out: tuple[Path, ...],
     picture: Optional[Path],
     name: str,
     version: Optional[int],
@@ -73,6 +79,7 @@ def predict(
       crowdflow predict --model https://forecasts.city:443 --token-file token --ca-file ca.pem --data trips/
       crowdflow predict --model grpc://localhost:8500 --data NYC14_M16x8_T60_NewEnd.h5 \\
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
+      crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --out tomorrow.geojson
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
@@ -85,7 +92,7 @@ def predict(
     _require_data(paths := [*data, *more])
     if at and (first or last):
         raise ConfigError("--at: expected no --from or --to with it. Received both.")
-    from crowdflow.serving import outputs, ranges
+    from crowdflow.serving import outputs
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
 
@@ -94,25 +101,35 @@ def predict(
     access |= {"name": name, "version": version, "label": label, "timeout": timeout}
     forecaster = Forecaster(connect(model, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
+    left_out = outputs.without_place(out, forecaster.config)
     history = forecaster.read(paths)
-    if first or last:
-        minutes = forecaster.config.intervals.minutes
-        requested = ranges.between(first, last, history.frames.starts, minutes)
-        targets = ranges.keep_possible(forecaster, history, requested, click.echo)
-    else:
-        targets = [ranges.parse(at) if at else forecaster.next_target(history)]
+    targets = _targets(forecaster, history, at, first, last)
     forecast = forecaster.forecast(history, targets)
-    for line in outputs.describe(forecast):
-        click.echo(line)
-    if out:
-        _write(out, lambda: outputs.write_table(forecast.table(), out))
+    click.echo("\n".join(outputs.describe(forecast)))
+    for path in left_out:
+        click.echo(f"left out: {path}, as the model's grid has no box and its cells no place")
+    for path in (path for path in out if path not in left_out):
+        _write(path, outputs.write_table, forecast.table(), path, forecaster.config)
     if picture:
-        _write(picture, lambda: outputs.draw(forecast, picture))
+        _write(picture, outputs.draw, forecast, picture)
 
 
-def _write(path: Path, write: Callable[[], None]) -> None:
+def _targets(
+    forecaster: Any, history: Any, at: Optional[str], first: Optional[str], last: Optional[str]
+) -> Any:
+    """The first target intervals, wall-clock minutes."""
+    from crowdflow.serving import ranges
+
+    if not (first or last):
+        return [ranges.parse(at) if at else forecaster.next_target(history)]
+    minutes = forecaster.config.intervals.minutes
+    requested = ranges.between(first, last, history.frames.starts, minutes)
+    return ranges.keep_possible(forecaster, history, requested, click.echo)
+
+
+def _write(path: Path, write: Callable[..., None], *arguments: Any) -> None:
     with disk.clear_errors(path):
-        write()
+        write(*arguments)
     click.echo(f"wrote {path}")
 
 
@@ -129,6 +146,7 @@ def _write(path: Path, write: Callable[[], None]) -> None:
 @_TO
 @click.option("--version", type=int, help="Version of the model.  [default: the newest]")
 @click.option("--out", required=True, type=options.LocalPath(), help="Output folder.")
+@options.MAP_FORMAT
 @options.MORE
 def batch(
     model: str,
@@ -138,6 +156,7 @@ def batch(
     last: Optional[str],
     version: Optional[int],
     out: Path,
+    formats: tuple[str, ...],
     more: tuple[str, ...],
 ) -> None:
     """Forecast a range of dates with Beam and a pushed model's folder; write Parquet.
@@ -151,7 +170,8 @@ def batch(
 
     \b
     Writes forecasts-*.parquet (forecast_start, step, interval_start, row, col, inflow, outflow) and
-    counters.json (forecasts made, and those left out by first missing lag).
+    counters.json (forecasts made, and those left out by first missing lag); with --format also
+    forecasts.geoparquet or forecasts.geojson, with the cells as polygons.
 
     Exit codes: 0 success, 1 failure.
     """
@@ -164,7 +184,7 @@ def batch(
 
     given = options.parse(settings)
     with disk.clear_errors(out):
-        jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given)
+        jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given, formats)
 
 
 def _require_data(paths: list[str]) -> None:

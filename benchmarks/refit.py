@@ -43,7 +43,7 @@ def push(
         command += ["--set", setting]
     if subprocess.run(command).returncode != 0:
         raise SystemExit(f"{preset}, up to {until}: nothing was pushed")
-    return complete_versions(serving / "crowdflow")[-1]
+    return complete_versions(serving)[-1]
 
 
 def week_errors(model: Path, history: History, start: int, active: int) -> dict[str, float]:

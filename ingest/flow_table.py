@@ -3,7 +3,6 @@
 import json
 import logging
 import pickle
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from crowdflow.ingest.transform import FlowsToFrames
 from crowdflow.schema import intervals
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import COUNTERS_FILE
-from crowdflow.storage import files
+from crowdflow.storage import disk, files
 
 FLOWS_FILE = "flows.parquet"
 _PARTIAL, _TALLY_FILE = ".partial", "tally.pickle"
@@ -75,10 +74,7 @@ def ingest(
     say(f"reading {len(sources)} files, {size / 2**20:,.1f} MiB")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: expected a folder. Received: a file.")
-    partial = (out / _PARTIAL).absolute()
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with disk.scratch_folder(out / _PARTIAL) as partial:
         tally = run_flows(
             sources,
             config,
@@ -97,8 +93,6 @@ def ingest(
         for path in [*written, partial / COUNTERS_FILE, partial / REJECTS_FILE]:
             path.replace(out / path.name)
             say(f"wrote {out / path.name}")
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     counters = json.loads(counters)
     for line in in_words(counters):
         say(line)

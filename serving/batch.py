@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import json
 import os
-import shutil
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.serving import ranges, request
 from crowdflow.serving.folder import ModelFolder, find_model
 from crowdflow.serving.forecaster import Forecast, settings_in
+from crowdflow.storage import disk
 from crowdflow.storage.store_path import AnyPath, as_path
 
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
@@ -229,10 +229,7 @@ def run(
     config, holidays = settings_in(folder)
     config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
-    partial = (out / _PARTIAL).absolute()
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with disk.scratch_folder(out / _PARTIAL) as partial:
         forecasts = FramesToForecasts(
             config,
             holidays,
@@ -250,8 +247,6 @@ def run(
         shards = sorted(partial.glob(f"{_PREFIX}-*.parquet"))
         write_on_maps(shards, formats, config, partial / _PREFIX)
         _publish(partial, out, say)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
     say(f"{counters['forecasts']:,} forecasts; left out for a missing interval: {gaps or 'none'}")
     return counters

@@ -39,6 +39,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """An empty folder, in place of what is left of an earlier one, that is removed at the end."""
+    path = path.absolute()
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def full_disk(error: BaseException, *folders: str | os.PathLike) -> DiskFullError | None:
     """The error for users where a full disk or a used-up quota led to an error, otherwise None.
 

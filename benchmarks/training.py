@@ -75,6 +75,26 @@ def arrays(given: dict[str, Any]) -> dict[str, Any]:
     return found | {features.TARGET: target.astype(np.float32)}
 
 
+def as_windows(data: dict[str, Any]):
+    """Arrays as the Trainer takes them: one array of maps, and the numbers of each window's."""
+    import numpy as np
+
+    from crowdflow.schema import features
+    from crowdflow.trainer.windows import Windows, allocate
+
+    names = [name for name, values in data.items() if values.ndim == 5]
+    parts = [data[name].reshape(-1, *data[name].shape[2:]) for name in names]
+    maps, rows, first = allocate((sum(map(len, parts)), *parts[0].shape[1:])), {}, 0
+    for name, part in zip(names, parts):
+        maps[first : first + len(part)] = part
+        rows[name] = first + np.arange(len(part), dtype=np.int32).reshape(data[name].shape[:2])
+        first += len(part)
+    values = {name: part for name, part in data.items() if name not in names}
+    for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
+        values[name] = np.full(len(data[features.TARGET]), value, np.float32)
+    return Windows(maps, rows, values)
+
+
 def build(given: dict[str, Any], dtype: str):
     """The preset's network."""
     from crowdflow.config import presets
@@ -87,20 +107,15 @@ def build(given: dict[str, Any], dtype: str):
 
 def ours(given: dict[str, Any]) -> dict[str, Any]:
     """(a): the Trainer's own loop, from the end of the first epoch to the end of the last."""
-    import numpy as np
     import tensorflow as tf
 
     from crowdflow.config import TrainingConfig
-    from crowdflow.schema import features
     from crowdflow.trainer import device, threads
     from crowdflow.trainer.training import Checkpoint, Trainer
 
     threads.share_among_branches()  # as `crowdflow run` does
-    data = arrays(given)
-    for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
-        data[name] = np.full(given["windows"], value, np.float32)
-    held_out = {name: values[:1] for name, values in data.items()}
-    train = {name: values[1:] for name, values in data.items()}
+    data = as_windows(arrays(given))
+    held_out, train = data.part(slice(1)), data.part(slice(1, None))
     precision = device.choose_precision("auto")
     times: list[float] = []
 
@@ -127,7 +142,7 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def waiting_shares(model, data: dict[str, Any], given: dict[str, Any]) -> dict[str, float]:
+def waiting_shares(model, data, given: dict[str, Any]) -> dict[str, float]:
     """Share of an epoch between a step's last written weight and the next batch, with and without an input.
 
     An epoch is one call of the graph, as in training. The graph reads the clock when a step's weights are written

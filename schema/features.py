@@ -47,6 +47,12 @@ NAIVE_FORECASTS = (
     "weeks_and_days",
 )
 
+# WindowGen's split of the few `train` windows that hold the extremes of all, for Transform's constants.
+SCALING_SPLIT = "scaling"
+
+# Folders of WindowGen's output with the maps that windows refer to, see `storage.map_store`.
+FRAMES_FOLDER, AVERAGES_FOLDER = "frames", "averages"
+
 # Used in the evaluation only.
 ACTIVE_CELLS = "active_cells"  # int64, number of cells with any flow before the window and before the test period
 HOUR = "hour"  # int64, hour of the day of the first target interval

@@ -12,7 +12,8 @@ from crowdflow.trainer.preprocessing import preprocessing_fn
 
 @pytest.fixture(scope="module")
 def transformed(world):
-    return {s: input_fn.load_split(world.files(s), world.graph) for s in ("train", "eval", "test")}
+    patterns = {split: world.files(split) for split in ("train", "eval", "test")}
+    return input_fn.load_splits(patterns, world.graph, world.config)
 
 
 def in_order(raw):

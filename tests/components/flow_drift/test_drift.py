@@ -151,7 +151,7 @@ def test_what_the_trainer_writes_is_the_profile_of_its_targets(training, tmp_pat
         for part in (slice(half, None), slice(0, half))
     ]
     write_statistics(splits, low, high, str(tmp_path))
-    write_training_statistics(training.starts, training.maps, str(tmp_path / "plain"))
+    write_training_statistics(profile(training.starts, training.maps), str(tmp_path / "plain"))
     found, expected = (
         {f.path.step[0]: f for f in read_training_statistics(str(path)).datasets[0].features}
         for path in (tmp_path, tmp_path / "plain")
@@ -185,7 +185,7 @@ def node(tmp_path, training):
                 file.write(record)
         if with_statistics:
             folder = tmp_path / "baseline" / "Format-Serving"
-            write_training_statistics(training.starts, training.maps, str(folder))
+            write_training_statistics(profile(training.starts, training.maps), str(folder))
         baseline.set_string_custom_property(VERSION, version)
         FlowDrift.EXECUTOR_SPEC.executor_class().Do(
             {"windows": [windows], "baseline": [baseline]},

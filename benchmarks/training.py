@@ -75,26 +75,6 @@ def arrays(given: dict[str, Any]) -> dict[str, Any]:
     return found | {features.TARGET: target.astype(np.float32)}
 
 
-def as_windows(data: dict[str, Any]):
-    """Arrays as the Trainer takes them: one array of maps, and the numbers of each window's."""
-    import numpy as np
-
-    from crowdflow.schema import features
-    from crowdflow.trainer.windows import Windows, allocate
-
-    names = [name for name, values in data.items() if values.ndim == 5]
-    parts = [data[name].reshape(-1, *data[name].shape[2:]) for name in names]
-    maps, rows, first = allocate((sum(map(len, parts)), *parts[0].shape[1:])), {}, 0
-    for name, part in zip(names, parts):
-        maps[first : first + len(part)] = part
-        rows[name] = first + np.arange(len(part), dtype=np.int32).reshape(data[name].shape[:2])
-        first += len(part)
-    values = {name: part for name, part in data.items() if name not in names}
-    for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
-        values[name] = np.full(len(data[features.TARGET]), value, np.float32)
-    return Windows(maps, rows, values)
-
-
 def build(given: dict[str, Any], dtype: str):
     """The preset's network."""
     from crowdflow.config import presets
@@ -108,6 +88,7 @@ def build(given: dict[str, Any], dtype: str):
 def ours(given: dict[str, Any]) -> dict[str, Any]:
     """(a): the Trainer's own loop, from the end of the first epoch to the end of the last."""
     import tensorflow as tf
+    from _training_windows import as_windows
 
     from crowdflow.config import TrainingConfig
     from crowdflow.trainer import device, threads

@@ -67,9 +67,11 @@ class FramesToWindows(beam.PTransform):
         for split in set(pure.SPLITS) - set(self._full):
             found[split] = plan | f"References[{split}]" >> beam.FlatMap(_references, split)
         plan | "WriteStarts" >> beam.Map(_write_starts, f"{folder}/{features.FRAMES_FOLDER}")
-        averages | "WriteAverageStarts" >> beam.Map(
-            lambda found, path: write_starts(path, found[0]), f"{folder}/{features.AVERAGES_FOLDER}"
-        )
+        if config.windows.average:
+            averages | "WriteAverageStarts" >> beam.Map(
+                lambda found, path: write_starts(path, found[0]),
+                f"{folder}/{features.AVERAGES_FOLDER}",
+            )
         active = plan | "Active" >> beam.Map(lambda p: p.index.first < p.windows.test_start)
         counters = plan | "Counters" >> beam.Map(_counters, beam.pvalue.AsSingleton(after))
         return found | {"counters": counters, "active": active}

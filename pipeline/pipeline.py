@@ -123,6 +123,7 @@ def create_pipeline(
         custom_config={
             "config": config.section(*SHAPES_A_MODEL),
             "holidays": holidays,
+            "layout": config.range.pattern,
             "code_fingerprint": fingerprint(run_fn.__name__),
             "checkpoints": checkpoints,
         },

@@ -80,6 +80,7 @@ ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
 TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-clock minutes
 APPROVED = "approved"  # of a refitted model: TRAINED_UNTIL of the approved one, in the same version
 HOLIDAYS = "holidays"  # dates YYYY-MM-DD of the country's table
+LAYOUT = "layout"  # `range.pattern` of the training's data, or null
 
 # Statistics of the training targets: a TFDV proto, `evaluation/drift/statistics.py`.
 TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb")

@@ -34,8 +34,8 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, trips, windows,
-        split, transform, model and training), `holidays` (the dates of the country's table), `code_fingerprint`,
-        and `checkpoints`, the folder under which interrupted trainings are found again. The model run's folder
+        split, transform, model and training), `holidays` (the dates of the country's table), `layout` (the
+        data's `range.pattern`), `code_fingerprint`, and `checkpoints`, the folder under which interrupted trainings are found again. The model run's folder
         gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
@@ -105,6 +105,7 @@ def write_model(
         "config": json.loads(custom["config"]),
         features.TRAINED_UNTIL: last + (config.windows.horizon - 1) * config.intervals.minutes,
         features.HOLIDAYS: custom["holidays"],
+        features.LAYOUT: custom.get("layout"),
         **more,
     }
     final = average(members)

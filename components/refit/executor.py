@@ -65,7 +65,10 @@ class Executor(base_executor.BaseExecutor):
                     "holidays": json.loads(exec_properties["holidays"]),
                 },
                 read_json(run.uri, features.HISTORY_FILE)["history"],
-                {features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]}},
+                {
+                    features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]},
+                    features.LAYOUT: account.get(features.LAYOUT),
+                },
                 folder,
                 os.path.join(output.uri, "logs"),
             )

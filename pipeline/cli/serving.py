@@ -83,7 +83,8 @@ def predict(
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
     reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose
+    Grid, intervals and lags come from the model; --set changes how the files are read. Of files that are named by
+    date as the training's were (range.pattern), only the days that are needed are opened. In a range, forecasts whose
     lags are missing are left out and listed. Times are the city's clock: an hour that daylight saving skips is no
     next target, and the hour that it repeats has one forecast, of one hour's flow.
 
@@ -92,7 +93,7 @@ def predict(
     _require_data(paths := [*data, *more])
     if at and (first or last):
         raise ConfigError("--at: expected no --from or --to with it. Received both.")
-    from crowdflow.serving import outputs
+    from crowdflow.serving import outputs, ranges
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
 
@@ -102,7 +103,7 @@ def predict(
     forecaster = Forecaster(connect(model, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     left_out = outputs.without_place(out, forecaster.config)
-    history = forecaster.read(paths)
+    history = forecaster.read(paths, ranges.span_of(at, first, last))
     targets = _targets(forecaster, history, at, first, last)
     forecast = forecaster.forecast(history, targets)
     click.echo("\n".join(outputs.describe(forecast)))

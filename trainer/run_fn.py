@@ -34,9 +34,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, trips, windows,
-        split, transform, model and training), `holidays` (the dates of the country's table), `layout` (the
-        data's `range.pattern`), `code_fingerprint`, and `checkpoints`, the folder under which interrupted trainings are found again. The model run's folder
-        gets `history.json` and TensorBoard's logs.
+        split, transform, model and training), `holidays` (the dates of the country's table), `layout` (the data's
+        `range.pattern`), `code_fingerprint`, and `checkpoints`, the folder under which interrupted trainings are
+        found again. The model run's folder gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
     config = Config.from_sections(custom["config"])

@@ -81,12 +81,11 @@ def predict(
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
       crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --out tomorrow.geojson
 
-    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
-    reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model; --set changes how the files are read. Of files that are named by
-    date as the training's were (range.pattern), only the days that are needed are opened. In a range, forecasts whose
-    lags are missing are left out and listed. Times are the city's clock: an hour that daylight saving skips is no
-    next target, and the hour that it repeats has one forecast, of one hour's flow.
+    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach,
+    and the weather or holidays files that it needs; of files named by date as the training's (range.pattern), it
+    opens the days needed. The last interval of the records counts as complete. Grid, intervals and lags come from
+    the model; --set changes how files are read. In a range, forecasts that miss a lag are left out and listed.
+    Times are local: an hour that daylight saving skips is no next target, one that it repeats has one forecast.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """

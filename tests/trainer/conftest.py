@@ -113,6 +113,10 @@ class World:
 
         return tft.TFTransformOutput(str(self.folder / "transform"))
 
+    def encode(self, columns):
+        """Windows in full, serialized."""
+        return encode_columns({**columns, **evaluation_columns(columns)})
+
     def files(self, split):
         return [str(self.folder / f"Split-{split}" / "*")]
 

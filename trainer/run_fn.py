@@ -15,6 +15,8 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from crowdflow.config import Config, TrainingConfig
+from crowdflow.evaluation.drift.profile import Profile, merge, profile
+from crowdflow.evaluation.drift.statistics import write_training_statistics
 from crowdflow.schema import features
 from crowdflow.storage.store_path import AnyPath, as_path
 from crowdflow.trainer import device, input_fn
@@ -22,11 +24,12 @@ from crowdflow.trainer.model import average, build_model, copy_weights
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
 from crowdflow.trainer.training import Trainer
-from crowdflow.trainer.training_statistics import write_statistics
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
+
+_STATISTICS_BATCH = 1024  # windows
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -112,6 +115,25 @@ def write_model(
     export(final, graph, low, high, config, account, folder, warmup)
     write_statistics(splits, low, high, folder)
     return final
+
+
+def write_statistics(splits: Sequence[Windows], low: float, high: float, folder: str) -> None:
+    """Writes the statistics of the first targets, back in trips.
+
+    Args:
+      splits: all windows that the model was trained on.
+      low: the flow that scales to -1.
+      high: the flow that scales to 1.
+      folder: of the SavedModel.
+    """
+    parts = (part for split in splits for part in split.parts(_STATISTICS_BATCH))
+    write_training_statistics(merge(_profile(part, low, high) for part in parts), folder)
+
+
+def _profile(windows: Windows, low: float, high: float) -> Profile:
+    scaled = windows.maps[windows.rows[features.TARGET][:, 0]]  # [n, H, W, 2]
+    maps = (scaled + np.float32(1.0)) / np.float32(2.0) * np.float32(high - low) + np.float32(low)
+    return profile(windows[features.TARGET_TIME], maps)
 
 
 def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:

@@ -127,8 +127,11 @@ def naive_flows(
     sources = naive_sources(starts, origins, horizon, minutes)
     found = {name: maps[np.searchsorted(starts, times)] for name, times in sources.items()}
     found["historical_average"] = found["last_week"].copy()
-    mine = np.isin(starts % _WEEK, targets % _WEEK)
-    with_average, averages = expanding_averages(starts[mine], maps[mine])
-    known = np.isin(targets, with_average)
+
+    def read(times: np.ndarray) -> np.ndarray:
+        return maps[np.searchsorted(starts, times)]
+
+    with_average, averages = earlier_means(starts, read, np.unique(targets))
+    known = np.isin(targets, with_average) & np.isin(targets, starts)
     found["historical_average"][known] = averages[np.searchsorted(with_average, targets[known])]
     return found | recent_means(starts, maps, targets, holidays, found["last_week"])

@@ -133,5 +133,7 @@ def naive_flows(
 
     with_average, averages = earlier_means(starts, read, np.unique(targets))
     known = np.isin(targets, with_average) & np.isin(targets, starts)
-    found["historical_average"][known] = averages[np.searchsorted(with_average, targets[known])]
+    if known.any():
+        rows = np.searchsorted(with_average, targets[known])
+        found["historical_average"][known] = averages[rows]
     return found | recent_means(starts, maps, targets, holidays, found["last_week"])

@@ -1,5 +1,6 @@
 """Loads windows: maps once, scaled by the Transform graph, and references to them, batched by index."""
 
+import gc
 import itertools
 import os
 import re
@@ -41,6 +42,7 @@ def load_splits(
     Raises:
       DataError: there are no windows, or one is past the end of the graph's table of holidays.
     """
+    gc.collect()  # an earlier training in this process keeps its maps in cycles of TensorFlow's objects
     raw = {split: _references(paths, graph, config) for split, paths in patterns.items()}
     values = {split: _transformed(part, patterns[split], graph) for split, part in raw.items()}
     folder = _folder(next(iter(patterns.values())))
@@ -217,4 +219,8 @@ def _gathered(rows: tf.data.Dataset, windows: Windows, inputs: Sequence[str]) ->
         found = gather(chosen)
         return found, found.pop(features.TARGET)
 
-    return rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()  # to rewrite its graph, tf.data would copy the maps into it
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    taken = rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return taken.with_options(options)

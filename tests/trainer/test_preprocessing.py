@@ -10,6 +10,7 @@ from crowdflow.flows.extremes import extreme_windows
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.schema import features
 from crowdflow.trainer import input_fn
+from crowdflow.trainer.inputs import raw_inputs
 from crowdflow.trainer.preprocessing import preprocessing_fn
 
 
@@ -52,13 +53,14 @@ def test_the_windows_with_the_extremes_give_the_graph_of_all(name, request, tmp_
     train = world.raw["train"]
     maps = np.concatenate([train[n].reshape(13, -1) for n in (*MAPS, "average")], axis=1)
     flows = np.stack([maps.min(axis=1), maps.max(axis=1)], axis=1)
-    covariates = {n: values for n, values in train.items() if values.ndim < 3}
+    inputs = [*raw_inputs(world.config), "target"]
+    covariates = {n: train[n] for n in inputs if train[n].ndim < 3}
     rows = extreme_windows(flows, covariates)
     assert 2 <= len(rows) < 13
     chosen = {n: values[rows] for n, values in train.items()}
     analyze(world.config, world.encode(chosen), tmp_path)
     graph = tft.TFTransformOutput(str(tmp_path / "transform"))
-    raw = {n: tf.constant(values) for n, values in world.raw["eval"].items()}
+    raw = {n: tf.constant(world.raw["eval"][n]) for n in inputs}
     expected, found = (g.transform_features_layer()(raw) for g in (world.graph, graph))
     assert sorted(found) == sorted(expected)
     for feature, values in expected.items():

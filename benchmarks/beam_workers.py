@@ -38,6 +38,7 @@ def child(text: str) -> None:
     from crowdflow.components.flow_example_gen.transform import FlowsToExamples
     from crowdflow.components.window_gen.transform import FramesToWindows
     from crowdflow.config import Config
+    from crowdflow.flows.windows import SPLITS
     from crowdflow.ingest.sources import inspect_sources
 
     files, grid, workers, out = json.loads(text)
@@ -53,12 +54,12 @@ def child(text: str) -> None:
     started = time.perf_counter()
     with beam.Pipeline(options=options) as pipeline:
         frames = pipeline | beam.io.ReadFromTFRecord(f"{out}/frames*")
-        windows = frames | FramesToWindows(config)
-        for split in ("train", "eval", "test"):
+        windows = frames | FramesToWindows(config, [], f"{out}/maps", SPLITS)
+        for split in SPLITS:
             windows[split] | split >> beam.io.WriteToTFRecord(f"{out}/{split}")
     seconds["windows"] = time.perf_counter() - started
     digest, counts = hashlib.sha256(), {}
-    for name in ("frames", "train", "eval", "test"):
+    for name in ("frames", *SPLITS):
         found = tf.data.TFRecordDataset(tf.io.gfile.glob(f"{out}/{name}*"))
         hashes = sorted(hashlib.sha256(record).digest() for record in found.as_numpy_iterator())
         counts[name] = len(hashes)

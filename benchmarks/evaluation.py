@@ -55,7 +55,8 @@ def write_windows(starts, maps, config, folder: str) -> str:
 
     with beam.Pipeline() as pipeline:
         frames = pipeline | beam.Create(encode_frames(FrameBlock(starts, maps)))
-        (frames | FramesToWindows(config))["test"] | beam.io.WriteToTFRecord(f"{folder}/all")
+        windows = frames | FramesToWindows(config, [], f"{folder}/maps")
+        windows["test"] | beam.io.WriteToTFRecord(f"{folder}/all")
     return f"{folder}/all*"
 
 

@@ -87,20 +87,16 @@ def build(given: dict[str, Any], dtype: str):
 
 def ours(given: dict[str, Any]) -> dict[str, Any]:
     """(a): the Trainer's own loop, from the end of the first epoch to the end of the last."""
-    import numpy as np
     import tensorflow as tf
+    from _training_windows import as_windows
 
     from crowdflow.config import TrainingConfig
-    from crowdflow.schema import features
     from crowdflow.trainer import device, threads
     from crowdflow.trainer.training import Checkpoint, Trainer
 
     threads.share_among_branches()  # as `crowdflow run` does
-    data = arrays(given)
-    for name, value in ((features.FLOW_MIN, 0.0), (features.FLOW_MAX, 100.0)):
-        data[name] = np.full(given["windows"], value, np.float32)
-    held_out = {name: values[:1] for name, values in data.items()}
-    train = {name: values[1:] for name, values in data.items()}
+    data = as_windows(arrays(given))
+    held_out, train = data.part(slice(1)), data.part(slice(1, None))
     precision = device.choose_precision("auto")
     times: list[float] = []
 
@@ -127,7 +123,7 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def waiting_shares(model, data: dict[str, Any], given: dict[str, Any]) -> dict[str, float]:
+def waiting_shares(model, data, given: dict[str, Any]) -> dict[str, float]:
     """Share of an epoch between a step's last written weight and the next batch, with and without an input.
 
     An epoch is one call of the graph, as in training. The graph reads the clock when a step's weights are written

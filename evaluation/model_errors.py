@@ -1,7 +1,7 @@
 """Errors of a SavedModel on windows, without TFMA."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,17 +10,15 @@ from crowdflow.evaluation.window_files import parse_windows
 from crowdflow.flows.metrics import ErrorSums
 from crowdflow.schema import features
 
-_BATCH = 256
-
 
 def model_errors(
-    folder: str | os.PathLike, serialized: Sequence[bytes], shape: Sequence[int]
+    folder: str | os.PathLike, batches: Iterable[Sequence[bytes]], shape: Sequence[int]
 ) -> ErrorSums:
-    """Sums a model's errors on windows, in batches; every cell counts as active.
+    """Sums a model's errors on windows; every cell counts as active.
 
     Args:
       folder: of the SavedModel.
-      serialized: windows as tf.Examples.
+      batches: windows as tf.Examples.
       shape: of a target, `[h, H, W, 2]`.
 
     Raises:
@@ -29,8 +27,7 @@ def model_errors(
     answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
     spec = {features.TARGET: tf.io.FixedLenFeature(shape, tf.float32)}
     sums = ErrorSums.zero(shape[0])
-    for first in range(0, len(serialized), _BATCH):
-        batch = serialized[first : first + _BATCH]
+    for batch in batches:
         flow = answer(tf.constant(batch))[features.FLOW].numpy()
         if flow.shape != (len(batch), *shape):
             raise ValueError(

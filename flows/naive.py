@@ -1,5 +1,7 @@
 """Naive forecasts: the intervals that they repeat, and the means of earlier ones. Pure numpy."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from crowdflow.flows.usual import half_of_both, means, usual_lags
@@ -35,29 +37,35 @@ def naive_sources(
     return {"last_interval": last, "last_week": np.where(same_slot, found, last)}
 
 
-def expanding_averages(starts: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The historical average: for each frame, the mean of all **earlier** frames in its slot of the week.
+def earlier_means(
+    starts: np.ndarray, read: Callable[[np.ndarray], np.ndarray], times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The historical average: the mean of all frames before an interval in its slot of the week.
+
+    The frames are read week by week, so no more than one map for each interval is held.
 
     Args:
-      starts: int64 `[n]`, ascending; all frames of one or more slots of the week.
-      maps: float32 `[n, H, W, 2]`.
+      starts: all frames' starts, int64 `[n]`, ascending.
+      read: a function that returns the frames of starts int64 `[k]`, float32 `[k, H, W, 2]`.
+      times: intervals, int64 `[m]`, ascending.
 
     Returns:
-      The starts that have an earlier frame, int64 `[m]`, and their averages, float32 `[m, H, W, 2]`.
+      The intervals that have an earlier frame in their slot, int64 `[k]`, and the means, float32 `[k, H, W, 2]`.
     """
-    slots = starts % _WEEK
-    kept, means = [], []
-    for slot in np.unique(slots):
-        rows = np.flatnonzero(slots == slot)
-        if len(rows) > 1:
-            sums = np.cumsum(maps[rows[:-1]], axis=0, dtype=np.float64)
-            counts = np.arange(1, len(rows)).reshape(-1, 1, 1, 1)
-            kept.append(starts[rows[1:]])
-            means.append((sums / counts).astype(np.float32))
-    if not kept:
-        return np.empty(0, np.int64), np.empty((0, *maps.shape[1:]), np.float32)
-    order = np.argsort(np.concatenate(kept))
-    return np.concatenate(kept)[order], np.concatenate(means)[order]
+    total, count = 0.0, np.zeros(len(times), np.int64)
+    for weeks in range(int(times[-1] - starts[0]) // _WEEK, 0, -1):  # the earliest first
+        sought = times - weeks * _WEEK
+        there = np.isin(sought, starts)
+        if there.any():
+            maps = read(sought[there])
+            if not count.any():
+                total = np.zeros((len(times), *maps.shape[1:]))
+            total[there] += maps
+            count += there
+    known = count > 0
+    if not known.any():
+        return times[known], np.empty((0, 0, 0, 0), np.float32)
+    return times[known], (total[known] / count[known, None, None, None]).astype(np.float32)
 
 
 def recent_times(targets: np.ndarray) -> np.ndarray:
@@ -119,8 +127,13 @@ def naive_flows(
     sources = naive_sources(starts, origins, horizon, minutes)
     found = {name: maps[np.searchsorted(starts, times)] for name, times in sources.items()}
     found["historical_average"] = found["last_week"].copy()
-    mine = np.isin(starts % _WEEK, targets % _WEEK)
-    with_average, averages = expanding_averages(starts[mine], maps[mine])
-    known = np.isin(targets, with_average)
-    found["historical_average"][known] = averages[np.searchsorted(with_average, targets[known])]
+
+    def read(times: np.ndarray) -> np.ndarray:
+        return maps[np.searchsorted(starts, times)]
+
+    with_average, averages = earlier_means(starts, read, np.unique(targets))
+    known = np.isin(targets, with_average) & np.isin(targets, starts)
+    if known.any():
+        rows = np.searchsorted(with_average, targets[known])
+        found["historical_average"][known] = averages[rows]
     return found | recent_means(starts, maps, targets, holidays, found["last_week"])

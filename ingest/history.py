@@ -6,6 +6,7 @@ Runs the same functions as the data flow, `transform`, in a plain loop, so the f
 import collections
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ from crowdflow.ingest.trips.trip_counts import (
     take_back,
     trip_day,
 )
+from crowdflow.schema.errors import DataNotFoundError
+from crowdflow.schema.intervals import MINUTES_PER_DAY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +78,33 @@ def read_history(paths: Sequence[str], config: Config) -> History:
     tally = merge_of(sources)(found)
     counters = json.loads(counters_json(tally, sources, paths, resolved))
     return History(merge_blocks(blocks), read_side_files(sources, config), counters)
+
+
+def needed_files(
+    paths: Sequence[str], config: Config, pattern: str | None, first: int | None, last: int | None
+) -> list[str]:
+    """The files of the days that forecasts look back on, by the dates in their names, and those without a date.
+
+    Args:
+      paths: files, folders and glob patterns.
+      config: for windows, intervals and trips.
+      pattern: as `range.pattern`. If it is None, or no file is named so, all paths are returned.
+      first: the first target, wall-clock minutes; None is the one after the newest file's records.
+      last: the last target; None likewise.
+    """
+    try:
+        dated, others = date_range.list_partitions(paths, pattern)
+    except DataNotFoundError:  # the files lie otherwise here; if there are none, the reader says so
+        return list(paths)
+    if not dated:
+        return list(paths)
+    newest = max(dated, key=lambda partition: partition.last)
+    begin = newest.first if first is None else first // MINUTES_PER_DAY
+    end = newest.last if last is None else last // MINUTES_PER_DAY
+    begin -= config.windows.history_days(config.intervals.per_day)
+    begin -= math.ceil(config.trips.max_hours / 24)  # a trip from then may end within the days
+    chosen = [part.path for part in dated if part.last >= begin and part.first <= end]
+    return chosen + others if chosen else list(paths)
 
 
 def _read_flows(sources: Sequence[Source], config: Config) -> tuple[list[FrameBlock], list[Tally]]:

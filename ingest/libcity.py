@@ -1,5 +1,6 @@
 """Writes flows as LibCity's atomic files: the cells in `.geo`, the flows of each cell over time in `.grid`."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,26 +33,27 @@ def write(flows: Path, config: Config, out: Path) -> list[Path]:
     _cells(config).to_csv(geo, index=False)
     starts = np.unique(pq.read_table(flows, columns=["interval_start"])[0].to_numpy())
     times = np.char.add(np.datetime_as_string(starts, "s"), "Z")
-    first = 0
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        for begin in range(0, grid.rows * grid.cols, _CELLS_AT_ONCE):
-            cells = np.arange(begin, min(begin + _CELLS_AT_ONCE, grid.rows * grid.cols))
-            maps = np.zeros((len(cells), len(starts), 2), np.float32)
-            for interval, cell, values in _records(flows, starts, grid.cols):
-                chosen = (cell >= begin) & (cell < begin + len(cells))
-                maps[cell[chosen] - begin, interval[chosen]] = values[chosen]
-            count = maps.shape[0] * maps.shape[1]
+    shape = grid.rows * grid.cols, len(starts), 2
+    with (
+        tempfile.TemporaryFile(dir=out) as scratch,
+        open(path, "w", encoding="utf-8", newline="") as file,
+    ):
+        maps = np.memmap(scratch, np.float32, "w+", shape=shape)  # zero where nothing is written
+        for interval, cell, values in _records(flows, starts, grid.cols):
+            maps[cell, interval] = values
+        for begin in range(0, shape[0], _CELLS_AT_ONCE):
+            cells = np.arange(begin, min(begin + _CELLS_AT_ONCE, shape[0]))
+            first, count = begin * len(starts), len(cells) * len(starts)
             table = {
                 "dyna_id": np.arange(first, first + count),
                 "type": "state",
                 "time": np.tile(times, len(cells)),
                 "row_id": np.repeat(cells // grid.cols, len(starts)),
                 "column_id": np.repeat(cells % grid.cols, len(starts)),
-                "inflow": maps[..., 0].ravel(),
-                "outflow": maps[..., 1].ravel(),
+                "inflow": maps[cells, :, 0].ravel(),
+                "outflow": maps[cells, :, 1].ravel(),
             }
-            pd.DataFrame(table).to_csv(file, index=False, header=not first)
-            first += count
+            pd.DataFrame(table).to_csv(file, index=False, header=not begin)
     return [geo, path]
 
 

@@ -25,6 +25,7 @@ from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.pipeline.fingerprint import fingerprint
 from crowdflow.pipeline.infra_validator import infra_validator
 from crowdflow.pipeline.libraries import libraries_fingerprint
+from crowdflow.schema.features import SCALING_SPLIT
 from crowdflow.schema.templates import DRIFT, FRAMES, WINDOWS
 
 # Imported before their fingerprints are taken, so that the code that runs is the code that was hashed.
@@ -102,8 +103,8 @@ def create_pipeline(
         examples=windows,
         schema=window_schema,
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
-        # The scaling constants come from the train split only; readers of the windows apply the graph.
-        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
+        # The scaling constants are the extremes of the train windows; readers of the windows apply the graph.
+        splits_config=tfx.proto.SplitsConfig(analyze=[SCALING_SPLIT], transform=[]),
         materialize=False,
         disable_statistics=True,
         custom_config={
@@ -122,6 +123,7 @@ def create_pipeline(
         custom_config={
             "config": config.section(*SHAPES_A_MODEL),
             "holidays": holidays,
+            "layout": config.range.pattern,
             "code_fingerprint": fingerprint(run_fn.__name__),
             "checkpoints": checkpoints,
         },

@@ -47,6 +47,12 @@ NAIVE_FORECASTS = (
     "weeks_and_days",
 )
 
+# WindowGen's split of the few `train` windows that hold the extremes of all, for Transform's constants.
+SCALING_SPLIT = "scaling"
+
+# Folders of WindowGen's output with the maps that windows refer to, see `storage.map_store`.
+FRAMES_FOLDER, AVERAGES_FOLDER = "frames", "averages"
+
 # Used in the evaluation only.
 ACTIVE_CELLS = "active_cells"  # int64, number of cells with any flow before the window and before the test period
 HOUR = "hour"  # int64, hour of the day of the first target interval
@@ -74,6 +80,7 @@ ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
 TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-clock minutes
 APPROVED = "approved"  # of a refitted model: TRAINED_UNTIL of the approved one, in the same version
 HOLIDAYS = "holidays"  # dates YYYY-MM-DD of the country's table
+LAYOUT = "layout"  # `range.pattern` of the training's data, or null
 
 # Statistics of the training targets: a TFDV proto, `evaluation/drift/statistics.py`.
 TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb")

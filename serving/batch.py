@@ -33,6 +33,7 @@ from crowdflow.serving.forecaster import Forecast, settings_in
 from crowdflow.storage import disk
 from crowdflow.storage.store_path import AnyPath, as_path
 
+_REQUEST_BYTES = 64 << 20  # of the maps of a request
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
 _SCHEMA = pa.schema(
     [
@@ -102,7 +103,7 @@ def _send(block: FrameBlock, plan: Plan) -> list[tuple[int, FrameBlock]]:
 
 
 class _BuildRequests(beam.DoFn):
-    """`(day, frames)` to that day's windows: (targets, inputs)."""
+    """`(day, frames)` to that day's windows, a request at a time: (targets, inputs)."""
 
     def __init__(self, config: Config, holidays: Sequence[str], side: Mapping[str, Any]):
         self._config, self._holidays, self._side = config, holidays, side
@@ -111,11 +112,21 @@ class _BuildRequests(beam.DoFn):
         day, blocks = element
         targets = plan.targets[plan.targets // MINUTES_PER_DAY == day]
         history = History(merge_blocks(blocks), dict(self._side), {})
-        yield targets, request.build(history, targets, self._config, self._holidays)
+        size = windows_at_once(self._config)
+        for first in range(0, len(targets), size):
+            part = targets[first : first + size]
+            yield part, request.build(history, part, self._config, self._holidays)
+
+
+def windows_at_once(config: Config) -> int:
+    """How many windows a request has at most: as many as the model takes, and fewer of a large grid."""
+    maps = sum(config.windows.lag_maps().values()) + config.windows.horizon
+    size = 4 * len(features.CHANNELS) * config.grid.rows * config.grid.cols * maps
+    return max(min(features.MAX_BATCH, _REQUEST_BYTES // size), 1)
 
 
 class _Model(ModelHandler[tuple, tuple, ModelFolder]):
-    """The pushed model, loaded once per process; an element holds one day's windows."""
+    """The pushed model, loaded once per process; an element holds one request's windows."""
 
     def __init__(self, folder: str):
         super().__init__()
@@ -128,12 +139,7 @@ class _Model(ModelHandler[tuple, tuple, ModelFolder]):
         self, batch: Sequence[tuple], model: ModelFolder, inference_args: Any = None
     ) -> Iterable[tuple]:
         for targets, inputs in batch:
-            flows = []
-            # A day of 1-minute intervals has 1,440 windows.
-            for first in range(0, len(targets), features.MAX_BATCH):
-                part = {name: v[first : first + features.MAX_BATCH] for name, v in inputs.items()}
-                flows.append(model.predict(part, features.DENSE_SIGNATURE, features.FLOW))
-            yield targets, np.concatenate(flows)
+            yield targets, model.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         return {"min_batch_size": 1, "max_batch_size": 1}

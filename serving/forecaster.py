@@ -9,7 +9,7 @@ import pandas as pd
 
 from crowdflow.config import Config
 from crowdflow.flows.holiday_table import holiday_dates
-from crowdflow.ingest.history import History, read_history
+from crowdflow.ingest.history import History, needed_files, read_history
 from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError, ServingError
@@ -61,6 +61,7 @@ class Forecaster:
     Attributes:
       config: of the model.
       holidays: dates YYYY-MM-DD of the country's table in the model.
+      layout: how the files of its training's data are named, as `range.pattern`, or None.
     """
 
     def __init__(self, transport: Transport, config: Config | None = None):
@@ -79,16 +80,27 @@ class Forecaster:
             found = transport.predict(query, features.ACCOUNT_SIGNATURE, features.ACCOUNT)
             account = found[0] if found.dtype == object and len(found) else ""
             self.config, self.holidays = settings_of(account)
+            self.layout = json.loads(account).get(features.LAYOUT)
         else:
             self.config, self.holidays = config, holiday_dates(config.transform)
+            self.layout = config.range.pattern
 
-    def read(self, paths: Sequence[str]) -> History:
+    def read(
+        self, paths: Sequence[str], span: tuple[int | None, int | None] | None = None
+    ) -> History:
         """Reads recent flows: trips, trajectories or flow records, with the side files that the model needs.
+
+        Args:
+          paths: files, folders and glob patterns.
+          span: the first and last target, as `history.needed_files` takes them. Of files that are named as those
+            of the training, only the days are read that these targets look back on; without it, all are.
 
         Raises:
           DataNotFoundError: an input is not there.
           DataError: an input cannot be used, or too many of its records are rejected.
         """
+        if span is not None:
+            paths = needed_files(paths, self.config, self.layout, *span)
         return read_history(paths, self.config)
 
     def next_target(self, history: History) -> int:

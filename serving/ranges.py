@@ -56,6 +56,23 @@ def between(first: str | None, last: str | None, starts: np.ndarray, minutes: in
     return found
 
 
+def span_of(
+    at: str | None, first: str | None, last: str | None
+) -> tuple[int | None, int | None] | None:
+    """The first and last target that are asked for, wall-clock minutes, where None is the next after the records.
+
+    Returns None where a range begins with the first record.
+
+    Raises:
+      ConfigError: a text is no time.
+    """
+    if at:
+        return parse(at), parse(at)
+    if last and not first:
+        return None
+    return parse(first) if first else None, parse(last) if last else None
+
+
 def keep_possible(
     forecaster: Forecaster, history: History, wanted: np.ndarray, say: Callable[[str], None]
 ) -> np.ndarray:

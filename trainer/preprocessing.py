@@ -15,7 +15,10 @@ from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, date_to_m
 def preprocessing_fn(
     inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """Turns raw window features into the model's inputs. Analyzers see the train split only.
+    """Turns raw window features into the model's inputs.
+
+    Analyzers see the few windows of `train` that hold its extremes (`flows.extremes`), so they may ask for the
+    smallest and largest flow and weather, and for nothing else.
 
     Args:
       inputs: a batch of windows, as `schema/windows.pbtxt` has them.

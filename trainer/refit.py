@@ -9,10 +9,10 @@ from typing import Any
 import tensorflow_transform as tft
 
 from crowdflow.config import Config, TrainingConfig
-from crowdflow.schema import features
 from crowdflow.trainer import device, input_fn
 from crowdflow.trainer.run_fn import checkpoints_of, train_members, write_model
 from crowdflow.trainer.warmup import BATCH_SIZES
+from crowdflow.trainer.windows import join
 
 log = logging.getLogger("crowdflow.training")
 
@@ -39,20 +39,18 @@ def refit(
     """
     config = Config.from_sections(custom["config"])
     graph = tft.TFTransformOutput(graph_path)
-    train, evaluation, test = (
-        input_fn.load_split(patterns[s], graph) for s in ("train", "eval", "test")
-    )
-    known = input_fn.join(train, evaluation)
+    splits = input_fn.load_splits(patterns, graph, config)
+    known, test = join(splits["train"], splits["eval"]), splits["test"]
     training = device.choose_batches(on_all(config.training, history))
     precision = device.choose_precision(training.precision)
-    count = sum(len(split[features.TARGET_TIME]) for split in (known, test))
+    count = known.count + test.count
     log.info(
         "approved; once more on all %s windows, %d epochs", f"{count:,}", training.final_epochs
     )
     config = dataclasses.replace(config, training=training)
     checkpoints = checkpoints_of(custom, precision, training, known, test)
     _, members, _ = train_members(config, precision, known, test, checkpoints, log_dir)
-    warmup = input_fn.load_some(patterns["eval"], graph, max(BATCH_SIZES))
+    warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder)
 
 

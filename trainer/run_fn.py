@@ -15,6 +15,8 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from crowdflow.config import Config, TrainingConfig
+from crowdflow.evaluation.drift.profile import Profile, merge, profile
+from crowdflow.evaluation.drift.statistics import write_training_statistics
 from crowdflow.schema import features
 from crowdflow.storage.store_path import AnyPath, as_path
 from crowdflow.trainer import device, input_fn
@@ -22,10 +24,12 @@ from crowdflow.trainer.model import average, build_model, copy_weights
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
 from crowdflow.trainer.training import Trainer
-from crowdflow.trainer.training_statistics import write_statistics
 from crowdflow.trainer.warmup import BATCH_SIZES
+from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
+
+_STATISTICS_BATCH = 1024  # windows
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -33,15 +37,15 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` has `config` (JSON of the sections seed, grid, intervals, ingest, trips, windows,
-        split, transform, model and training), `holidays` (the dates of the country's table), `code_fingerprint`,
-        and `checkpoints`, the folder under which interrupted trainings are found again. The model run's folder
-        gets `history.json` and TensorBoard's logs.
+        split, transform, model and training), `holidays` (the dates of the country's table), `layout` (the data's
+        `range.pattern`), `code_fingerprint`, and `checkpoints`, the folder under which interrupted trainings are
+        found again. The model run's folder gets `history.json` and TensorBoard's logs.
     """
     custom = fn_args.custom_config
     config = Config.from_sections(custom["config"])
     graph = tft.TFTransformOutput(fn_args.transform_graph_path)
-    train = input_fn.load_split(fn_args.train_files, graph)
-    evaluation = input_fn.load_split(fn_args.eval_files, graph)
+    files = {"train": fn_args.train_files, "eval": fn_args.eval_files}
+    train, evaluation = input_fn.load_splits(files, graph, config).values()
     training = device.choose_batches(config.training)
     precision = device.choose_precision(training.precision)
     log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
@@ -53,7 +57,7 @@ def run_fn(fn_args: FnArgs) -> None:
         checkpoints_of(custom, precision, training, train, evaluation),
         fn_args.model_run_dir,
     )
-    warmup = input_fn.load_some(fn_args.eval_files, graph, max(BATCH_SIZES))
+    warmup = input_fn.load_some(fn_args.eval_files, graph, config, max(BATCH_SIZES))
     splits = [train, evaluation]
     final = write_model(members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir)
     low, high = scaling(train)
@@ -78,7 +82,7 @@ def write_model(
     members: Sequence[keras.Model],
     graph: tft.TFTransformOutput,
     custom: Mapping[str, Any],
-    splits: list[dict[str, np.ndarray]],
+    splits: list[Windows],
     warmup: Mapping[str, np.ndarray],
     more: Mapping[str, Any],
     folder: str,
@@ -104,12 +108,32 @@ def write_model(
         "config": json.loads(custom["config"]),
         features.TRAINED_UNTIL: last + (config.windows.horizon - 1) * config.intervals.minutes,
         features.HOLIDAYS: custom["holidays"],
+        features.LAYOUT: custom.get("layout"),
         **more,
     }
     final = average(members)
     export(final, graph, low, high, config, account, folder, warmup)
     write_statistics(splits, low, high, folder)
     return final
+
+
+def write_statistics(splits: Sequence[Windows], low: float, high: float, folder: str) -> None:
+    """Writes the statistics of the first targets, back in trips.
+
+    Args:
+      splits: all windows that the model was trained on.
+      low: the flow that scales to -1.
+      high: the flow that scales to 1.
+      folder: of the SavedModel.
+    """
+    parts = (part for split in splits for part in split.parts(_STATISTICS_BATCH))
+    write_training_statistics(merge(_profile(part, low, high) for part in parts), folder)
+
+
+def _profile(windows: Windows, low: float, high: float) -> Profile:
+    scaled = windows.maps[windows.rows[features.TARGET][:, 0]]  # [n, H, W, 2]
+    maps = (scaled + np.float32(1.0)) / np.float32(2.0) * np.float32(high - low) + np.float32(low)
+    return profile(windows[features.TARGET_TIME], maps)
 
 
 def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
@@ -120,8 +144,8 @@ def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
 def train_members(
     config: Config,
     precision: str,
-    train: dict[str, np.ndarray],
-    evaluation: dict[str, np.ndarray],
+    train: Windows,
+    evaluation: Windows,
     checkpoints: AnyPath,
     log_dir: str,
 ) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
@@ -172,16 +196,16 @@ def member_seed(seed: int, member: int) -> int:
     return int(np.random.default_rng([seed, member]).integers(2**31))
 
 
-def eval_rmse(members: Sequence[keras.Model], windows: dict[str, np.ndarray], span: float) -> float:
+def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> float:
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
     Args:
       members: networks, in any precision.
-      windows: transformed, `[n, ...]` by name.
+      windows: transformed.
       span: trips from -1 to 1.
     """
-    inputs = {name: windows[name] for name in members[0].input}
-    answers = [member.predict(inputs, batch_size=256, verbose=0) for member in members]
+    inputs = input_fn.in_order(windows, list(members[0].input), 256)
+    answers = [member.predict(inputs, verbose=0) for member in members]
     errors = (np.mean(answers, axis=0) - windows[features.TARGET]).astype(np.float64) * span / 2
     return float(np.sqrt(np.mean(errors**2)))
 
@@ -190,18 +214,19 @@ def checkpoints_of(
     custom: Mapping[str, Any],
     precision: str,
     training: TrainingConfig,
-    *splits: dict[str, np.ndarray],
+    *splits: Windows,
 ) -> AnyPath:
     """A training's own folder for checkpoints: one of other settings, precision or windows is not resumed."""
     settings = custom["config"], custom["code_fingerprint"], precision, str(training)
     return as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
 
 
-def training_key(settings: str, *splits: dict[str, np.ndarray]) -> str:
-    """Hash of settings, code and data, by which a restart finds this training's checkpoint."""
+def training_key(settings: str, *splits: Windows) -> str:
+    """Hash of settings, code and windows, whose maps are shared, by which a restart finds the checkpoint."""
     digest = hashlib.sha256(settings.encode())
-    for arrays in splits:
-        for name in sorted(arrays):
+    digest.update(splits[0].maps)
+    for windows in splits:
+        for name, values in windows.references():
             digest.update(name.encode())
-            digest.update(np.ascontiguousarray(arrays[name]))
+            digest.update(np.ascontiguousarray(values))
     return digest.hexdigest()[:24]

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from crowdflow.config import TrainingConfig
 from crowdflow.schema import features
 from crowdflow.schema.errors import ConfigError
 from crowdflow.trainer import input_fn
+from crowdflow.trainer.windows import Windows, join
 
 log = logging.getLogger("crowdflow.training")
 
@@ -165,7 +165,7 @@ class Trainer:
       model: built, not compiled; in `[-1, 1]` units.
       config: settings of both phases.
       train: transformed windows of `train`, in order of time.
-      evaluation: transformed windows of `eval`.
+      evaluation: those of `eval`, which share their maps.
       seed: seed of the order of windows.
       checkpoint: checkpoint to resume from and save to.
       log_dir: folder for TensorBoard.
@@ -175,8 +175,8 @@ class Trainer:
         self,
         model: keras.Model,
         config: TrainingConfig,
-        train: dict[str, np.ndarray],
-        evaluation: dict[str, np.ndarray],
+        train: Windows,
+        evaluation: Windows,
         seed: int,
         checkpoint: Checkpoint,
         log_dir: str,
@@ -185,8 +185,8 @@ class Trainer:
         self._seed, self._log_dir = seed, log_dir
         self._inputs = list(model.input)
         self._eval = evaluation
-        self._arrays = input_fn.join(train, evaluation)
-        self._sizes = {1: len(train[features.TARGET]), 2: len(self._arrays[features.TARGET])}
+        self._windows = join(train, evaluation)
+        self._sizes = {1: train.count, 2: self._windows.count}
         # The range of flows is 2 in scaled units.
         span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]
         self.trips_per_unit = float(span) / 2
@@ -255,7 +255,7 @@ class Trainer:
         if self.state.epoch >= epochs or self._stopped_early():
             return
         data = input_fn.batches(
-            self._arrays,
+            self._windows,
             self._inputs,
             self._sizes[phase],
             self.config.batch_size,
@@ -266,9 +266,8 @@ class Trainer:
         )
         options = {}
         if phase == 1:
-            x = {name: self._eval[name] for name in self._inputs}
-            held_out = tf.data.Dataset.from_tensor_slices((x, self._eval[features.TARGET]))
-            options["validation_data"] = held_out.batch(4 * self.config.batch_size).cache()
+            batch = 4 * self.config.batch_size
+            options["validation_data"] = input_fn.in_order(self._eval, self._inputs, batch)
         self.model.steps_per_execution = steps_at_once(self._steps(phase))
         self.model.make_train_function(force=True)
         board = keras.callbacks.TensorBoard(os.path.join(self._log_dir, f"phase{phase}"))

@@ -14,9 +14,9 @@ from crowdflow.components.artifacts import FlowCounters
 from crowdflow.components.last_pushed_model.executor import TEST_SPLIT, VERSION
 from crowdflow.config import Config
 from crowdflow.evaluation.drift.compare import compare, newest
-from crowdflow.evaluation.drift.profile import profile
+from crowdflow.evaluation.drift.profile import Profile, merge, profile
 from crowdflow.evaluation.drift.statistics import read_training_statistics, to_statistics
-from crowdflow.evaluation.window_files import read_targets
+from crowdflow.evaluation.window_files import WindowFiles
 from crowdflow.schema.templates import parse
 
 DRIFT_FILE = "drift.json"
@@ -37,11 +37,9 @@ def FlowDrift(
     by no more than the serving folder. The newest data are the last `drift.days` days of the test windows.
     """
     settings = Config.from_sections(config)
-    starts, maps = read_targets(artifact_utils.get_split_uri([windows], TEST_SPLIT), settings)
-    chosen = newest(starts, settings.drift.days)
+    files = WindowFiles(artifact_utils.get_split_uri([windows], TEST_SPLIT))
     content = _comparison(
-        starts[chosen],
-        maps[chosen],
+        _newest_profile(files, settings),
         path_utils.serving_model_path(baseline.uri),
         baseline.get_string_custom_property(VERSION),
         schema_text,
@@ -49,11 +47,21 @@ def FlowDrift(
     io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), json.dumps(content, indent=2))
 
 
-def _comparison(
-    starts: np.ndarray, maps: np.ndarray, model: str, version: str, schema_text: str
-) -> dict[str, Any]:
+def _newest_profile(windows: WindowFiles, config: Config) -> Profile:
+    """The distributions of the newest flows."""
+    times = windows.target_times()
+    chosen = times[newest(times, config.drift.days)]
+    parts = []
+    for starts, maps in windows.targets(config):
+        among = np.isin(starts, chosen)
+        if among.any():
+            parts.append(profile(starts[among], maps[among]))
+    return merge(parts)
+
+
+def _comparison(found: Profile, model: str, version: str, schema_text: str) -> dict[str, Any]:
     """The content of `drift.json`; `not_compared` is the reason if nothing was compared, else null."""
-    new = to_statistics(profile(starts, maps))
+    new = to_statistics(found)
     training = read_training_statistics(model) if version else None
     content = {
         "version": version or None,

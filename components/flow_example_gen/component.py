@@ -14,12 +14,10 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from crowdflow.components.artifacts import FlowCounters
-from crowdflow.components.flow_example_gen.executor import Executor
+from crowdflow.components.flow_example_gen.executor import SPLIT, Executor
 from crowdflow.config import Config
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.sources import fingerprint, inspect_sources
-
-SPLIT = "all"
 
 
 class FlowExampleGenSpec(ComponentSpec):

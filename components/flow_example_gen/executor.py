@@ -8,7 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 from tfx import types
-from tfx.components.example_gen import base_example_gen_executor, utils
+from tfx.components.example_gen import utils, write_split
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
@@ -21,12 +23,13 @@ from crowdflow.ingest.paths import ignored_names
 from crowdflow.ingest.sources import ignored_side_files, inspect_sources, read_places
 from crowdflow.schema.features import COUNTERS_FILE
 
+SPLIT = "all"
 _TALLY_FILE = "tally.pickle"
 
 log = logging.getLogger("crowdflow.ingest")
 
 
-class Executor(base_example_gen_executor.BaseExampleGenExecutor):
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Executor of FlowExampleGen."""
 
     def Do(
@@ -41,6 +44,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
           DataNotFoundError: an input is not there.
           DataError: an input cannot be used, too many records are rejected, or no frame comes out.
         """
+        self._log_startup(input_dict, output_dict, exec_properties)
         config = Config.from_sections(exec_properties["config"])
         paths = json.loads(exec_properties["paths"])
         # A driver may have resolved the last date; without one, as on Kubeflow, it is resolved here.
@@ -54,12 +58,11 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         folder = artifact_utils.get_single_uri(output_dict["counters"])
         fileio.makedirs(folder)
         tally_path = os.path.join(folder, _TALLY_FILE)
-        self._flows_to_examples = FlowsToExamples(sources, config, tally_path)
-        super().Do(input_dict, output_dict, exec_properties)
-        examples = output_dict[standard_component_specs.EXAMPLES_KEY]
-        artifact_utils.get_single_instance(examples).set_int_custom_property(
-            utils.SPAN_PROPERTY_NAME, resolved.span
+        examples = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
         )
+        self._write_frames(FlowsToExamples(sources, config, tally_path), examples, exec_properties)
+        examples.set_int_custom_property(utils.SPAN_PROPERTY_NAME, resolved.span)
 
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
@@ -68,6 +71,23 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
             io_utils.write_string_file(os.path.join(folder, name), text)
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        """The data flow of this execution; `paths`, not the split's pattern, names the input."""
-        return lambda exec_properties, split_pattern: self._flows_to_examples
+    def _write_frames(
+        self,
+        frames: FlowsToExamples,
+        examples: types.Artifact,
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the split of frames a day at a time, where TFX would hold all of them at once to shuffle them."""
+        examples.split_names = artifact_utils.encode_split_names([SPLIT])
+        folder = artifact_utils.get_split_uri([examples], SPLIT)
+        with self._make_beam_pipeline() as pipeline:
+            (
+                pipeline
+                | "Frames" >> frames
+                | f"Write[{SPLIT}]"
+                >> beam.io.WriteToTFRecord(os.path.join(folder, "frames"), file_name_suffix=".gz")
+            )
+        payload = exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
+        examples_utils.set_payload_format(examples, payload)
+        file_format = exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
+        examples_utils.set_file_format(examples, write_split.to_file_format_str(file_format))

@@ -17,7 +17,7 @@ from crowdflow.evaluation.flow_errors import (
 )
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
-from crowdflow.evaluation.window_files import parse_windows, read_windows, target_shape
+from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
 from crowdflow.flows import metrics
 from crowdflow.schema import features
 
@@ -117,20 +117,19 @@ def report_data(
       model: folder of the Trainer's output.
       active: 1 for each cell that was active before the test period, `[H][W]`.
     """
-    records = read_windows(os.path.join(windows, _TEST))
     shape = target_shape(config)
     names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
     spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
-    parsed = parse_windows(records, spec)
-    order = np.argsort(parsed[features.TARGET_TIME])
-    parsed = {name: values[order] for name, values in parsed.items()}
     served = tf.saved_model.load(path_utils.serving_model_path(model))
     answer = served.signatures[features.EXAMPLES_SIGNATURE]
-    flows = [
-        answer(tf.constant([records[i] for i in rows]))[features.FLOW].numpy()
-        for rows in np.array_split(order, -(-len(order) // 256))
+    parts = [
+        parse_windows(batch, spec)
+        | {features.FLOW: answer(tf.constant(batch))[features.FLOW].numpy()}
+        for batch in WindowFiles(os.path.join(windows, _TEST))
     ]
+    order = np.argsort(np.concatenate([part[features.TARGET_TIME] for part in parts]))
+    parsed = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
     counters = content["counters"]
     return ReportData(
         title=config.preset,
@@ -143,7 +142,7 @@ def report_data(
         interval_minutes=config.intervals.minutes,
         target_times=parsed[features.TARGET_TIME],
         truth=parsed[features.TARGET],
-        prediction=np.concatenate(flows),
+        prediction=parsed[features.FLOW],
         naive={s: parsed[features.naive_feature(s)] for s in features.NAIVE_FORECASTS},
         active=np.array(active, bool),
         metrics=content["metrics"],

@@ -16,7 +16,7 @@ import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies 
 from crowdflow.components.last_pushed_model import models
 from crowdflow.components.stable_output import STATE, StableOutputDriver
 from crowdflow.config import Config
-from crowdflow.evaluation.window_files import read_windows, target_shape
+from crowdflow.evaluation.window_files import WindowFiles, target_shape
 from crowdflow.storage import versions
 from crowdflow.storage.files import fetched_folder
 from crowdflow.storage.store_path import as_path
@@ -44,8 +44,8 @@ class Executor(base_executor.BaseExecutor):
         serving = as_path(exec_properties["serving_folder"])
         candidate = candidate_digest(input_dict)
         state = state_of(exec_properties, candidate)
-        examples = read_windows(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
-        test_start = min(map(models.target_time, examples))
+        examples = WindowFiles(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
+        test_start = int(examples.target_times().min())
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
         if tf.io.gfile.exists(folder):  # an earlier artifact with this state

@@ -1,7 +1,7 @@
 """The SavedModels that the Evaluator compares with."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -37,30 +37,21 @@ _MUST_AGREE = {
 }
 
 
-def best_naive_forecast(serialized: Sequence[bytes], shape: Sequence[int]) -> str:
+def best_naive_forecast(batches: Iterable[Sequence[bytes]], shape: Sequence[int]) -> str:
     """The naive forecast with the smallest RMSE on the given windows.
 
     Args:
-      serialized: windows as tf.Examples.
+      batches: windows as tf.Examples.
       shape: of a target, `[h, H, W, 2]`.
     """
     names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
     spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
-    parsed = parse_windows(serialized, spec)
-    truth = parsed[features.TARGET]
-    cells = shape[1] * shape[2]
-
-    def metrics(source: str) -> dict[str, float]:
-        forecast = parsed[features.naive_feature(source)]
-        return ErrorSums.zero(shape[0]).add(truth, forecast, cells).metrics()
-
-    return best_naive({source: metrics(source) for source in features.NAIVE_FORECASTS})
-
-
-def target_time(serialized: bytes) -> int:
-    """Start of a window's first target interval, wall-clock minutes."""
-    feature = tf.train.Example.FromString(serialized).features.feature[features.TARGET_TIME]
-    return feature.int64_list.value[0]
+    sums = {source: ErrorSums.zero(shape[0]) for source in features.NAIVE_FORECASTS}
+    for batch in (parse_windows(serialized, spec) for serialized in batches):
+        for source, summed in sums.items():
+            forecast = batch[features.naive_feature(source)]
+            summed.add(batch[features.TARGET], forecast, shape[1] * shape[2])
+    return best_naive({source: summed.metrics() for source, summed in sums.items()})
 
 
 def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
@@ -77,13 +68,17 @@ def write_naive_model(source: str, shape: Sequence[int], folder: str) -> None:
 
 
 def judge(
-    folder: Path, serialized: Sequence[bytes], shape: Sequence[int], test_start: int, config: Config
+    folder: Path,
+    batches: Iterable[Sequence[bytes]],
+    shape: Sequence[int],
+    test_start: int,
+    config: Config,
 ) -> float | str:
     """The RMSE of a pushed model on today's windows, or why it cannot be compared on them.
 
     Args:
       folder: the version, or the approved model in it.
-      serialized: all test windows as tf.Examples.
+      batches: all test windows as tf.Examples.
       shape: of an answer, `[h, H, W, 2]`.
       test_start: the first test window's target, wall-clock minutes. A model that was trained on any of the
         test period knows the answers.
@@ -104,7 +99,7 @@ def judge(
         difference = _difference(account.get("config", {}), config)
         if difference:
             return difference
-        return model_errors(folder, serialized, shape).metrics()[RMSE_ACTIVE]
+        return model_errors(folder, batches, shape).metrics()[RMSE_ACTIVE]
     except Exception as error:
         lines = str(error).splitlines() or [""]
         message = next((line for line in lines if "assertion failed" in line), lines[0])

@@ -15,7 +15,7 @@ from crowdflow.components.json_files import read_json
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, REFITTED, TRAINED_UNTIL
 from crowdflow.config import Config
 from crowdflow.evaluation.model_errors import model_errors
-from crowdflow.evaluation.window_files import read_windows, target_shape
+from crowdflow.evaluation.window_files import WindowFiles, target_shape
 from crowdflow.flows.metrics import RMSE_ACTIVE
 from crowdflow.schema import features
 from crowdflow.storage import versions
@@ -65,11 +65,14 @@ class Executor(base_executor.BaseExecutor):
                     "holidays": json.loads(exec_properties["holidays"]),
                 },
                 read_json(run.uri, features.HISTORY_FILE)["history"],
-                {features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]}},
+                {
+                    features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]},
+                    features.LAYOUT: account.get(features.LAYOUT),
+                },
                 folder,
                 os.path.join(output.uri, "logs"),
             )
-            test = read_windows(uris[TEST])
+            test = WindowFiles(uris[TEST])
             fault = find_fault(folder, approved, test, config, rules.pushed_tolerance)
             if fault:
                 log.warning("the approved model is taken as it is: %s", fault)
@@ -85,7 +88,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def find_fault(
-    refitted: str, approved: str, serialized: list[bytes], config: Config, tolerance: float
+    refitted: str, approved: str, windows: WindowFiles, config: Config, tolerance: float
 ) -> str | None:
     """Why a refitted model is not taken, or None: on the test windows it must not be worse than the approved one.
 
@@ -96,7 +99,7 @@ def find_fault(
         with fetched_folder(folder) as copy:
             try:
                 errors.append(
-                    model_errors(copy, serialized, target_shape(config)).metrics()[RMSE_ACTIVE]
+                    model_errors(copy, windows, target_shape(config)).metrics()[RMSE_ACTIVE]
                 )
             except ValueError as error:
                 return f"after the refit {error}"

@@ -6,18 +6,17 @@ from typing import Any
 
 import apache_beam as beam
 from tfx import types
-from tfx.components.example_gen import write_split
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from crowdflow.components.window_gen.frames import PARKED
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
 from crowdflow.flows import windows as pure
 from crowdflow.ingest.beam_errors import clear_errors
-from crowdflow.schema.features import ACTIVE_FILE, COUNTERS_FILE
+from crowdflow.schema.features import ACTIVE_FILE, COUNTERS_FILE, SCALING_SPLIT
 
 FRAMES_SPLIT = "all"
 
@@ -46,19 +45,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         holidays = json.loads(exec_properties["holidays"])
         frames = artifact_utils.get_split_uri(input_dict["examples"], FRAMES_SPLIT)
         windows = artifact_utils.get_single_instance(output_dict["windows"])
-        windows.split_names = artifact_utils.encode_split_names(list(pure.SPLITS))
+        splits = [*pure.SPLITS, SCALING_SPLIT]
+        windows.split_names = artifact_utils.encode_split_names(splits)
         counters = artifact_utils.get_single_uri(output_dict["counters"])
         with clear_errors(), self._make_beam_pipeline() as pipeline:
             results = (
                 pipeline
                 | "ReadFrames" >> beam.io.ReadFromTFRecord(io_utils.all_files_pattern(frames))
-                | "FramesToWindows" >> FramesToWindows(config, holidays)
+                | "FramesToWindows" >> FramesToWindows(config, holidays, windows.uri)
             )
-            for split in pure.SPLITS:
-                results[split] | f"Write[{split}]" >> write_split.WriteSplit(
-                    artifact_utils.get_split_uri([windows], split),
-                    example_gen_pb2.FileFormat.FORMAT_TFRECORDS_GZIP,
-                    exec_properties,
+            for split in splits:  # TFX's own WriteSplit holds all of them at once, to shuffle them
+                results[split] | f"Write[{split}]" >> beam.io.WriteToTFRecord(
+                    os.path.join(artifact_utils.get_split_uri([windows], split), "windows"),
+                    file_name_suffix=".gz",
                 )
             results["counters"] | "WriteCounters" >> beam.Map(
                 _write_json, os.path.join(counters, COUNTERS_FILE)
@@ -67,3 +66,4 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 lambda mask, path: _write_json(mask.astype(int).tolist(), path),
                 os.path.join(counters, ACTIVE_FILE),
             )
+        fileio.rmtree(os.path.join(windows.uri, PARKED))

@@ -4,6 +4,7 @@ Workdays and weekends are apart: a few days hold them in other shares than many 
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -62,3 +63,22 @@ def profile(starts: np.ndarray, maps: np.ndarray) -> Profile:
         {name: counts for name, counts in part.items() if counts.any()} for part in (sizes, trips)
     )
     return Profile(len(starts), int(starts.min()), int(starts.max()), sizes, trips)
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """The distributions of the maps of several profiles, at least one, of disjoint intervals."""
+    total, *others = profiles
+    for other in others:
+        total = Profile(
+            total.intervals + other.intervals,
+            min(total.first, other.first),
+            max(total.last, other.last),
+            _added(total.sizes, other.sizes),
+            _added(total.trips, other.trips),
+        )
+    return total
+
+
+def _added(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    both = {name: counts + second[name] for name, counts in first.items() if name in second}
+    return first | second | both

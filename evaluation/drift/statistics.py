@@ -6,7 +6,7 @@ from typing import Optional
 import numpy as np
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from crowdflow.evaluation.drift.profile import EDGES, Profile, profile
+from crowdflow.evaluation.drift.profile import EDGES, Profile
 from crowdflow.schema.features import TRAINING_STATISTICS_FILE
 from crowdflow.schema.intervals import format_start
 
@@ -39,12 +39,11 @@ def to_statistics(found: Profile) -> Statistics:
     return statistics
 
 
-def write_training_statistics(starts: np.ndarray, maps: np.ndarray, folder: str) -> None:
+def write_training_statistics(found: Profile, folder: str) -> None:
     """Writes the statistics of a model's training data into its folder, where a push takes them along.
 
     Args:
-      starts: wall-clock minutes of the targets, int64 `[n]`.
-      maps: the targets, trips per interval, float32 `[n, H, W, 2]`.
+      found: of the training's targets.
       folder: of the SavedModel.
     """
     from tfx.dsl.io import fileio
@@ -52,7 +51,7 @@ def write_training_statistics(starts: np.ndarray, maps: np.ndarray, folder: str)
     path = os.path.join(folder, TRAINING_STATISTICS_FILE)
     fileio.makedirs(os.path.dirname(path))
     with fileio.open(path, "wb") as file:
-        file.write(to_statistics(profile(starts, maps)).SerializeToString(deterministic=True))
+        file.write(to_statistics(found).SerializeToString(deterministic=True))
 
 
 def read_training_statistics(folder: str) -> Optional[Statistics]:

@@ -1,5 +1,6 @@
 """Counts of starts and ends by interval and cell, day by day, and the span that files cover."""
 
+import collections
 import dataclasses
 import zlib
 from collections.abc import Iterable
@@ -13,14 +14,20 @@ from crowdflow.ingest.date_range import Bounds
 from crowdflow.schema import intervals
 
 INFLOW, OUTFLOW = 0, 1
-_HELD_BYTES = 48 << 20  # of counts in memory, before they are passed on
+_HELD_BYTES = 96 << 20  # of counts in memory, before they are passed on
+_PAIR = 12  # bytes of a place and a number
+_ARRAY, _PAIRS = b"a", b"p"  # the first byte of compressed counts
+_CROWDED = 8  # places for each event, up to which counting into an array is cheaper than sorting
 # A month with starts on a smaller share of its days counts as not covered by any file.
 COVERED_SHARE = 0.25
 _DENSE = 4 << 20  # size up to which counts are a dense array; above, they are found by sorting
 
 
 class DayCounts:
-    """Counts events by day; the counts are passed on compressed, so that memory stays bounded."""
+    """Counts events by day; the counts are passed on compressed, so that memory stays bounded.
+
+    A day's counts are pairs of a place and a number while they are fewer than half of the places, then an array.
+    """
 
     def __init__(self, cells: int, minutes: int):
         """Starts without counts.
@@ -32,12 +39,14 @@ class DayCounts:
         self._cells = cells
         self._minutes = minutes
         self._size = intervals.per_day(minutes) * cells * 2
-        self._held: dict[int, np.ndarray] = {}
+        self._few: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._many: dict[int, np.ndarray] = {}
+        self._pairs = collections.Counter()  # by day
 
     @property
     def full(self) -> bool:
         """Whether the counts should be taken now, by `take`."""
-        return len(self._held) * self._size * 4 > _HELD_BYTES
+        return len(self._many) * self._size * 4 + self._pairs.total() * _PAIR > _HELD_BYTES
 
     def add(self, starts: np.ndarray, cells: np.ndarray, channel: int, sign: int = 1) -> None:
         """Counts events.
@@ -53,27 +62,69 @@ class DayCounts:
         codes, days = pd.factorize(starts // intervals.MINUTES_PER_DAY)
         slots = starts % intervals.MINUTES_PER_DAY // self._minutes
         index = (slots * self._cells + cells) * 2 + channel + codes * self._size
-        if len(days) * self._size <= _DENSE:
+        if len(days) * self._size <= min(_DENSE, len(starts) * _CROWDED):
             counts = np.bincount(index, minlength=len(days) * self._size)
             for day, found in zip(days.tolist(), counts.reshape(len(days), self._size)):
-                self._of(day)[:] += found.astype(np.int32) * sign
+                self._array(day)[:] += found.astype(np.int32) * sign
             return
         index, counts = np.unique(index, return_counts=True)
+        counts = counts.astype(np.int32) * np.int32(sign)
         places, begins = np.unique(index // self._size, return_index=True)
         parts = zip(np.split(index, begins[1:]), np.split(counts, begins[1:]))
         for place, (part, found) in zip(places, parts):
-            self._of(int(days[place]))[part % self._size] += found.astype(np.int32) * sign
+            self._add_pairs(int(days[place]), part % self._size, found)
 
     def take(self) -> list[tuple[int, bytes]]:
         """Returns the counts so far as (day since 1970-01-01, compressed counts), and starts anew."""
-        packed = [(day, zlib.compress(held.tobytes(), 1)) for day, held in self._held.items()]
-        self._held = {}
+        packed = [(day, _pack(held)) for day, held in self._many.items()]
+        packed += [(day, _pack_pairs(*_merged(parts))) for day, parts in self._few.items()]
+        self._few, self._many = {}, {}
+        self._pairs.clear()
         return packed
 
-    def _of(self, day: int) -> np.ndarray:
-        if day not in self._held:
-            self._held[day] = np.zeros(self._size, np.int32)
-        return self._held[day]
+    def _add_pairs(self, day: int, index: np.ndarray, counts: np.ndarray) -> None:
+        if day not in self._many and 2 * (self._pairs[day] + len(index)) < self._size:
+            self._few.setdefault(day, []).append((index, counts))
+            self._pairs[day] += len(index)
+        else:
+            self._array(day)[index] += counts
+
+    def _array(self, day: int) -> np.ndarray:
+        """The day's array, into which its pairs go."""
+        if day not in self._many:
+            self._many[day] = np.zeros(self._size, np.int32)
+            for index, counts in self._few.pop(day, []):
+                self._many[day][index] += counts  # each place once
+            self._pairs.pop(day, None)
+        return self._many[day]
+
+
+def _merged(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs with each place once, in order: int64 `[n]` and int32 `[n]`."""
+    index, places = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+    counts = np.bincount(places, np.concatenate([found for _, found in parts]))
+    return index, counts.astype(np.int32)
+
+
+def _pack(counts: np.ndarray) -> bytes:
+    return _ARRAY + zlib.compress(counts.tobytes(), 1)
+
+
+def _pack_pairs(index: np.ndarray, counts: np.ndarray) -> bytes:
+    """The steps from place to place compress better than the places."""
+    steps = np.diff(index, prepend=0).astype(np.int64)
+    return _PAIRS + zlib.compress(steps.tobytes() + counts.tobytes(), 1)
+
+
+def _add_packed(total: np.ndarray, packed: bytes) -> None:
+    """Adds compressed counts to the day's totals, int64 `[T * cells * 2]`."""
+    kind, content = packed[:1], zlib.decompress(packed[1:])
+    if kind == _ARRAY:
+        total += np.frombuffer(content, np.int32)
+        return
+    count = len(content) // _PAIR
+    steps = np.frombuffer(content, np.int64, count)
+    total[np.cumsum(steps)] += np.frombuffer(content, np.int32, count, 8 * count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +241,7 @@ def assemble(
     per_day = intervals.per_day(minutes)
     total = np.zeros((per_day, *grid, 2), np.int64)
     for part in packed:
-        total += np.frombuffer(zlib.decompress(part), np.int32).reshape(total.shape)
+        _add_packed(total.reshape(-1), part)
     starts = day * intervals.MINUTES_PER_DAY + np.arange(per_day) * minutes
     held = coverage.holds(starts, empty_days)
     outside = int(total[~held, ..., INFLOW].sum())

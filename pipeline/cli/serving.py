@@ -81,18 +81,18 @@ def predict(
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
       crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --out tomorrow.geojson
 
-    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags
-    reach, and the weather or holidays files that it needs. The last interval of the records counts as complete.
-    Grid, intervals and lags come from the model; --set changes how the files are read. In a range, forecasts whose
-    lags are missing are left out and listed. Times are the city's clock: an hour that daylight saving skips is no
-    next target, and the hour that it repeats has one forecast, of one hour's flow.
+    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach,
+    and the weather or holidays files that it needs; of files named by date as the training's (range.pattern), it
+    opens the days needed. The last interval of the records counts as complete. Grid, intervals and lags come from
+    the model; --set changes how files are read. In a range, forecasts that miss a lag are left out and listed.
+    Times are local: an hour that daylight saving skips is no next target, one that it repeats has one forecast.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
     _require_data(paths := [*data, *more])
     if at and (first or last):
         raise ConfigError("--at: expected no --from or --to with it. Received both.")
-    from crowdflow.serving import outputs
+    from crowdflow.serving import outputs, ranges
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
 
@@ -102,7 +102,7 @@ def predict(
     forecaster = Forecaster(connect(model, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     left_out = outputs.without_place(out, forecaster.config)
-    history = forecaster.read(paths)
+    history = forecaster.read(paths, ranges.span_of(at, first, last))
     targets = _targets(forecaster, history, at, first, last)
     forecast = forecaster.forecast(history, targets)
     click.echo("\n".join(outputs.describe(forecast)))

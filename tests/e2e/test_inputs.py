@@ -12,7 +12,7 @@ from worlds.metrics import close
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-SPLITS = ("train", "eval", "test")
+SPLITS = ("train", "eval", "test", "scaling")
 TEST_START = np.datetime64("2024-05-01T00:00")  # the last 5 of 35 days from 2024-04-01
 
 
@@ -26,6 +26,13 @@ def windows(run, split: str) -> list[bytes]:
             records.append(data[12 : 12 + length])
             data = data[12 + length + 4 :]
     return sorted(records)
+
+
+def maps(run) -> dict[str, bytes]:
+    """The first run's files of maps, to which windows refer, by folder and day."""
+    folder = run.artifact("WindowGen", "windows")
+    paths = [path for name in ("frames", "averages") for path in (folder / name).glob("20*.npy")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def trained(run) -> tuple[dict, dict[str, np.ndarray]]:
@@ -67,6 +74,7 @@ def test_every_form_of_the_same_flows_gives_the_same_model(
     assert run.code == 0
     for split in SPLITS:
         assert windows(run, split) == windows(first, split)
+    assert len(maps(first)) > 60 and maps(run) == maps(first)
     assert_same_training(run, first)
     assert run.summary["metrics"] == close(first.summary["metrics"])
 
@@ -84,8 +92,12 @@ def test_noise_in_the_test_days_changes_nothing_before_them(
     table.to_parquet(noisy, index=False)
 
     run = crowdflow(tmp_path / "root", data=[noisy, *side_files])
-    assert windows(run, "train") == windows(first, "train")
-    assert windows(run, "eval") == windows(first, "eval")
+    for split in ("train", "eval", "scaling"):
+        assert windows(run, split) == windows(first, split)
+    before, now = maps(first), maps(run)
+    early = [name for name in before if name.split("/")[1] < str(TEST_START)[:10]]
+    assert early and all(now[name] == before[name] for name in early)
+    assert now != before
     assert not set(windows(run, "test")) & set(windows(first, "test"))
     assert_same_training(run, first)
     assert run.summary["metrics"]["model"] != close(first.summary["metrics"]["model"])

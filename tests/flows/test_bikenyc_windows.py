@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from crowdflow.components.window_gen.transform import first_flows
+from crowdflow.components.window_gen.frames import first_flows
 from crowdflow.config import presets
 from crowdflow.flows import windows
 from crowdflow.flows.frames import FrameBlock
-from crowdflow.flows.naive import expanding_averages, naive_sources, recent_means
+from crowdflow.flows.naive import earlier_means, naive_sources, recent_means
 from crowdflow.schema.intervals import minutes_to_date, parse_slots
 
 BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEnd.h5"
@@ -75,8 +75,10 @@ def test_naive_forecasts_score_as_published(plan, block):
         name: block.maps[windows.locate(block.starts, source[:, 0])]
         for name, source in naive_sources(block.starts, test, 1, 60).items()
     }
-    starts, averages = expanding_averages(block.starts, block.maps)
-    naive["historical_average"] = averages[windows.locate(starts, test)]
+    known, naive["historical_average"] = earlier_means(
+        block.starts, lambda times: block.maps[windows.locate(block.starts, times)], test
+    )
+    np.testing.assert_array_equal(known, test)
     means = recent_means(block.starts, block.maps, test[:, None], NO_HOLIDAYS, target[:, None])
     naive |= {name: found[:, 0] for name, found in means.items()}
     # The published scale: errors in every cell, over the active ones.

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from worlds import paper
 
-from crowdflow.components.window_gen.transform import active_cells, first_flows
+from crowdflow.components.window_gen.frames import first_flows
+from crowdflow.components.window_gen.windows import active_cells
 from crowdflow.config import SplitConfig
 from crowdflow.flows import windows
 from crowdflow.flows.frames import FrameBlock
-from crowdflow.flows.naive import expanding_averages, naive_sources
+from crowdflow.flows.naive import earlier_means, naive_sources
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import date_to_minutes
@@ -145,12 +146,17 @@ def test_historical_average_is_the_mean_of_all_earlier_frames_of_the_slot():
     week = 7 * DAY
     starts = MONDAY + np.array([0, 60, week, 3 * week, 4 * week + 60])
     maps = np.array([8, 5, 2, 100, 7], np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 2, 1, 2))
-    found, means = expanding_averages(starts, maps.astype(np.float32))
+    maps = maps.astype(np.float32)
+
+    def read(times):
+        return maps[windows.locate(starts, times)]
+
+    found, means = earlier_means(starts, read, starts)
     assert list(found) == list(MONDAY + np.array([week, 3 * week, 4 * week + 60]))
     assert means.dtype == np.float32 and means.shape == (3, 2, 1, 2)
     assert list(means[:, 1, 0, 1]) == [8, 5, 5]
-    none, means = expanding_averages(starts[:2], maps[:2])
-    assert none.shape == (0,) and means.shape == (0, 2, 1, 2)
+    none, means = earlier_means(starts[:2], read, starts[:2])
+    assert len(none) == len(means) == 0
 
 
 def test_a_window_can_be_gathered_before_its_target_is_known():

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from crowdflow.components.window_gen import transform
+from crowdflow.components.tf_examples import encode_columns
+from crowdflow.components.window_gen import frames as stored
+from crowdflow.components.window_gen import windows as made
 from crowdflow.config import Config
 from crowdflow.flows import windows
+from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.usual import holiday_days
 from crowdflow.schema.errors import DataError
 
@@ -73,40 +76,52 @@ def cases(draw):
     return config, frames
 
 
-def day_by_day(block, config, holidays):
-    """What the transform does, without Beam: every day alone, from the blocks that are sent to it."""
-    routes = transform.make_routes(block.starts, config)
-    days = dict(transform.split_days(block))
-    inbox = collections.defaultdict(lambda: {"frames": [], "averages": []})
-    averages = {}
-    for weekday in range(7):
-        same = [part for day, part in days.items() if day % 7 == weekday]
-        averages |= dict(transform.day_averages(same)) if same else {}
-    for kind, parts, targets in (
-        ("frames", days, routes.frames),
-        ("averages", averages, routes.averages),
-    ):
-        for source, part in parts.items():
-            for day in targets.get(source, []):
-                inbox[day][kind].append(part)
-    first = transform.first_flows(block)
-    active = first < routes.plan.test_start
-    found = {split: [] for split in windows.SPLITS}
-    days_off = holiday_days(map(str, holidays))
-    for day, blocks in inbox.items():
-        for split, examples in transform.day_windows(day, blocks, routes, first, config, days_off):
-            found[split] += examples
-    counters = {**routes.plan.counters(), "frames_after_until": 0}
+def day_by_day(block, config, holidays, folder):
+    """What the transform does, without Beam: maps in files by day, and every job alone from there."""
+    inbox = collections.defaultdict(list)
+    for rows in np.array_split(np.arange(len(block.starts)), 2):
+        covariates = {name: values[rows] for name, values in block.covariates.items()}
+        part = FrameBlock(block.starts[rows], block.maps[rows], covariates)
+        for day, piece in stored.park(part, folder):
+            inbox[day].append(piece)
+    shape = block.maps.shape[1:]
+    index = stored.merge(
+        [stored.assemble(day, pieces, folder, shape) for day, pieces in inbox.items()], shape[:2]
+    )
+    plan = made.make_plan(index, config, holiday_days(map(str, holidays)))
+    days = np.unique(plan.averaged // 1440)
+    averages = made.merge_averages([made.write_averages(day, plan, folder, config) for day in days])
+    assert np.array_equal(averages[0], plan.averaged)
+    origins = plan.windows.origins | {"scaling": made.scaling_windows(averages, plan, config)}
+    found = {split: [] for split in origins}
+    for job in made.jobs(origins, config):
+        found[job.split] += encode_columns(made.full_windows(job, plan, folder, config))
+    active = index.first < plan.windows.test_start
+    counters = {**plan.windows.counters(), "frames_after_until": 0}
     return found, {**counters, "active_cells": int(active.sum())}, active.tolist()
+
+
+def assert_extremes(scaling, train):
+    """A few windows have the smallest and the largest flow of all, in lags, averages and targets."""
+    names = [
+        name for name in ("closeness", "period", "trend", "average", "target") if name in train[0]
+    ]
+    flows = [
+        np.concatenate([np.ravel(w[name]) for w in part for name in names])
+        for part in (scaling, train)
+    ]
+    assert (flows[0].min(), flows[0].max()) == (flows[1].min(), flows[1].max())
+    assert len(scaling) <= 2
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases())
-def test_windows_equal_plain_loops(case, plain):
+def test_windows_equal_plain_loops(case, plain, tmp_path_factory):
     config, how = case
     frames = plain.random_frames(minutes=config.intervals.minutes, **how)
     if not frames:
         return
+    folder = str(tmp_path_factory.mktemp("maps"))
     shuffled = np.random.default_rng(how["seed"]).permutation(len(frames))
     block = plain.block(frames, order=shuffled)
     holidays = {time.date() for time in frames if time.day % 5 == how["seed"] % 5}
@@ -115,15 +130,16 @@ def test_windows_equal_plain_loops(case, plain):
     if empty:
         event("a split is empty")
         with pytest.raises(DataError, match=f"No windows for {' and '.join(empty)}:"):
-            day_by_day(block, config, holidays)
+            day_by_day(block, config, holidays, folder)
         return
     event("windows in every split")
     expected, counters, active = plain.windows(frames, config, holidays)
-    found, counted, mask = day_by_day(block, config, holidays)
+    found, counted, mask = day_by_day(block, config, holidays, folder)
     assert (counted, mask) == (counters, active)
     assert sum(counted["windows"].values()) + sum(counted["dropped"].values()) == len(frames)
     for split, reference in expected.items():
         plain.assert_equal(found[split], reference)
+    assert_extremes([plain.parse(record) for record in found["scaling"]], expected["train"])
     plan = windows.plan_windows(
         block.starts, config.intervals.minutes, config.windows, config.split
     )

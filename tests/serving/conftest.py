@@ -12,6 +12,7 @@ from crowdflow.config import Config
 from crowdflow.ingest.history import History
 from crowdflow.schema import templates
 
+SPLITS = ("train", "eval", "test")
 VALUES = {
     "grid": {"rows": 5, "cols": 4},
     "ingest": {"holidays": True, "weather": True, "max_flow": 5000},
@@ -93,10 +94,10 @@ def pipeline_windows(data, config, folder) -> dict[str, list[bytes]]:
     sources = inspect_sources(data, config)
     with beam.Pipeline() as pipeline:
         frames = pipeline | FlowsToExamples(sources, config, str(folder / "tally"))
-        found = frames | FramesToWindows(config)
-        for split in ("train", "eval", "test"):
+        found = frames | FramesToWindows(config, [], str(folder / "maps"), full=SPLITS)
+        for split in SPLITS:
             found[split] | split >> beam.io.WriteToTFRecord(str(folder / split), num_shards=1)
-    files = {split: str(folder / f"{split}-00000-of-00001") for split in ("train", "eval", "test")}
+    files = {split: str(folder / f"{split}-00000-of-00001") for split in SPLITS}
     return {s: list(tf.data.TFRecordDataset(f).as_numpy_iterator()) for s, f in files.items()}
 
 

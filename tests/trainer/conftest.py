@@ -11,10 +11,15 @@ from worlds.transform_graph import analyze, write_records
 
 from crowdflow.components.tf_examples import encode_columns
 from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.usual import usual_flows
+from crowdflow.flows.windows import gather
 from crowdflow.schema import features
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY
+from crowdflow.storage.map_store import write_day, write_starts
 
 ROWS, COLS, HORIZON = 4, 3, 2
+NO_HOLIDAYS = np.zeros(0, np.int64)
 SIZES = {"train": 13, "eval": 7, "test": 5}
 # Later splits have larger flows, so that a constant taken from them would show.
 LARGEST = {"train": 40.0, "eval": 60.0, "test": 90.0}
@@ -40,20 +45,20 @@ def make_config():
 
 
 def make_windows(split, config):
-    """Raw windows, feature name -> array `[n, ...]`, in no order of time."""
+    """Raw windows, feature name -> array `[n, ...]`, in no order of time; and the frames that they are made of."""
     random = np.random.default_rng(sorted(SIZES).index(split))
     count = SIZES[split]
-    lengths = config.windows.lag_maps() | {"target": config.windows.horizon}
     shape = (config.grid.rows, config.grid.cols, 2)
     low, high = 2.0, LARGEST[split]  # the smallest flow is not zero either
-    columns = {}
-    for name, length in lengths.items():
-        columns[name] = random.uniform(low, high, (count, length, *shape)).astype(np.float32)
-    columns["closeness"][0, 0, 0, 0] = low, high
     first = {"train": 0, "eval": 70, "test": 140}[split]
     days = (dt.date(2014, 4, 1) - dt.date(1970, 1, 1)).days + first
     slots = random.choice(DAYS_PER_WEEK * MINUTES_PER_DAY // 60, count, replace=False)
-    columns[features.TARGET_TIME] = days * MINUTES_PER_DAY + 60 * slots.astype(np.int64)
+    origins = days * MINUTES_PER_DAY + 60 * slots.astype(np.int64)
+    starts = np.arange((days - 16) * MINUTES_PER_DAY, (days + 9) * MINUTES_PER_DAY, 60)
+    maps = random.uniform(low, high, (len(starts), *shape)).astype(np.float32)
+    maps[np.searchsorted(starts, origins[0] - 60), 0, 0] = low, high
+    columns = gather(starts, maps, origins, config.windows, 60, NO_HOLIDAYS)
+    columns[features.TARGET_TIME] = origins
     known = np.arange(count) % 3 != 1
     columns[features.HOLIDAY] = (np.arange(count) % 4 == 0).astype(np.int64)
     columns[features.WEATHER_KNOWN] = known.astype(np.int64)
@@ -67,7 +72,22 @@ def make_windows(split, config):
     if width:
         values = random.uniform(-5, high, (count, width)) * known[:, None]
         columns[features.WEATHER_VALUES] = values.astype(np.float32)
-    return columns
+    return columns, FrameBlock(starts, maps)
+
+
+def write_maps(folder, frames, config):
+    """Writes frames, and all of their averages, by day."""
+    windows = config.windows
+    lags = windows.average, windows.average_days
+    averages, known = usual_flows(frames.starts, frames.maps, frames.starts, *lags, NO_HOLIDAYS)
+    for name, starts, maps in (
+        (features.FRAMES_FOLDER, frames.starts, frames.maps),
+        (features.AVERAGES_FOLDER, frames.starts[known], averages[known]),
+    ):
+        days = starts // MINUTES_PER_DAY
+        write_starts(str(folder / name), starts)
+        for day in np.unique(days):
+            write_day(str(folder / name), day, maps[days == day])
 
 
 def evaluation_columns(columns):
@@ -93,18 +113,27 @@ class World:
 
         return tft.TFTransformOutput(str(self.folder / "transform"))
 
+    def encode(self, columns):
+        """Windows in full, serialized."""
+        return encode_columns({**columns, **evaluation_columns(columns)})
+
     def files(self, split):
         return [str(self.folder / f"Split-{split}" / "*")]
 
 
 def make_world(folder, config):
-    raw, encoded = {}, {}
+    raw, encoded, blocks = {}, {}, []
     for split in SIZES:
-        raw[split] = make_windows(split, config)
+        raw[split], frames = make_windows(split, config)
+        blocks.append(frames)
         encoded[split] = encode_columns({**raw[split], **evaluation_columns(raw[split])})
-        half = len(encoded[split]) // 2
-        write_records(folder / f"Split-{split}" / "part-00000", encoded[split][:half])
-        write_records(folder / f"Split-{split}" / "part-00001", encoded[split][half:])
+        written = encoded[split]
+        if split != "test":  # the others are references
+            written = encode_columns({n: v for n, v in raw[split].items() if v.ndim < 3})
+        half = len(written) // 2
+        write_records(folder / f"Split-{split}" / "part-00000", written[:half])
+        write_records(folder / f"Split-{split}" / "part-00001", written[half:])
+    write_maps(folder, merge_blocks(blocks), config)
     analyze(config, encoded["train"], folder)
     return World(config, folder, raw)
 
@@ -135,7 +164,8 @@ def splits(world):
     """The transformed train and eval windows."""
     from crowdflow.trainer import input_fn
 
-    return {s: input_fn.load_split(world.files(s), world.graph) for s in ("train", "eval")}
+    patterns = {split: world.files(split) for split in ("train", "eval")}
+    return input_fn.load_splits(patterns, world.graph, world.config)
 
 
 @pytest.fixture(scope="session")

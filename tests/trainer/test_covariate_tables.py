@@ -117,7 +117,9 @@ def test_training_past_the_table_ends_with_one_message(table_world, tmp_path):
     with pytest.raises(
         DataError, match="^[^\n]*late: target_time is past 2014-12-31.*train again.$"
     ):
-        input_fn.load_split([str(tmp_path / "late")], table_world.graph)
+        input_fn.load_splits(
+            {"test": [str(tmp_path / "late")]}, table_world.graph, table_world.config
+        )
 
 
 def test_transform_is_keyed_by_the_dates():

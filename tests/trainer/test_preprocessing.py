@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
+from worlds.transform_graph import analyze
 
+from crowdflow.flows.extremes import extreme_windows
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.schema import features
 from crowdflow.trainer import input_fn
+from crowdflow.trainer.inputs import raw_inputs
 from crowdflow.trainer.preprocessing import preprocessing_fn
 
 
 @pytest.fixture(scope="module")
 def transformed(world):
-    return {s: input_fn.load_split(world.files(s), world.graph) for s in ("train", "eval", "test")}
+    patterns = {split: world.files(split) for split in ("train", "eval", "test")}
+    return input_fn.load_splits(patterns, world.graph, world.config)
 
 
 def in_order(raw):
@@ -39,6 +44,27 @@ def test_scaling_is_by_the_train_windows_alone(world, transformed):
     everything = np.concatenate([transformed["train"][n].ravel() for n in MAPS])
     assert (everything.min(), everything.max()) == (-1, 1)
     assert transformed["test"]["closeness"].max() > 2  # nothing is clipped
+
+
+@pytest.mark.parametrize("name", ["world", "table_world"])
+def test_the_windows_with_the_extremes_give_the_graph_of_all(name, request, tmp_path):
+    """Transform analyses WindowGen's split `scaling`: an analyzer of more than extremes would show here."""
+    world = request.getfixturevalue(name)
+    train = world.raw["train"]
+    maps = np.concatenate([train[n].reshape(13, -1) for n in (*MAPS, "average")], axis=1)
+    flows = np.stack([maps.min(axis=1), maps.max(axis=1)], axis=1)
+    inputs = [*raw_inputs(world.config), "target"]
+    covariates = {n: train[n] for n in inputs if train[n].ndim < 3}
+    rows = extreme_windows(flows, covariates)
+    assert 2 <= len(rows) < 13
+    chosen = {n: values[rows] for n, values in train.items()}
+    analyze(world.config, world.encode(chosen), tmp_path)
+    graph = tft.TFTransformOutput(str(tmp_path / "transform"))
+    raw = {n: tf.constant(world.raw["eval"][n]) for n in inputs}
+    expected, found = (g.transform_features_layer()(raw) for g in (world.graph, graph))
+    assert sorted(found) == sorted(expected)
+    for feature, values in expected.items():
+        np.testing.assert_array_equal(found[feature], values, err_msg=feature)
 
 
 def test_external_vector_equals_pythons_calendar(world, transformed, external_reference):

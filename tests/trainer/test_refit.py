@@ -121,7 +121,7 @@ def test_the_pushed_model_has_seen_all_windows_and_keeps_the_approved_one(world,
     assert output.get_int_custom_property(APPROVED_UNTIL) == known
     served = tf.saved_model.load(str(folder)).signatures["account"]
     assert json.loads(served(query=tf.constant([""]))["account"].numpy()[0]) == told
-    records = executor.read_windows(str(world.folder / "Split-test"))
+    records = sum(executor.WindowFiles(str(world.folder / "Split-test")), [])
     new, old = (forecasts(path, records) for path in (folder, before))
     assert new.shape == old.shape and not np.allclose(new, old)
 

@@ -26,7 +26,8 @@ from crowdflow.evaluation.drift.words import in_words, verdict
 from crowdflow.schema import features
 from crowdflow.schema.templates import DRIFT, parse
 from crowdflow.simulation.city import CitySpec, simulate
-from crowdflow.trainer.training_statistics import write_statistics
+from crowdflow.trainer.run_fn import write_statistics
+from crowdflow.trainer.windows import Windows
 
 CONFIG = Config().replace({"grid.rows": 4, "grid.cols": 4, "drift.days": 7})
 SCHEMA = parse(render(DRIFT, CONFIG))
@@ -144,14 +145,12 @@ def test_the_newest_days_are_counted_back_from_the_last():
 
 def test_what_the_trainer_writes_is_the_profile_of_its_targets(training, tmp_path):
     low, high = 0.0, float(training.maps.max())
-    scaled = (2 * (training.maps - low) / (high - low) - 1).astype(np.float32)[:, None]
-    half = len(scaled) // 2
-    splits = [
-        {features.TARGET: scaled[part], features.TARGET_TIME: training.starts[part]}
-        for part in (slice(half, None), slice(0, half))
-    ]
+    scaled = (2 * (training.maps - low) / (high - low) - 1).astype(np.float32)
+    half, rows = len(scaled) // 2, np.arange(len(scaled))[:, None]
+    every = Windows(scaled, {features.TARGET: rows}, {features.TARGET_TIME: training.starts})
+    splits = [every.part(slice(half, None)), every.part(slice(0, half))]
     write_statistics(splits, low, high, str(tmp_path))
-    write_training_statistics(training.starts, training.maps, str(tmp_path / "plain"))
+    write_training_statistics(profile(training.starts, training.maps), str(tmp_path / "plain"))
     found, expected = (
         {f.path.step[0]: f for f in read_training_statistics(str(path)).datasets[0].features}
         for path in (tmp_path, tmp_path / "plain")
@@ -185,7 +184,7 @@ def node(tmp_path, training):
                 file.write(record)
         if with_statistics:
             folder = tmp_path / "baseline" / "Format-Serving"
-            write_training_statistics(training.starts, training.maps, str(folder))
+            write_training_statistics(profile(training.starts, training.maps), str(folder))
         baseline.set_string_custom_property(VERSION, version)
         FlowDrift.EXECUTOR_SPEC.executor_class().Do(
             {"windows": [windows], "baseline": [baseline]},

@@ -22,6 +22,7 @@ from crowdflow.components.tf_examples import encode_frames
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
+from crowdflow.flows.windows import SPLITS
 from crowdflow.schema import features
 from crowdflow.schema.intervals import date_to_minutes
 from crowdflow.schema.templates import FRAMES, WINDOWS, parse
@@ -133,8 +134,9 @@ def records(tmp_path_factory):
     frames = encode_frames(FrameBlock(starts, maps, known))
     out = tmp_path_factory.mktemp("windows")
     with beam.Pipeline() as p:
-        results = p | beam.Create(frames) | FramesToWindows(CONFIG)
-        for split in ("train", "eval", "test"):
+        windows = FramesToWindows(CONFIG, [], str(tmp_path_factory.mktemp("maps")), SPLITS)
+        results = p | beam.Create(frames) | windows
+        for split in SPLITS:
             results[split] | split >> beam.io.WriteToTFRecord(str(out / split))
     files = sorted(map(str, out.iterdir()))
     return {FRAMES: frames, WINDOWS: list(tf.data.TFRecordDataset(files).as_numpy_iterator())}

@@ -21,7 +21,7 @@ def test_the_naive_forecast_with_the_smallest_rmse_is_chosen(test_windows, best)
     columns = dict(test_windows)
     better = features.naive_feature(best)
     columns[better] = columns[features.TARGET] + np.float32(0.25)
-    assert models.best_naive_forecast(encode_columns(columns), SHAPE) == best
+    assert models.best_naive_forecast([encode_columns(columns)], SHAPE) == best
 
 
 def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, tmp_path):
@@ -29,7 +29,7 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures[features.EXAMPLES_SIGNATURE]
     expected = test_windows[features.naive_feature("last_week")]
     np.testing.assert_array_equal(answer(tf.constant(serialized))[features.FLOW], expected)
-    assert isinstance(models.judge(tmp_path / "model", serialized, SHAPE, 10**9, CONFIG), float)
+    assert isinstance(models.judge(tmp_path / "model", [serialized], SHAPE, 10**9, CONFIG), float)
 
 
 @pytest.mark.filterwarnings("ignore:Unexpected end-group tag")  # the garbage model's
@@ -49,7 +49,7 @@ def test_a_naive_model_answers_what_its_windows_carry(test_windows, serialized, 
 def test_whatever_is_wrong_with_a_pushed_model_is_a_reason(
     save_model, serialized, tmp_path, kind, reason
 ):
-    found = models.judge(save_model(tmp_path / "model", kind), serialized, SHAPE, 10**9, CONFIG)
+    found = models.judge(save_model(tmp_path / "model", kind), [serialized], SHAPE, 10**9, CONFIG)
     if reason is None:
         assert found == 0
     else:
@@ -63,7 +63,7 @@ def test_too_little_memory_is_no_reason_to_push_without_the_comparison(
     with pytest.raises(
         ServingError, match=r"ResourceExhausted.* Nothing is pushed without"
     ) as error:
-        models.judge(folder, serialized, SHAPE, 10**9, CONFIG)
+        models.judge(folder, [serialized], SHAPE, 10**9, CONFIG)
     assert str(error.value).startswith(f"{folder}: expected to compare")
 
 
@@ -71,11 +71,11 @@ def test_neither_is_a_file_that_the_system_does_not_give(save_model, serialized,
     folder = save_model(tmp_path / "model")
     (folder / features.ACCOUNT_FILE).mkdir(parents=True)
     with pytest.raises(ServingError, match=r"IsADirectoryError.* Nothing is pushed without"):
-        models.judge(folder, serialized, SHAPE, 10**9, CONFIG)
+        models.judge(folder, [serialized], SHAPE, 10**9, CONFIG)
 
 
 def test_a_folder_that_is_not_there_is_a_reason(serialized, tmp_path):
-    assert "none" in models.judge(tmp_path / "none", serialized, SHAPE, 10**9, CONFIG)
+    assert "none" in models.judge(tmp_path / "none", [serialized], SHAPE, 10**9, CONFIG)
 
 
 @pytest.mark.parametrize("until, fits", [(99, True), (100, False)])
@@ -86,7 +86,7 @@ def test_a_model_that_was_trained_on_the_test_period_is_no_baseline(
     account = tmp_path / "model" / "assets.extra" / "crowdflow.json"
     account.parent.mkdir()
     account.write_text(f'{{"trained_until": {until}}}')
-    reason = models.judge(tmp_path / "model", serialized, SHAPE, 100, CONFIG)
+    reason = models.judge(tmp_path / "model", [serialized], SHAPE, 100, CONFIG)
     assert (
         isinstance(reason, float) if fits else "trained on targets up to 1970-01-01 01:40" in reason
     )
@@ -107,8 +107,8 @@ def test_a_model_that_fails_on_one_window_of_all_is_no_baseline(tmp_path, test_w
     signatures = {features.EXAMPLES_SIGNATURE: early_ones_only}
     tf.saved_model.save(tf.Module(), str(tmp_path / "model"), signatures=signatures)
     records = encode_columns(test_windows)  # at 0, 60 .. 480 minutes
-    assert models.judge(tmp_path / "model", records[:8], SHAPE, 10**9, CONFIG) == 0
-    assert "past its table" in models.judge(tmp_path / "model", records, SHAPE, 10**9, CONFIG)
+    assert models.judge(tmp_path / "model", [records[:8]], SHAPE, 10**9, CONFIG) == 0
+    assert "past its table" in models.judge(tmp_path / "model", [records], SHAPE, 10**9, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_a_model_of_other_flows_is_no_baseline(tmp_path, serialized, settings, r
     account = tmp_path / "model" / "assets.extra" / "crowdflow.json"
     account.parent.mkdir()
     account.write_text(json.dumps({"config": CONFIG.replace(settings).to_dict()}))
-    found = models.judge(tmp_path / "model", serialized, SHAPE, 100, CONFIG)
+    found = models.judge(tmp_path / "model", [serialized], SHAPE, 100, CONFIG)
     assert found == reason if reason else isinstance(found, float)

@@ -24,9 +24,13 @@ def through_beam(tmp_path_factory):
     def run(serialized, config):
         out = tmp_path_factory.mktemp("windows")
         with beam.Pipeline() as pipeline:
-            results = pipeline | beam.Create(serialized) | FramesToWindows(config)
+            results = (
+                pipeline
+                | beam.Create(serialized)
+                | FramesToWindows(config, [], str(out / "maps"), full=plain_windows.SPLITS)
+            )
             for name, found in results.items():
-                if name in plain_windows.SPLITS:
+                if name in (*plain_windows.SPLITS, "scaling"):
                     found | name >> beam.io.WriteToTFRecord(str(out / name))
                 else:
                     text = found | f"{name} text" >> beam.Map(json.dumps, default=np.ndarray.tolist)

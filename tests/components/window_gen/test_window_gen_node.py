@@ -16,7 +16,9 @@ from crowdflow.components.flow_example_gen import executor as flow_executor
 from crowdflow.components.flow_example_gen.component import FlowExampleGen
 from crowdflow.components.window_gen import executor as window_executor
 from crowdflow.config import Config
+from crowdflow.flows import windows as pure
 from crowdflow.schema.errors import DataError
+from crowdflow.storage.map_store import MapStore
 
 CONFIG = Config.from_dict(
     {
@@ -89,13 +91,14 @@ def make_frames(data, folder, config):
 
 
 def make_windows(frames, folder, config):
-    """Runs WindowGen's executor; returns the sorted windows by split, the counters, the active cells."""
+    """Runs WindowGen's executor; returns the sorted records by split, the counters, the active cells."""
     out = make_artifacts(folder, windows=standard_artifacts.Examples, counters=FlowCounters)
     properties = {"config": config.section("grid", "intervals", "ingest", "windows", "split")}
     properties["holidays"] = "[]"
     window_executor.Executor().Do({"examples": frames["examples"]}, out, properties)
     splits = artifact_utils.decode_split_names(out["windows"][0].split_names)
-    assert splits == ["train", "eval", "test"]
+    assert splits == ["train", "eval", "test", "scaling"]
+    assert not (folder / "windows" / "parked").exists()
     found = {}
     for split in splits:
         files = tf.io.gfile.glob(f"{folder}/windows/Split-{split}/*.gz")
@@ -105,11 +108,17 @@ def make_windows(frames, folder, config):
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the flows of HDF5 files are made into windows."""
+    return tmp_path_factory.mktemp("hdf5")
+
+
+@pytest.fixture(scope="module")
 def from_form(tmp_path_factory, frames):
     """The windows of a form of the same flows."""
 
-    def run(form):
-        folder = tmp_path_factory.mktemp("form")
+    def run(form, folder=None):
+        folder = folder or tmp_path_factory.mktemp("form")
         for name in ("data", "frames", "windows"):
             (folder / name).mkdir()
         FORMS[form](folder / "data", frames)
@@ -120,8 +129,8 @@ def from_form(tmp_path_factory, frames):
 
 
 @pytest.fixture(scope="module")
-def from_hdf5(from_form):
-    return from_form("hdf5")
+def from_hdf5(from_form, folder):
+    return from_form("hdf5", folder)
 
 
 def test_windows_and_counters_equal_the_reference(from_hdf5, frames, plain):
@@ -129,9 +138,40 @@ def test_windows_and_counters_equal_the_reference(from_hdf5, frames, plain):
     active = np.array(active, bool).tolist()
     expected, *accounted = plain.windows(frames, CONFIG)
     assert [counters, active] == accounted
-    for split, reference in expected.items():
-        assert reference
-        plain.assert_equal(found[split], reference)
+    plain.assert_equal(found["test"], expected["test"])
+    for split in ("train", "eval"):
+        times = [{"target_time": window["target_time"]} for window in expected[split]]
+        assert times
+        plain.assert_equal(found[split], times)
+
+
+def test_a_references_maps_are_in_the_files_by_day(from_hdf5, folder, frames, plain):
+    """Each frame is stored once; the reference's windows come from there by the definition of a window."""
+    store = MapStore(str(folder / "windows" / "windows" / "frames"))
+    assert len(store.starts) == len(frames)
+    assert len(list((folder / "windows" / "windows" / "frames").glob("20*.npy"))) == 14
+    offsets = pure.window_offsets(CONFIG.windows, CONFIG.intervals.per_day)
+    for reference in plain.windows(frames, CONFIG)[0].values():
+        for window in reference[:: len(reference) // 5]:
+            for name, steps in offsets.items():
+                times = window["target_time"] + steps * CONFIG.intervals.minutes
+                np.testing.assert_array_equal(store.maps(times), window[name], err_msg=name)
+
+
+def test_the_scaling_windows_hold_the_extremes_of_train(from_hdf5, frames, plain):
+    found, *_ = from_hdf5
+    train = {w["target_time"]: w for w in plain.windows(frames, CONFIG)[0]["train"]}
+    scaling = [plain.parse(record) for record in found["scaling"]]
+    chosen = sorted(int(window["target_time"][0]) for window in scaling)
+    plain.assert_equal(found["scaling"], [train[time] for time in chosen])
+    assert 1 <= len(scaling) <= 2
+    names = ("closeness", "period", "trend", "target")
+
+    def extremes(windows):
+        flows = np.concatenate([np.ravel(window[name]) for window in windows for name in names])
+        return flows.min(), flows.max()
+
+    assert extremes(scaling) == extremes(train.values())
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "hdf5"])

@@ -25,6 +25,7 @@ RUNNERS = {
     "portable": ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
 }
 SPEC = CitySpec(rows=3, cols=4, days=24)
+SPLITS = ("train", "eval", "test", "scaling")
 FORMS = {"flow records": ("csv", "weather", "holidays"), "trips": ("trips", "holidays")}
 
 
@@ -63,13 +64,15 @@ def run(paths, config, beam_args, folder):
         frames | beam.io.WriteToTFRecord(f"{folder}/frames")
     with beam.Pipeline(options=PipelineOptions(beam_args)) as pipeline:
         serialized = pipeline | beam.io.ReadFromTFRecord(f"{folder}/frames*")
-        results = serialized | FramesToWindows(config)
-        for name in ("train", "eval", "test"):
+        results = serialized | FramesToWindows(config, [], f"{folder}/maps")
+        for name in SPLITS:
             results[name] | name >> beam.io.WriteToTFRecord(f"{folder}/{name}")
         for name in ("counters", "active"):
             text = results[name] | f"{name} text" >> beam.Map(json.dumps, default=np.ndarray.tolist)
             text | name >> beam.io.WriteToText(f"{folder}/{name}", num_shards=1)
-    found = {name: records(folder / name) for name in ("frames", "train", "eval", "test")}
+    found = {name: records(folder / name) for name in ("frames", *SPLITS)}
+    for path in sorted(folder.glob("maps/[fa]*/*")):  # maps by day
+        found[str(path.relative_to(folder))] = [path.read_bytes()]
     texts = [next(folder.glob(f"{name}-*")).read_text() for name in ("counters", "active")]
     counted = pickle.loads(tally.read_bytes())  # in whatever order
     return found, texts, [counters_json(counted, sources, paths, resolved), rejects_csv(counted)]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdflow.evaluation.drift.profile import EDGES, profile
+from crowdflow.evaluation.drift.profile import EDGES, merge, profile
 from crowdflow.schema.intervals import format_start
 
 MONDAY = 16_335 * 1440  # 2014-09-22 00:00
@@ -63,3 +63,19 @@ def test_what_is_not_there_is_not_in_it():
     assert set(saturday.sizes) == {"inflow_weekend", "outflow_weekend"}
     assert saturday.sizes["inflow_weekend"][-1] == 4
     assert len(saturday.sizes["inflow_weekend"]) == len(EDGES) - 1
+
+
+def test_profiles_of_parts_merge_to_that_of_all():
+    random = np.random.default_rng(8)
+    starts = MONDAY + 60 * np.arange(24 * 9)
+    maps = random.poisson(3, (len(starts), 2, 3, 2)).astype(np.float32)
+    maps[:24, 0] = 0
+    parts = np.array_split(random.permutation(len(starts)), 5)
+    merged, whole = merge(profile(starts[p], maps[p]) for p in parts), profile(starts, maps)
+    assert (merged.intervals, merged.first, merged.last) == (
+        whole.intervals, whole.first, whole.last,
+    )  # fmt: skip
+    for found, expected in ((merged.sizes, whole.sizes), (merged.trips, whole.trips)):
+        assert sorted(found) == sorted(expected)
+        for name, counts in expected.items():
+            np.testing.assert_array_equal(found[name], counts, err_msg=name)

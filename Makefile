@@ -15,7 +15,8 @@ IMAGE ?= crowdflow:0.1.0
 LOCK := pip compile setup.py --quiet --extra dev --extra kubeflow --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 OLDER := --python-version 3.10 --exclude-newer 2025-02-01
-TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal
+TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal \
+	--override requirements/today-overrides.txt
 
 .PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock pin bench image image-gpu clean
 

@@ -29,7 +29,9 @@ for floor in FLOORS:
 
 # Two stacks, of one code base: which one an environment has follows from its Python alone.
 OLDER = 'python_version < "3.11"'  # TFX 1.16, for systems with a glibc below 2.39
-TODAY = 'python_version >= "3.12"'  # TFX 1.21; the wheels of ml-metadata and TFDV ask for glibc 2.39
+TODAY = (
+    'python_version >= "3.12"'  # TFX 1.21; the wheels of ml-metadata and TFDV ask for glibc 2.39
+)
 
 # The libraries whose range differs: what the older stack has, and what today's has.
 BY_STACK = {

@@ -27,13 +27,8 @@ for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
   [[ ! -e $file ]] || cp --dereference "$file" "$debian$file"
 done
 
-checkout=$debian/work/crowdflow
-mkdir -p "$checkout" "$debian/work/shared"
-# What git has and what is new, but not what it ignores; the copy's own .venv and runs stay for the next time.
-find "$checkout" -mindepth 1 -maxdepth 1 ! -name .venv ! -name .uv ! -name runs -exec rm -rf {} +
-git ls-files -z --cached --others --exclude-standard | xargs -0 --no-run-if-empty sh -c \
-  'for file; do test ! -e "$file" || printf "%s\0" "$file"; done' sh |
-  tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$checkout"
+mkdir -p "$debian/work/shared"
+scripts/copy.sh "$debian/work/crowdflow"
 
 kept=()
 while IFS='=' read -r name value; do

@@ -176,7 +176,7 @@ def path_parameters() -> list[tuple[str, str]]:
         if isinstance(parameter.type, click.Path)
     ]
     return [
-        (name, p.make_metavar() if isinstance(p, click.Argument) else p.opts[0])
+        (name, p.human_readable_name if isinstance(p, click.Argument) else p.opts[0])
         for name, p in paths
     ]
 

@@ -186,6 +186,12 @@ def test_completing_needs_limits_of_every_task(spec):
         limits = {task: Resources(1, 1) for task in tasks(spec) if task != "Trainer"}
         hashes = dict.fromkeys(tasks(spec), "0")
         complete_spec(
-            spec, parameters={}, resources=limits, uncached=[], drivers={}, libraries=hashes, retries=1
+            spec,
+            parameters={},
+            resources=limits,
+            uncached=[],
+            drivers={},
+            libraries=hashes,
+            retries=1,
         )
     assert container(spec, "Trainer")

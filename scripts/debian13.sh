@@ -27,8 +27,8 @@ for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
   [[ ! -e $file ]] || cp --dereference "$file" "$debian$file"
 done
 
-mkdir -p "$debian/work/shared"
-scripts/copy.sh "$debian/work/crowdflow"
+mkdir -p "$debian/srv/shared"
+scripts/copy.sh "$debian/srv/crowdflow"
 
 kept=()
 while IFS='=' read -r name value; do
@@ -36,8 +36,8 @@ while IFS='=' read -r name value; do
 done < <(env | grep -E '^(PIP_(CERT|INDEX|DEFAULT)|UV_|SSL_CERT_FILE|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)' || true)
 
 mounts='mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --rbind /sys "$0/sys"
-  test ! -d "$1" || { mount --bind "$1" "$0/work/shared" && mount -o remount,bind,ro "$0/work/shared"; }
+  test ! -d "$1" || { mount --bind "$1" "$0/srv/shared" && mount -o remount,bind,ro "$0/srv/shared"; }
   debian=$0; shift; exec chroot "$debian" "$@"'
 exec unshare --mount --propagation private bash -euc "$mounts" "$debian" "$(realpath -m ../shared)" \
   env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${kept[@]}" \
-  bash -c 'cd /work/crowdflow && exec "$@"' bash "$@"
+  bash -c 'cd /srv/crowdflow && exec "$@"' bash "$@"

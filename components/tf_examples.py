@@ -76,11 +76,11 @@ def decode_frames(
     def column(name: str, width: int) -> np.ndarray:
         index = batch.schema.get_field_index(name)
         values = batch.column(index) if index >= 0 else pa.nulls(batch.num_rows)
-        widths = [] if index < 0 else np.unique(np.diff(values.offsets.to_numpy()))
-        if values.null_count or list(widths) not in ([], [width]):
+        widths = [] if index < 0 else np.unique(np.diff(values.offsets.to_numpy())).tolist()
+        if values.null_count or widths not in ([], [width]):
             raise DataError(
                 f"Frame feature {name!r}: expected {width} values in each of {batch.num_rows} "
-                f"frames ({rows} x {cols} grid), received {list(widths)} values, "
+                f"frames ({rows} x {cols} grid), received {widths} values, "
                 f"{values.null_count} frames without it."
             )
         return values.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)

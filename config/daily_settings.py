@@ -118,7 +118,7 @@ class BeamNodes:
 
 @dataclasses.dataclass(frozen=True)
 class BeamConfig:
-    """Where Beam runs. By default it is Beam's DirectRunner, in the process of the node.
+    """Where Beam runs. By default it is in the process of the node.
 
     Attributes:
       all: options for every node that uses Beam, such as `--runner=FlinkRunner`; `crowdflow beam` prints examples.

@@ -7,6 +7,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
 
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE, ErrorSums, add_forecasts, names
@@ -42,7 +43,7 @@ def _computations(
     horizon: int = 1,
     code_fingerprint: str = "",
     name: str = "flow_errors",
-    eval_config: Optional[tfma.EvalConfig] = None,
+    eval_config: Optional[config_pb2.EvalConfig] = None,
     model_names: Optional[list[str]] = None,
     output_names: Optional[list[str]] = None,
     **_: Any,

@@ -2,7 +2,7 @@
 
 import json
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.utils import proto_utils
 
 from crowdflow.config import Config
@@ -16,15 +16,15 @@ CANDIDATE, BASELINE = "candidate", "baseline"
 _STRICTLY = 1e-9
 
 
-def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
+def eval_config(config: Config, code_fingerprint: str) -> config_pb2.EvalConfig:
     """The Evaluator's configuration.
 
     Thresholds on the whole test split: the model's RMSE and MAE against the best naive forecast's, and its RMSE
     against the baseline's. Slices by hour of day and by weekday or weekend are measured, not judged.
     """
 
-    def model_spec(name: str, is_baseline: bool) -> tfma.ModelSpec:
-        return tfma.ModelSpec(
+    def model_spec(name: str, is_baseline: bool) -> config_pb2.ModelSpec:
+        return config_pb2.ModelSpec(
             name=name,
             is_baseline=is_baseline,
             model_type="tf_generic",
@@ -36,17 +36,17 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
     rules = config.evaluation
     by_mae = {MAE_RATIO_TO_NAIVE: _below(1)} if rules.naive_mae else {}
     metric = {"horizon": config.windows.horizon, "code_fingerprint": code_fingerprint}
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[model_spec(CANDIDATE, False), model_spec(BASELINE, True)],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            tfma.SlicingSpec(feature_keys=[features.HOUR]),
-            tfma.SlicingSpec(feature_keys=[features.WEEKEND]),
+            config_pb2.SlicingSpec(),
+            config_pb2.SlicingSpec(feature_keys=[features.HOUR]),
+            config_pb2.SlicingSpec(feature_keys=[features.WEEKEND]),
         ],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(
                         module="crowdflow.evaluation.flow_errors",
                         class_name="FlowErrors",
                         config=json.dumps(metric),
@@ -56,8 +56,8 @@ def eval_config(config: Config, code_fingerprint: str) -> tfma.EvalConfig:
                     RATIO_TO_NAIVE: _below(1 - rules.naive_margin),
                     **by_mae,
                     RMSE_ACTIVE: _overall(
-                        change_threshold=tfma.GenericChangeThreshold(
-                            direction=tfma.MetricDirection.LOWER_IS_BETTER,
+                        change_threshold=config_pb2.GenericChangeThreshold(
+                            direction=config_pb2.MetricDirection.LOWER_IS_BETTER,
                             relative={"value": rules.pushed_tolerance},
                         )
                     ),
@@ -73,7 +73,7 @@ def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> 
     Raises:
       ValueError: it lacks the thresholds that `eval_config` writes.
     """
-    found = proto_utils.json_to_proto(text, tfma.EvalConfig())
+    found = proto_utils.json_to_proto(text, config_pb2.EvalConfig())
     changed = 0
     for spec in found.metrics_specs:
         naive = spec.per_slice_thresholds.get(RATIO_TO_NAIVE)
@@ -89,17 +89,18 @@ def with_thresholds(text: str, naive_margin: float, pushed_tolerance: float) -> 
     return proto_utils.proto_to_json(found)
 
 
-def _below(bound: float) -> tfma.PerSliceMetricThresholds:
+def _below(bound: float) -> config_pb2.PerSliceMetricThresholds:
     upper = {"value": bound - _STRICTLY}
-    return _overall(value_threshold=tfma.GenericValueThreshold(upper_bound=upper))
+    return _overall(value_threshold=config_pb2.GenericValueThreshold(upper_bound=upper))
 
 
-def _overall(**threshold) -> tfma.PerSliceMetricThresholds:
+def _overall(**threshold) -> config_pb2.PerSliceMetricThresholds:
     """A threshold on the whole split, not on its slices."""
-    return tfma.PerSliceMetricThresholds(
+    return config_pb2.PerSliceMetricThresholds(
         thresholds=[
-            tfma.PerSliceMetricThreshold(
-                slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
+            config_pb2.PerSliceMetricThreshold(
+                slicing_specs=[config_pb2.SlicingSpec()],
+                threshold=config_pb2.MetricThreshold(**threshold),
             )
         ]
     )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from crowdflow.config import Config
+from crowdflow.config.beam_runner import with_runner
 from crowdflow.flows.frames import FrameBlock, flow_records
 from crowdflow.flows.map_tables import write_on_maps
 from crowdflow.ingest import libcity
@@ -131,7 +132,7 @@ def run_flows(
       beam_args: Beam options.
       then: adds the rest of the data flow; takes the frames, one block per day, without covariates.
     """
-    options = PipelineOptions([*beam_args])
+    options = PipelineOptions(with_runner(beam_args))
     with clear_errors(), beam.Pipeline(options=options) as pipeline:
         found = pipeline | FlowsToFrames(sources, config)
         then(found["frames"])

@@ -7,7 +7,7 @@ from tfx import v1 as tfx
 from crowdflow.config import Config
 from crowdflow.schema import features
 
-SERVING_TAG = "2.16.1"  # of tensorflow/serving, here and in deploy/
+SERVING_TAG = "2.19.1"  # of tensorflow/serving, here and in deploy/: the newest known tag
 _WINDOWS = 3
 
 

@@ -20,11 +20,12 @@ from crowdflow.components.refit.component import Refit
 from crowdflow.components.validation_gate.component import ValidationGate
 from crowdflow.components.window_gen.component import WindowGen
 from crowdflow.config import Config
+from crowdflow.config.beam_runner import with_runner
 from crowdflow.evaluation.thresholds import eval_config
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.pipeline.fingerprint import fingerprint
 from crowdflow.pipeline.infra_validator import infra_validator
-from crowdflow.pipeline.libraries import libraries_fingerprint
+from crowdflow.pipeline.libraries import libraries, libraries_fingerprint
 from crowdflow.schema.features import SCALING_SPLIT
 from crowdflow.schema.templates import DRIFT, FRAMES, WINDOWS
 
@@ -34,6 +35,13 @@ from crowdflow.trainer import preprocessing, run_fn
 # The sections of the configuration that a trained model depends on.
 SHAPES_A_MODEL = ("preset", "seed", "grid", "intervals", "ingest", "trips")
 SHAPES_A_MODEL += ("windows", "split", "transform", "model", "training")
+
+# The code of ours that TFX's own executors call.
+CALLED = {
+    "Transform": preprocessing.__name__,
+    "Trainer": run_fn.__name__,
+    "Evaluator": "crowdflow.evaluation.flow_errors",
+}
 
 # These nodes look at the world outside of their inputs, the serving folder or a server, so their caching is off.
 NEVER_CACHED = ("LastPushedModel", "InfraValidator", "Pusher")
@@ -54,7 +62,7 @@ def create_pipeline(
 
     The parameters of every node that runs CrowdFlow's code include a fingerprint of that code and only those
     sections of the configuration that it reads. So a change reruns that node and the nodes that depend on it, and
-    nothing else. An upgrade of a library reruns every node, TFX's own as well.
+    nothing else. An upgrade of a library reruns the nodes whose results depend on it, TFX's own as well.
 
     Args:
       name: of the pipeline, part of every cache key.
@@ -177,6 +185,9 @@ def create_pipeline(
         },
     )
     pusher.add_upstream_node(evaluator)  # an evaluation that fails stops an unblessed model, too
+    nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
+    nodes += [last_pushed, drift, evaluator, refit, *([infra] if infra else []), pusher]
+    own = {"FlowReportGen": list(libraries("crowdflow.components.flow_report.component"))}
     report = FlowReportGen(
         frame_counters=example_gen.outputs["counters"],
         window_counters=window_gen.outputs["counters"],
@@ -190,12 +201,13 @@ def create_pipeline(
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         config=json.dumps(config.public().to_dict()),
+        libraries=json.dumps({node.id: list(libraries_of(node)) for node in nodes} | own),
         code_fingerprint=fingerprint("crowdflow.components.flow_report.component"),
     )
-    nodes = [example_gen, statistics, schemas, validator, gate, window_gen, transform, trainer]
-    nodes += [last_pushed, drift, evaluator, refit, *([infra] if infra else []), pusher, report]
+    nodes.append(report)
     for node in nodes:  # part of the cache key, and read by no executor
-        node.executor_spec.add_extra_flags([f"--libraries={libraries_fingerprint()}"])
+        used = libraries_fingerprint(libraries_of(node))
+        node.executor_spec.add_extra_flags([f"--libraries={used}"])
     _set_beam_options(nodes, config, beam_args)
     return tfx.dsl.Pipeline(
         pipeline_name=name,
@@ -206,6 +218,12 @@ def create_pipeline(
     )
 
 
+def libraries_of(node: base_component.BaseComponent) -> dict[str, str]:
+    """Name -> version of the libraries that a node's result depends on, by name."""
+    called = [CALLED[node.id]] if node.id in CALLED else []
+    return libraries(node.executor_spec.executor_class.__module__, *called)
+
+
 def _set_beam_options(
     nodes: Sequence[base_component.BaseComponent], config: Config, beam_args: Sequence[str]
 ) -> None:
@@ -213,4 +231,5 @@ def _set_beam_options(
     for node in nodes:
         if isinstance(node, base_beam_component.BaseBeamComponent):
             own = getattr(config.beam.nodes, node.id)
-            node.with_beam_pipeline_args([*config.beam.all, *own, *beam_args])
+            options = [*config.beam.all, *own, *beam_args]
+            node.with_beam_pipeline_args(with_runner(options))

@@ -77,6 +77,8 @@ MAX_BATCH = 1024  # maximum number of windows per request to the first signature
 ACCOUNT_SIGNATURE = "account"
 QUERY, ACCOUNT = "query", "account"  # string [batch], any text, and string [batch]
 ACCOUNT_FILE = os.path.join("assets.extra", "crowdflow.json")
+# The account's form: 1 since it has a number; accounts from before have none, and are read as 1.
+FORMAT, FORMAT_NUMBER = "format", 1
 TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-clock minutes
 APPROVED = "approved"  # of a refitted model: TRAINED_UNTIL of the approved one, in the same version
 HOLIDAYS = "holidays"  # dates YYYY-MM-DD of the country's table

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Updates .venv to a lock and to the checkout's sources; does nothing if it is up to date.
-# Usage: scripts/install.sh [LOCK]   default: the lock installed last, or requirements.txt
+# Updates .venv to a stack's lock and to the checkout's sources; does nothing if it is up to date.
+# Usage: scripts/install.sh [STACK]   today, older, today-gpu or older-gpu; -gpu is the newest that runs here, for GPUs;
+#                                     default: the stack installed last, or the newest that runs here
 #
 # Two stamps record what .venv contains: .venv/lock.sha256 (of the lock) and .venv/package.sha256 (of every
 # file that goes into the wheel). They compare contents, not times, so a checkout or a deleted file counts too.
@@ -12,15 +13,27 @@ package_stamp=.venv/package.sha256
 
 exec 9<>setup.py && flock 9 # if `make run` and `make test` start together, the second waits for the first
 
-lock=${1:-$(sed 's/^[0-9a-f]*  //' "$lock_stamp" 2>/dev/null || true)}
-lock=${lock:-requirements.txt}
+lock=$(sed 's/^[0-9a-f]*  //' "$lock_stamp" 2>/dev/null || true)
+if [[ -n ${1:-} || ! -f $lock ]]; then
+  lock=$(scripts/stack.sh "${1:-}") # a stack that does not run here ends this script
+fi
+minors=(13 12)
+[[ $lock == requirements/older* ]] && minors=(10)
 
-if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' 2>/dev/null; then
-  for bin in "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10.*/bin; do
-    PATH="$PATH:$bin" # prefer an installed interpreter to a download
+fits="import sys; sys.exit(sys.version_info[:2] not in {(3, int(m)) for m in sys.argv[1:]})"
+if ! "$python" -c "$fits" "${minors[@]}" 2>/dev/null; then
+  interpreter=3.${minors[0]} # downloaded, if there is none
+  for minor in "${minors[@]}"; do
+    for bin in "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3."$minor".*/bin; do
+      PATH="$PATH:$bin" # prefer an installed interpreter to a download
+    done
+    if scripts/uv.sh python find --no-python-downloads "3.$minor" &>/dev/null; then
+      interpreter=3.$minor
+      break
+    fi
   done
   rm -rf .venv
-  scripts/uv.sh venv --quiet --python 3.10 .venv
+  scripts/uv.sh venv --quiet --python "$interpreter" .venv
 fi
 
 if [[ $(sha256sum "$lock") != "$(cat "$lock_stamp" 2>/dev/null)" ]]; then

@@ -12,6 +12,7 @@ from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.ingest.history import History, needed_files, read_history
 from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema import features
+from crowdflow.schema.account import require_format
 from crowdflow.schema.errors import DataError, ServingError
 from crowdflow.schema.intervals import to_datetime64
 from crowdflow.serving import request
@@ -162,6 +163,7 @@ def settings_of(account: str | bytes) -> tuple[Config, list[str]]:
     """
     try:
         known = json.loads(account)
+        require_format(known)
         config = Config.from_dict(Config.sections_of_account(known["config"]))
         return config, known.get(features.HOLIDAYS, [])
     except (AttributeError, ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import keras
@@ -29,6 +30,8 @@ from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
 
+# What trains; a checkpoint of other versions is not gone on with.
+LIBRARIES = ("keras", "numpy", "tensorflow")
 _STATISTICS_BATCH = 1024  # windows
 
 
@@ -105,6 +108,7 @@ def write_model(
     low, high = scaling(splits[0])
     last = max(int(split[features.TARGET_TIME].max()) for split in splits)
     account = {
+        features.FORMAT: features.FORMAT_NUMBER,
         "config": json.loads(custom["config"]),
         features.TRAINED_UNTIL: last + (config.windows.horizon - 1) * config.intervals.minutes,
         features.HOLIDAYS: custom["holidays"],
@@ -216,8 +220,9 @@ def checkpoints_of(
     training: TrainingConfig,
     *splits: Windows,
 ) -> AnyPath:
-    """A training's own folder for checkpoints: one of other settings, precision or windows is not resumed."""
-    settings = custom["config"], custom["code_fingerprint"], precision, str(training)
+    """A training's own folder for checkpoints: one of other settings, libraries or windows is not resumed."""
+    libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    settings = custom["config"], custom["code_fingerprint"], precision, str(training), *libraries
     return as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
 
 

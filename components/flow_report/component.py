@@ -49,6 +49,7 @@ def FlowReportGen(
     pushed_model: InputArtifact[standard_artifacts.PushedModel],
     report: OutputArtifact[FlowReport],
     config: Parameter[str],
+    libraries: Parameter[str],
     code_fingerprint: Parameter[str],
 ) -> None:
     """Gathers the results of the run's nodes into one page and one JSON file."""
@@ -63,6 +64,10 @@ def FlowReportGen(
     content = {
         **outcome,
         "versions": versions(),
+        "libraries": {
+            node: {name: metadata.version(name) for name in names}
+            for node, names in json.loads(libraries).items()
+        },
         "counters": {
             "frames": read_json(frame_counters.uri, features.COUNTERS_FILE),
             "windows": read_json(window_counters.uri, features.COUNTERS_FILE),

@@ -34,7 +34,7 @@ def data_cards(data: ReportData) -> list[Card]:
 
 
 def training_cards(data: ReportData) -> list[Card]:
-    """How the model was trained, and the versions of the packages."""
+    """How the model was trained, the versions of the packages, and those that each node's result depends on."""
     values = {"device": data.device, "seed": str(data.seed)}
     histories = members(data.history)
     if len(histories) > 1:
@@ -58,7 +58,12 @@ def training_cards(data: ReportData) -> list[Card]:
         values["best eval RMSE"] = "; ".join(kept)
     if not data.history:
         values["epochs"] = "no training history was recorded"
-    return [_card("Training", values), _card("Versions", data.versions)]
+    made_by = {
+        node: [f"{name} {version}" for name, version in found.items()]
+        for node, found in data.libraries.items()
+    }
+    cards = [_card("Training", values), _card("Versions", data.versions)]
+    return [*cards, _card("Libraries that made each part", made_by)] if made_by else cards
 
 
 def _groups(counters: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, dict]]:

@@ -44,6 +44,7 @@ class ReportData:
       seed: the run's seed.
       device: the device and precision of the training, in words.
       versions: package -> version.
+      libraries: node -> the libraries that its result depends on, with their versions.
       windows: the number of windows in `train`, `eval` and `test`.
       counters: group -> counts, nested to any depth, such as `{"rejected": {"negative_flow": 3}}`.
       interval_minutes: length of an interval.
@@ -74,6 +75,7 @@ class ReportData:
     seed: int
     device: str
     versions: dict[str, str]
+    libraries: dict[str, dict[str, str]]
     windows: dict[str, int]
     counters: dict[str, Any]
     interval_minutes: int

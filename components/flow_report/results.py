@@ -137,6 +137,7 @@ def report_data(
         seed=config.seed,
         device=f"{content['training']['device']}, {content['training']['precision']}",
         versions=content["versions"],
+        libraries=content["libraries"],
         windows=counters["windows"]["windows"],
         counters=counters,
         interval_minutes=config.intervals.minutes,

@@ -12,6 +12,7 @@ from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.window_files import parse_windows
 from crowdflow.flows.metrics import RMSE_ACTIVE, ErrorSums
 from crowdflow.schema import features
+from crowdflow.schema.account import format_fault
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.intervals import format_start
 
@@ -93,6 +94,9 @@ def judge(
     try:
         path = folder / features.ACCOUNT_FILE
         account = json.loads(path.read_text()) if path.exists() else {}
+        unknown = format_fault(account)
+        if unknown:
+            return unknown
         until = account.get(features.TRAINED_UNTIL, -1)
         if until >= test_start:
             return f"it was trained on targets up to {format_start(until)}, in the test period"

@@ -88,7 +88,7 @@ def _finish(micros: np.ndarray, aware: np.ndarray, bad: np.ndarray, zone: Option
         utc = pd.DatetimeIndex(micros[aware].astype("datetime64[us]")).tz_localize("UTC")
         there = utc.tz_convert(require_zone_of_offsets(zone)).tz_localize(None)
         local = micros.copy()
-        local[aware] = there.asi8 // 1000
+        local[aware] = there.to_numpy().astype("datetime64[us]").astype(np.int64)
     return Times(local, micros, bad)
 
 

@@ -197,6 +197,8 @@ def head_of(path: str, unit: int, config: Config) -> Head:
 def _head_of(path: str, member: Optional[str], config: Config) -> Head:
     with open_table(path, member) as stream:
         line = _read_line(stream).decode("utf-8-sig", "replace").strip("\r\n ")
+    if "\0" in line:  # as Python's csv said before 3.11
+        raise csv.Error("line contains NUL")
     delimiter = delimiter_of(line)
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     given = list(config.trips.header)

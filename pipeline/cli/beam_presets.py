@@ -32,7 +32,7 @@ PRESETS = {
         (
             "--runner=FlinkRunner",
             "--flink_master=FLINK_JOBMANAGER:8081",
-            "--flink_version=1.18",
+            "--flink_version=1.19",
             "--parallelism=8",
             "--environment_type=DOCKER",
             f"--environment_config={IMAGE}",
@@ -44,7 +44,7 @@ PRESETS = {
         (
             "--runner=FlinkRunner",
             "--flink_master=FLINK_JOBMANAGER:8081",
-            "--flink_version=1.18",
+            "--flink_version=1.19",
             "--parallelism=8",
             "--environment_type=EXTERNAL",
             "--environment_config=localhost:50000",

@@ -1,6 +1,5 @@
 """Commands for Kubeflow Pipelines: compile and submit."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Optional
@@ -8,6 +7,7 @@ from typing import Any, Optional
 import click
 
 from crowdflow.config import presets
+from crowdflow.config.stack import IMAGE_STACK, STACK, quiet_tensorflow
 from crowdflow.pipeline.cli import options
 from crowdflow.schema.errors import ConfigError
 
@@ -74,10 +74,15 @@ def compile_pipeline(
         given["kubeflow.volumes"] = list(volumes)
     config = config.replace(given)
     _require_kfp()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from crowdflow.pipeline.kubeflow import compiling as kubeflow_runner
+    with quiet_tensorflow():
+        from crowdflow.pipeline.kubeflow import compiling as kubeflow_runner
 
-    [spec, *_] = kubeflow_runner.compile_to(config, output, beam_args)
+        [spec, *_] = kubeflow_runner.compile_to(config, output, beam_args)
+    if STACK != IMAGE_STACK:
+        click.echo(
+            f"note: compiled on the {STACK} stack of libraries; deploy/Dockerfile has {IMAGE_STACK}'s. The cache "
+            "keys name the versions installed here: compile on the image's stack (make install STACK=...)."
+        )
     click.echo(f"wrote {output}: {spec['pipelineInfo']['name']}, {config.kubeflow.image}")
     for name, entry in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
         click.echo(f"parameter {name} = {entry['defaultValue']}")

@@ -22,7 +22,7 @@ class LocalPath(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Refuses addresses."""
         if "://" in str(value):
-            name = param.make_metavar() if isinstance(param, click.Argument) else param.opts[0]
+            name = param.human_readable_name if isinstance(param, click.Argument) else param.opts[0]
             raise ConfigError(f"{name}: expected a path on this machine. Received: {value}")
         return super().convert(value, param, ctx)
 

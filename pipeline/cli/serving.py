@@ -1,12 +1,12 @@
 """Commands that forecast with a pushed model: predict and batch."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
 import click
 
+from crowdflow.config.stack import quiet_tensorflow
 from crowdflow.pipeline.cli import options
 from crowdflow.schema.errors import ConfigError
 from crowdflow.storage import disk
@@ -96,10 +96,10 @@ def predict(
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     outputs.require_formats(out, picture)
     access |= {"name": name, "version": version, "label": label, "timeout": timeout}
-    forecaster = Forecaster(connect(model, **access))
+    with quiet_tensorflow():
+        forecaster = Forecaster(connect(model, **access))
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     left_out = outputs.without_place(out, forecaster.config)
     history = forecaster.read(paths, ranges.span_of(at, first, last))
@@ -179,8 +179,8 @@ def batch(
     _require_data(paths)
     if "://" in model and not is_address(model):
         raise ConfigError(f"--model: expected a folder, also s3:// or gs://. Received: {model!r}.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from crowdflow.serving import batch as jobs
+    with quiet_tensorflow():
+        from crowdflow.serving import batch as jobs
 
     given = options.parse(settings)
     with disk.clear_errors(out):

@@ -72,7 +72,7 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     )
     # The spec must not contain folders of this machine, and the report should show the cluster's paths.
     config = config.replace({"paths.root": None, "paths.data": data, "paths.serving": None})
-    spec, never_cached, drivers = _compile(
+    spec, never_cached, drivers, libraries = _compile(
         config,
         beam_args,
         name=name,
@@ -87,7 +87,7 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
         resources={task: settings.resources(task) for task in tasks(spec)},
         uncached=uncached,
         drivers=drivers,
-        libraries=libraries_fingerprint(),
+        libraries=libraries,
         retries=settings.retries,
         variables=settings.variables(),
     )
@@ -127,13 +127,13 @@ def _reachable(setting: str, path: str, mounts: dict[str, str]) -> str:
 
 def _compile(
     config: Config, beam_args: Sequence[str], **places: Any
-) -> tuple[Spec, tuple[str, ...], dict[str, str]]:
-    """The spec from TFX's compiler, the nodes that are never cached, and the drivers that containers run."""
+) -> tuple[Spec, tuple[str, ...], dict[str, str], dict[str, str]]:
+    """The spec from TFX's compiler, the nodes never cached, the containers' drivers, the libraries' hashes."""
     from tfx.components.example_gen.driver import FileBasedDriver
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
     from tfx.utils import name_utils
 
-    from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline
+    from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline, libraries_of
 
     check_beam_args(config, beam_args)
     pipeline = create_pipeline(root="", config=config, beam_args=beam_args, **places)
@@ -150,7 +150,8 @@ def _compile(
         for node in pipeline.components
         if issubclass(node.DRIVER_CLASS, FileBasedDriver)
     }
-    return spec, tuple(node for node in NEVER_CACHED if node in tasks(spec)), drivers
+    libraries = {n.id: libraries_fingerprint(libraries_of(n)) for n in pipeline.components}
+    return spec, tuple(node for node in NEVER_CACHED if node in tasks(spec)), drivers, libraries
 
 
 def header(documents: Sequence[Spec]) -> str:

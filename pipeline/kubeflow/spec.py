@@ -51,7 +51,7 @@ def complete_spec(
     resources: Mapping[str, Resources],
     uncached: Collection[str],
     drivers: Mapping[str, str],
-    libraries: str,
+    libraries: Mapping[str, str],
     retries: int,
     variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Spec:
@@ -63,7 +63,7 @@ def complete_spec(
       resources: task -> its limits, for every task.
       uncached: tasks that read something that is not among their inputs.
       drivers: task -> dotted path of the driver that its container runs.
-      libraries: fingerprint of the libraries, so that Kubeflow's cache sees an upgrade.
+      libraries: task -> fingerprint of its libraries, so that Kubeflow's cache sees an upgrade.
       retries: of every task.
       variables: environment variables of every container.
 
@@ -136,13 +136,13 @@ def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
     return spec
 
 
-def with_options(spec: Spec, drivers: Mapping[str, str], libraries: str) -> Spec:
+def with_options(spec: Spec, drivers: Mapping[str, str], libraries: Mapping[str, str]) -> Spec:
     """A spec with the options of `entrypoint.py`: the task's name, its outputs, the libraries, its driver."""
     spec = copy.deepcopy(spec)
     for task, found in containers(spec):
         outputs = component(spec, task).get("outputDefinitions", {}).get("artifacts", {})
         options = [NODE_OPTION, task, OUTPUTS_OPTION, ",".join(sorted(outputs))]
-        options += [LIBRARIES_OPTION, libraries]
+        options += [LIBRARIES_OPTION, libraries[task]]
         if task in drivers:
             options += [DRIVER_OPTION, drivers[task]]
         place = found["args"].index(EXECUTOR_OPTION)

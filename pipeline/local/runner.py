@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from crowdflow.config import Config, presets
+from crowdflow.config.stack import quiet_tensorflow
 from crowdflow.ingest.date_range import bounds, resolve
 from crowdflow.ingest.sources import inspect_sources
 from crowdflow.pipeline.beam_args import check_beam_args
@@ -151,13 +152,14 @@ def _run_nodes(
     outcome: dict[str, Any],
 ) -> dict[str, Any]:
     """Compiles the pipeline and runs it; `outcome` gets the nodes' states even if one fails."""
-    from ml_metadata import metadata_store
-    from tfx import v1 as tfx
-    from tfx.dsl.compiler import compiler, constants
-    from tfx.orchestration.portable import runtime_parameter_utils
+    with quiet_tensorflow():
+        from ml_metadata import metadata_store
+        from tfx import v1 as tfx
+        from tfx.dsl.compiler import compiler, constants
+        from tfx.orchestration.portable import runtime_parameter_utils
 
-    from crowdflow.pipeline.local import summary
-    from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline
+        from crowdflow.pipeline.local import summary
+        from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline
 
     threads.share_among_branches()
     check_beam_args(config, beam_args)
@@ -192,7 +194,6 @@ def _run_nodes(
 
 def _log_to_file(root: Root, progress: Progress) -> Path:
     """Sends all logs to a file under the root, and CrowdFlow's and TFX's progress to the console as well."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     root.logs.mkdir(exist_ok=True)
     path = root.logs / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
     from absl import logging as absl_logging

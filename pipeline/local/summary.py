@@ -29,6 +29,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
         "config": config.public().to_dict(),
         "seed": config.seed,
         "versions": None,
+        "libraries": None,
         "nodes": [],
         "counters": None,
         "windows": None,
@@ -95,6 +96,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
     return {
         **summary,
         "versions": report["versions"],
+        "libraries": report["libraries"],
         "counters": report["counters"],
         "windows": report["counters"]["windows"]["windows"],
         "metrics": report["metrics"],

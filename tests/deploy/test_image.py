@@ -1,6 +1,6 @@
 """The image: its Dockerfile is clean, holds what it must, and its installation works."""
 
-import fnmatch
+import json
 import os
 import re
 import subprocess
@@ -11,6 +11,8 @@ import pytest
 import yaml
 from dockerfile import execute, read
 from kfp_local import Cluster
+
+from crowdflow.config.stack import IMAGE_STACK, STACK, TODAY
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -60,12 +62,13 @@ def test_the_image_does_not_run_as_root(instructions):
     assert last.index("USER") > last.index("COPY")
 
 
-def test_both_stages_have_our_python_on_the_same_system(instructions):
-    version = (ROOT / ".python-version").read_text().rpartition(".")[0]
+def test_both_stages_are_of_one_base_with_todays_python(instructions):
     images = [one.text.split()[0] for one in instructions if one.word == "FROM"]
-    build, run = (re.fullmatch(r"(.+)@sha256:[0-9a-f]{64}", image)[1] for image in images)
-    assert build == run.replace("-slim", "")  # the environment is copied from one into the other
-    assert fnmatch.fnmatch(run, f"python:{version}-slim-*")
+    build, run = (re.fullmatch(r"(.+@sha256:[0-9a-f]{64})", image)[1] for image in images)
+    assert build == run  # the environment is copied from one into the other
+    assert IMAGE_STACK == TODAY and run.startswith("python:3.13-slim-trixie@")
+    [lock] = [one.text for one in instructions if one.text.startswith("LOCK=")]
+    assert lock == f"LOCK={IMAGE_STACK}"
 
 
 def test_what_only_tests_need_is_taken_out(instructions):
@@ -80,8 +83,8 @@ def test_what_only_tests_need_is_taken_out(instructions):
 @pytest.mark.parametrize(
     ("target", "lock", "name"),
     [
-        ("image", "requirements.txt", "crowdflow:0.1.0"),
-        ("image-gpu", "requirements-gpu.txt", "crowdflow:0.1.0-gpu"),
+        ("image", "today", "crowdflow:0.1.0"),
+        ("image-gpu", "today-gpu", "crowdflow:0.1.0-gpu"),
     ],
 )
 def test_make_image_says_what_it_would_run(tmp_path, target, lock, name):
@@ -101,16 +104,19 @@ def test_make_image_says_what_it_would_run(tmp_path, target, lock, name):
 
 @pytest.fixture(scope="module")
 def installed(instructions, tmp_path_factory) -> Path:
-    """What the stage `build` installs, in an environment with nothing of ours."""
+    """What the stage `build` installs, in an environment with nothing of ours: of the stack that runs here."""
     root = tmp_path_factory.mktemp("image")
     kept = ("PIP_", "UV_", "HTTP", "http", "SSL_", "REQUESTS_", "NO_PROXY", "no_proxy")
     environment = {name: v for name, v in os.environ.items() if name.startswith(kept)}
+    base = root / "base"  # the base image has Python by this name, a distribution may not
+    base.mkdir()
+    (base / "python").symlink_to(Path(sys.executable).resolve())
     environment |= {
-        "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
+        "PATH": f"{base}:{sys.base_prefix}/bin:/usr/bin:/bin",
         "HOME": str(root),
     }
     prefix = root / "opt" / "crowdflow"
-    execute(instructions, "build", ROOT, root, environment, PREFIX=str(prefix))
+    execute(instructions, "build", ROOT, root, environment, PREFIX=str(prefix), LOCK=STACK)
     return prefix
 
 
@@ -130,9 +136,14 @@ def test_installation_gives_a_command_and_an_entry_point(installed, tmp_path):
     assert "--executor_class_path" in run(installed, *command, folder=tmp_path).stdout
     names = {path.name for path in (installed / "bin").iterdir()}
     assert not names & {"pytest", "ruff", "hadolint"}
-    packages = installed / "lib" / "python3.10" / "site-packages"
+    [packages] = installed.glob("lib/python3.*/site-packages")
     assert (packages / "crowdflow" / "pipeline" / "kubeflow" / "entrypoint.py").is_file()
     assert not list(packages.glob("__editable__*"))
+    bill = json.loads((installed / "sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    listed = {one["name"]: one for one in bill["components"]}
+    assert {"crowdflow", "tfx", "tensorflow"} <= listed.keys() and "pytest" not in listed
+    assert listed["tfx"]["externalReferences"][0]["hashes"]
 
 
 @pytest.mark.e2e

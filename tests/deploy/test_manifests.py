@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crowdflow.config.stack import OLDER, TODAY
 from crowdflow.pipeline.infra_validator import SERVING_TAG
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ BREAKS = [
     ("grafana/dashboards/serving.json", "panels.0.gridPos.x", 24),
     ("config/kustomization.yaml", "configMapGenerator.0.name", None),
     ("kubernetes/kustomization.yaml", "resource", ["serving.yaml"]),
-    ("kubernetes-gpu/kustomization.yaml", "images.0.tag", "2.16.1"),
+    ("kubernetes-gpu/kustomization.yaml", "images.0.tag", "2.19.1"),
 ]
 
 
@@ -180,9 +181,10 @@ def test_images_are_pinned_and_the_same_everywhere(
         text for p in serving.rglob("*.*") for text in re.findall(r"2\.\d+\.\d+", p.read_text())
     }
     assert written == {version}
-    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    locked = re.search(r"^tensorflow==(\d+\.\d+)", lock, re.MULTILINE)[1]
-    assert version.startswith(f"{locked}."), "the server's TensorFlow is not the one that trains"
+    locks = [(ROOT / f"requirements/{s}.txt").read_text(encoding="utf-8") for s in (OLDER, TODAY)]
+    older, today = (re.search(r"^tensorflow==2\.(\d+)", lock, re.MULTILINE)[1] for lock in locks)
+    # No image of today's TensorFlow is known; test_java_loader.py has an older loader read its models.
+    assert int(older) <= int(version.split(".")[1]) <= int(today)
 
 
 def test_services_are_contained(compose):

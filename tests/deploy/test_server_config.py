@@ -47,8 +47,10 @@ def messages():
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers.DESCRIPTOR.serialized_pb)
     pool.Add(file)
-    factory = message_factory.MessageFactory(pool)
-    made = {n: factory.GetPrototype(pool.FindMessageTypeByName(f"written.{n}")) for n in WRITTEN}
+    # protobuf 4 has the function, protobuf 3 the factory.
+    class_of = getattr(message_factory, "GetMessageClass", None)
+    class_of = class_of or message_factory.MessageFactory(pool).GetPrototype
+    made = {n: class_of(pool.FindMessageTypeByName(f"written.{n}")) for n in WRITTEN}
     return made | {"ModelServerConfig": model_server_config_pb2.ModelServerConfig}
 
 

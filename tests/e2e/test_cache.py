@@ -62,6 +62,33 @@ def test_touched_files_and_moved_code_change_nothing(first, from_sources, crowdf
     assert run.summary["metrics"] == first.summary["metrics"]
 
 
+@pytest.mark.parametrize(
+    ("library", "executed"),
+    [
+        ("jinja2", {"FlowReportGen"}),
+        ("tensorflow-model-analysis", {"Evaluator", "Refit", "FlowReportGen"}),
+        ("rich", set()),
+    ],
+)
+def test_an_upgrade_reruns_what_depends_on_the_library(
+    first, from_sources, crowdflow, sources, tmp_path, library, executed
+):
+    name = library.replace("-", "_")
+    (tmp_path / f"{name}-99.dist-info").mkdir()
+    described = f"Metadata-Version: 2.1\nName: {library}\nVersion: 99\n"
+    (tmp_path / f"{name}-99.dist-info" / "METADATA").write_text(described)
+    upgraded = crowdflow.called_by(None, PYTHONPATH=f"{sources.parent}:{tmp_path}")
+    run = upgraded(first.root)
+    assert run.code == 0
+    assert run.executed - ALWAYS == executed
+    if library == "jinja2":
+        assert run.summary["libraries"]["FlowReportGen"][library] == "99"
+    assert run.summary["metrics"] == first.summary["metrics"]
+    assert (
+        from_sources(first.root).executed <= ALWAYS
+    )  # the earlier version's results are still there
+
+
 def test_a_deleted_version_is_pushed_again(first, from_sources):
     shutil.rmtree(first.root / first.summary["pushed_model"])
     run = from_sources(first.root)

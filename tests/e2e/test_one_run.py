@@ -27,8 +27,8 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     assert first.code == 0
     account = first.summary
     assert list(account) == [
-        "preset", "config", "seed", "versions", "nodes", "counters", "windows", "metrics", "blessed",
-        "reasons", "refit", "drift", "pushed_model", "report",
+        "preset", "config", "seed", "versions", "libraries", "nodes", "counters", "windows", "metrics",
+        "blessed", "reasons", "refit", "drift", "pushed_model", "report",
     ]  # fmt: skip
     assert (account["preset"], account["seed"]) == ("tiny-city", 1)
     config = Config.load(first.root / "config.yaml")
@@ -38,6 +38,10 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     for name in ("crowdflow", "tfx", "tensorflow", "keras", "apache-beam", "numpy"):
         assert account["versions"][name] == importlib.metadata.version(name)
 
+    assert set(account["libraries"]) == set(crowdflow.nodes)
+    for found in account["libraries"].values():
+        assert found == {name: importlib.metadata.version(name) for name in found}
+    assert {"keras", "tensorflow"} <= account["libraries"]["Trainer"].keys()
     assert sorted(first.states) == sorted(crowdflow.nodes)
     assert set(first.states.values()) == {"executed"}
     for node in account["nodes"]:

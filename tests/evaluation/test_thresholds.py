@@ -110,6 +110,7 @@ def evaluations(tmp_path_factory, columns):
     from tfx_bsl.public import tfxio
 
     from crowdflow.components.tf_examples import encode_columns
+    from crowdflow.config.beam_runner import LocalRunner
     from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE, eval_config
 
     folder = tmp_path_factory.mktemp("evaluation")
@@ -119,7 +120,7 @@ def evaluations(tmp_path_factory, columns):
     source = tfxio.TFExampleBeamRecord(
         "tfrecord", schema=described, raw_record_column_name=tfma.ARROW_INPUT_COLUMN
     )
-    with beam.Pipeline() as pipeline:
+    with beam.Pipeline(LocalRunner()) as pipeline:
         windows = pipeline | beam.Create(encode_columns(columns)) | source.BeamSource()
         for case, factors in CASES.items():
             config = eval_config(make_config(case), "code")
@@ -197,6 +198,7 @@ def test_metrics_equal_numpy_in_every_slice(evaluations, columns):
 @pytest.mark.parametrize("case", CASES)
 def test_thresholds_judge_the_whole_test_split(evaluations, case):
     import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
 
     result = tfma.load_validation_result(evaluations[case])
     failures = {
@@ -209,7 +211,7 @@ def test_thresholds_judge_the_whole_test_split(evaluations, case):
     # All thresholds met the one slice they are for.
     assert not result.missing_thresholds and not result.missing_slices
     details = result.validation_details.slicing_details
-    assert details and all(d.slicing_spec == tfma.SlicingSpec() for d in details)
+    assert details and all(d.slicing_spec == config_pb2.SlicingSpec() for d in details)
 
 
 OVER_NAIVE = "{model:.4f} is not below {naive:.4f}, the best naive forecast (last_week)"

@@ -4,6 +4,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from crowdflow.config.beam_runner import LocalRunner
 from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.schema import errors
 
@@ -13,7 +14,7 @@ def fail(_, kind, text):
 
 
 def run(kind, text, **options):
-    with clear_errors(), beam.Pipeline(**options) as pipeline:
+    with clear_errors(), beam.Pipeline(LocalRunner(), **options) as pipeline:
         (
             pipeline
             | beam.Create([1])
@@ -38,7 +39,7 @@ def test_an_error_that_a_worker_reported_as_text_is_made_again():
     text = "flows.csv, row 3: expected a number.\nReceived: 'x'."
     in_workers = PipelineOptions(["--direct_running_mode=multi_threading"])
     with pytest.raises(RuntimeError, match="(?s)Traceback.*DataError.*another exception occurred"):
-        with beam.Pipeline(options=in_workers) as pipeline:
+        with beam.Pipeline(LocalRunner(), options=in_workers) as pipeline:
             pipeline | beam.Create([1]) | "Fails" >> beam.Map(fail, errors.DataError, text)
     with pytest.raises(errors.DataError) as raised:
         run(errors.DataError, text, options=in_workers)
@@ -52,5 +53,5 @@ def test_other_errors_pass(text):
 
 
 def test_no_error_is_no_error():
-    with clear_errors(), beam.Pipeline() as pipeline:
+    with clear_errors(), beam.Pipeline(LocalRunner()) as pipeline:
         pipeline | beam.Create([1])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pyarrow
 import pytest
 
 HOSTILE = """
@@ -45,6 +46,10 @@ def test_a_parquet_file_runs_no_code(reader, columns, tmp_path):
     assert f"DataError: {file}: expected columns of plain types" in done.stderr
 
 
+@pytest.mark.skipif(
+    tuple(map(int, pyarrow.__version__.split(".")[:3])) >= (14, 0, 1),
+    reason="this pyarrow has the fix of its own",
+)
 def test_the_proof_runs_code_where_nothing_stops_it(tmp_path):
     file, mark = tmp_path / "hostile.parquet", tmp_path / "ran"
     subprocess.run([sys.executable, "-c", HOSTILE, file, mark, FLOWS], check=True)

@@ -1,6 +1,7 @@
 """The REST interface: HTTP/1.1 with connections kept alive, a thread each."""
 
 import gzip
+import inspect
 import re
 import socket
 import zlib
@@ -16,6 +17,14 @@ from standin import json_answers
 from standin.errors import ServingError, invalid
 from standin.handler import SIGNATURE_DEF, Handler
 from standin.json_requests import Document
+
+# The option that prints empty fields: protobuf 5 renamed it.
+_PRINTER = inspect.signature(json_format.MessageToDict).parameters
+_WITH_DEFAULTS = next(
+    name
+    for name in ("always_print_fields_with_no_presence", "including_default_value_fields")
+    if name in _PRINTER
+)
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<number>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -193,5 +202,5 @@ def _metadata(handler: Handler, spec: model_pb2.ModelSpec) -> bytes:
 
 def _as_dict(message) -> dict:
     return json_format.MessageToDict(
-        message, including_default_value_fields=True, preserving_proto_field_name=True
+        message, preserving_proto_field_name=True, **{_WITH_DEFAULTS: True}
     )

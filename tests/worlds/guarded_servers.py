@@ -1,6 +1,7 @@
 """A certificate authority, and servers over HTTP and gRPC, with TLS or without, that want a token and record."""
 
 import datetime as dt
+import inspect
 import ipaddress
 import ssl
 import threading
@@ -56,6 +57,15 @@ def _signed(name, key, issuer, issuer_key, extension) -> x509.Certificate:
     builder = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - dt.timedelta(hours=1))
     builder = builder.not_valid_after(now + dt.timedelta(days=1)).add_extension(extension, True)
+    # Since Python 3.13 the names of the keys are asked for, and of an authority what its key may sign.
+    by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    builder = builder.add_extension(by, False)
+    itself = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = builder.add_extension(itself, False)
+    if isinstance(extension, x509.BasicConstraints):
+        signs = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False)
+        signs |= {"key_cert_sign": True, "crl_sign": True}
+        builder = builder.add_extension(x509.KeyUsage(**signs), True)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

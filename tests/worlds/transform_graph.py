@@ -7,6 +7,7 @@ from tensorflow_transform import beam as tft_beam
 from tfx_bsl.public import tfxio
 
 from crowdflow.components.flow_schema.render import render
+from crowdflow.config.beam_runner import LocalRunner
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.schema import templates
 from crowdflow.trainer.preprocessing import preprocessing_fn
@@ -28,7 +29,7 @@ def analyze(config, train, folder):
     }
     described = templates.parse(render(templates.WINDOWS, config))
     source = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=described)
-    with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
+    with beam.Pipeline(LocalRunner()) as pipeline, tft_beam.Context(temp_dir=str(folder / "temp")):
         batches = pipeline | beam.Create(train) | source.BeamSource()
         fitted = (batches, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, custom)

@@ -106,6 +106,7 @@ def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushe
         "seed": 1,
         "device": "CPU, 2 cores",
         "versions": {"tfx": "1.16.0", "tensorflow": "2.16.2", "keras": "3.8.0"},
+        "libraries": {"WindowGen": {"apache-beam": "2.62.0", "numpy": "1.26.4"}},
         "windows": {"train": 3_132, "eval": 348, "test": len(times)},
         "counters": {
             "records": {"read": 561_408, "rejected": {"negative_flow": 3, "outside_grid": 12}},

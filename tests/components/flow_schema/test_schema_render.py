@@ -21,6 +21,7 @@ from crowdflow.components.flow_schema.render import render
 from crowdflow.components.tf_examples import encode_frames
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
+from crowdflow.config.beam_runner import LocalRunner
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.windows import SPLITS
 from crowdflow.schema import features
@@ -133,7 +134,7 @@ def records(tmp_path_factory):
     maps = rng.integers(0, 50, (84, 2, 3, 2)).astype(np.float32)
     frames = encode_frames(FrameBlock(starts, maps, known))
     out = tmp_path_factory.mktemp("windows")
-    with beam.Pipeline() as p:
+    with beam.Pipeline(LocalRunner()) as p:
         windows = FramesToWindows(CONFIG, [], str(tmp_path_factory.mktemp("maps")), SPLITS)
         results = p | beam.Create(frames) | windows
         for split in SPLITS:

@@ -20,10 +20,11 @@ def through_beam(tmp_path_factory):
     import tensorflow as tf
 
     from crowdflow.components.window_gen.transform import FramesToWindows
+    from crowdflow.config.beam_runner import LocalRunner
 
     def run(serialized, config):
         out = tmp_path_factory.mktemp("windows")
-        with beam.Pipeline() as pipeline:
+        with beam.Pipeline(LocalRunner()) as pipeline:
             results = (
                 pipeline
                 | beam.Create(serialized)

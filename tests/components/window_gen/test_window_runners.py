@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from crowdflow.components.flow_example_gen.transform import FlowsToExamples
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
+from crowdflow.config.beam_runner import with_runner
 from crowdflow.ingest.counters import counters_json, rejects_csv
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.sources import inspect_sources
@@ -59,10 +60,10 @@ def run(paths, config, beam_args, folder):
     resolved = resolve(paths, config)
     sources = inspect_sources(resolved.paths, resolved.config)
     tally = folder / "tally.pickle"
-    with beam.Pipeline(options=PipelineOptions(beam_args)) as pipeline:
+    with beam.Pipeline(options=PipelineOptions(with_runner(beam_args))) as pipeline:
         frames = pipeline | FlowsToExamples(sources, resolved.config, str(tally))
         frames | beam.io.WriteToTFRecord(f"{folder}/frames")
-    with beam.Pipeline(options=PipelineOptions(beam_args)) as pipeline:
+    with beam.Pipeline(options=PipelineOptions(with_runner(beam_args))) as pipeline:
         serialized = pipeline | beam.io.ReadFromTFRecord(f"{folder}/frames*")
         results = serialized | FramesToWindows(config, [], f"{folder}/maps")
         for name in SPLITS:

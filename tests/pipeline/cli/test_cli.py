@@ -135,7 +135,7 @@ def test_settings_and_more_paths_reach_the_configuration(refused, tmp_path):
         (["--preset", "bikenyc"], "preset bikenyc: expected --data PATH"),
         (["--config", "none.yaml"], "none.yaml: expected a saved configuration. No such file"),
         (["--config", "."], ".: expected a saved configuration. Is a directory"),
-        (["--nonsense"], "No such option: --nonsense"),
+        (["--nonsense"], "No such option"),
         (["--data", "*.h5"], "*.h5: no such file or folder"),
         (["--root", "/dev/null"], "/dev/null"),
         (["--root", "s3://city/root"], "paths.root: expected a folder on this machine. Received"),
@@ -176,7 +176,7 @@ def path_parameters() -> list[tuple[str, str]]:
         if isinstance(parameter.type, click.Path)
     ]
     return [
-        (name, p.make_metavar() if isinstance(p, click.Argument) else p.opts[0])
+        (name, p.human_readable_name if isinstance(p, click.Argument) else p.opts[0])
         for name, p in paths
     ]
 

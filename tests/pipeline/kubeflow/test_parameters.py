@@ -60,7 +60,7 @@ def test_every_parameter_reaches_the_report():
 
 
 def test_thresholds_reach_the_evaluator():
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
     from tfx.utils import proto_utils
 
     from crowdflow.evaluation.thresholds import eval_config
@@ -71,8 +71,8 @@ def test_thresholds_reach_the_evaluator():
 
     ours = {"naive_margin": 0.25, "pushed_tolerance": 0.5}
     out = apply_parameters({"eval_config": text(), **ours})
-    expected = proto_utils.json_to_proto(text(**ours), tfma.EvalConfig())
-    assert proto_utils.json_to_proto(out["eval_config"], tfma.EvalConfig()) == expected
+    expected = proto_utils.json_to_proto(text(**ours), config_pb2.EvalConfig())
+    assert proto_utils.json_to_proto(out["eval_config"], config_pb2.EvalConfig()) == expected
     assert out["eval_config"] != text()
 
 

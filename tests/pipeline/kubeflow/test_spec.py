@@ -27,11 +27,15 @@ ZEROS = "0" * 16
 
 
 def normalised(value: Any) -> Any:
-    """A spec without what every commit changes: the fingerprints of code and libraries."""
+    """A spec without what commits and stacks change: fingerprints, the libraries of each node, TFX's version."""
     if isinstance(value, dict):
         out = {name: normalised(inside) for name, inside in value.items()}
-        if "runtimeValue" in out.get("code_fingerprint", {}):
-            out["code_fingerprint"]["runtimeValue"]["constant"] = ZEROS
+        for name in ("code_fingerprint", "libraries"):
+            if "runtimeValue" in out.get(name, {}):
+                out[name]["runtimeValue"]["constant"] = ZEROS
+        if "sdkVersion" in out:
+            assert re.fullmatch(r"tfx-1\.\d+\.\d+", out["sdkVersion"])
+            out["sdkVersion"] = f"tfx-{ZEROS}"
         return out
     if isinstance(value, list):
         return [normalised(inside) for inside in value]
@@ -171,7 +175,7 @@ def test_completing_changes_nothing_given(spec):
         resources=limits,
         uncached=["Trainer"],
         drivers={},
-        libraries="0",
+        libraries=dict.fromkeys(limits, "0"),
         retries=1,
     )
     assert spec == before
@@ -180,7 +184,14 @@ def test_completing_changes_nothing_given(spec):
 def test_completing_needs_limits_of_every_task(spec):
     with pytest.raises(KeyError, match="Trainer"):
         limits = {task: Resources(1, 1) for task in tasks(spec) if task != "Trainer"}
+        hashes = dict.fromkeys(tasks(spec), "0")
         complete_spec(
-            spec, parameters={}, resources=limits, uncached=[], drivers={}, libraries="0", retries=0
+            spec,
+            parameters={},
+            resources=limits,
+            uncached=[],
+            drivers={},
+            libraries=hashes,
+            retries=1,
         )
     assert container(spec, "Trainer")

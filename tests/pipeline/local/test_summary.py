@@ -80,6 +80,7 @@ def reported(tmp_path):
         (folder / "index.html").write_text("<html>")
         account = {
             "versions": {"tfx": "1.16.0"},
+            "libraries": {"Trainer": {"tfx": "1.16.0"}},
             "counters": COUNTERS,
             "metrics": {"model": {"rmse_active_cells": 5.0}},
             "blessed": blessed,

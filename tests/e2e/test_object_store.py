@@ -92,5 +92,7 @@ def test_every_step_on_kubeflow_without_a_volume(crowdflow, s3, data, bucket, tm
     assert account["counters"]["frames"]["frames"] == 35 * 24
     pushed = complete_versions(StorePath(f"{bucket}/serving/crowdflow"))
     assert len(pushed) == account["blessed"]
-    [checkpoint] = StorePath(f"{bucket}/checkpoints").files()
-    assert checkpoint.address.endswith("/1/checkpoint.npz")
+    checkpoints = list(StorePath(f"{bucket}/checkpoints").files())
+    trainings = 1 + account["blessed"]  # an approved model is trained once more
+    assert len(checkpoints) == trainings * config.model.members
+    assert all(entry.address.endswith("/checkpoint.npz") for entry in checkpoints)

@@ -16,6 +16,7 @@ BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEn
 # A small network: what is tested is that all ways to it agree, not what it knows. Its gate is the real one.
 SETTINGS = ["model.filters=16", "model.residual_units=1", "model.members=2", "training.epochs=12"]
 SETTINGS += ["training.final_epochs=2", "training.learning_rate=2e-3"]
+SETTINGS += ["evaluation.refit=false"]  # the pushed model is the one that was evaluated
 TEST_DAYS = ["--from=2014-09-21", "--to=2014-09-30"]
 
 pytestmark = [

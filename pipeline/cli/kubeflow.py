@@ -81,7 +81,8 @@ def compile_pipeline(
     if STACK != IMAGE_STACK:
         click.echo(
             f"note: compiled on the {STACK} stack of libraries; deploy/Dockerfile has {IMAGE_STACK}'s. The cache "
-            "keys name the versions installed here: compile on the image's stack (make install STACK=...)."
+            "keys name the versions installed here: compile on the image's stack (make install STACK=...).",
+            err=True,
         )
     click.echo(f"wrote {output}: {spec['pipelineInfo']['name']}, {config.kubeflow.image}")
     for name, entry in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):

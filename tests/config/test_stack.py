@@ -9,7 +9,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from crowdflow.config.beam_runner import LocalRunner, with_runner
-from crowdflow.config.stack import STACK
+from crowdflow.config.stack import OLDER, STACK
 
 
 def test_the_stack_is_the_one_that_is_installed():
@@ -24,6 +24,9 @@ def run(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
+@pytest.mark.skipif(
+    STACK == OLDER, reason="TensorFlow 2.16 heeds its log level, but for its CUDA plugins"
+)
 def test_tensorflow_is_imported_without_a_word():
     done = run(f"{QUIET}import tensorflow\nimport sys; print('after', file=sys.stderr)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "after\n")
@@ -38,6 +41,9 @@ def test_what_was_held_back_comes_out_where_an_import_fails():
 @pytest.mark.parametrize("options", [[], ["--direct_num_workers=2"]])
 def test_a_runner_is_named_where_none_is(options):
     named = with_runner(options)
+    if STACK == OLDER:  # its DirectRunner is no other
+        assert named == options
+        return
     assert named[1:] == options
     with beam.Pipeline(options=PipelineOptions(named)) as pipeline:
         assert isinstance(pipeline.runner, LocalRunner)

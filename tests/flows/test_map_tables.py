@@ -10,6 +10,7 @@ import shapely
 from pyproj import Geod
 
 from crowdflow.config import Config
+from crowdflow.flows import map_tables
 from crowdflow.flows.cells import polygons, well_known_binary
 from crowdflow.flows.grids import cell_bounds, cell_metres, cell_of
 from crowdflow.flows.map_tables import ENDINGS, write_on_map, write_on_maps
@@ -103,7 +104,9 @@ def test_a_grid_without_a_box_is_told(tmp_path, caplog):
     source = tmp_path / "flows.parquet"
     pq.write_table(table(), source)
     boxless = Config().replace({"grid.rows": 3, "grid.cols": 4})
+    map_tables.log.addHandler(caplog.handler)  # a command may have cut the logger off
     assert write_on_maps([source], ["geojson"], boxless, tmp_path / "flows") == []
+    map_tables.log.removeHandler(caplog.handler)
     assert "no geojson: the grid has no box" in caplog.text
     made = write_on_maps([source], ["libcity", "geojson"], config(), tmp_path / "flows")
     assert made == [tmp_path / "flows.geojson"]

@@ -44,7 +44,7 @@ public class Loader {
         try (Result result = model.function(signature).call(inputs)) {
           out.writeUTF("");
           write(result.get(output).get(), out);
-        } catch (TensorFlowException error) {
+        } catch (TensorFlowException | IllegalArgumentException error) { // the latter is an InvalidArgument of the graph
           String message = String.valueOf(error.getMessage());
           out.writeUTF(message.substring(0, Math.min(message.length(), 2000)));
         }

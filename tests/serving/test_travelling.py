@@ -13,7 +13,7 @@ from crowdflow.schema import features
 from crowdflow.schema.errors import ServingError
 from crowdflow.serving import batch
 from crowdflow.serving.connect import connect
-from crowdflow.serving.forecaster import Forecaster
+from crowdflow.serving.forecaster import Forecaster, settings_in
 
 
 @pytest.fixture(params=travelling.STACKS)
@@ -46,7 +46,7 @@ def test_batch_forecasts_the_same(made, pushed, tmp_path):
 
 def test_it_is_compared_as_last_pushed_model(made, pushed):
     folder, known = made
-    found = judge(folder / "1", pushed.windows["test"], (2, 5, 4, 2), 10**9, pushed.config)
+    found = judge(folder / "1", [pushed.windows["test"]], (2, 5, 4, 2), 10**9, pushed.config)
     assert found == pytest.approx(float(known["rmse"]), rel=1e-5)
 
 
@@ -59,11 +59,11 @@ def test_an_account_of_before_is_read_and_one_of_later_refused_in_words(
     account = json.loads(path.read_text())
     assert account.pop(features.FORMAT) == features.FORMAT_NUMBER
     path.write_text(json.dumps(account if number is None else {features.FORMAT: number, **account}))
-    found = judge(folder, pushed.windows["test"], (2, 5, 4, 2), 10**9, pushed.config)
+    found = judge(folder, [pushed.windows["test"]], (2, 5, 4, 2), 10**9, pushed.config)
     if reason is None:
         assert isinstance(found, float)
-        assert batch._settings_in(folder)[0].windows == pushed.config.windows
+        assert settings_in(folder)[0].windows == pushed.config.windows
         return
     assert reason in found and "later CrowdFlow" in found
     with pytest.raises(ServingError, match=f"cannot be used: its account has {reason}, expected 1"):
-        batch._settings_in(folder)
+        settings_in(folder)

@@ -32,7 +32,7 @@ def answers(city: Pushed) -> dict[str, np.ndarray]:
     last = forecaster.next_target(history)
     targets = np.arange(last - 3 * 60, last + 1, 60)
     shape = (2, 5, 4, 2)
-    rmse = judge(city.serving / "1", city.windows["test"], shape, 10**9, city.config)
+    rmse = judge(city.serving / "1", [city.windows["test"]], shape, 10**9, city.config)
     return {"targets": targets, "flows": forecaster.forecast(history, targets).flows, "rmse": rmse}
 
 

@@ -14,7 +14,7 @@ from crowdflow.schema.errors import ConfigError
 @pytest.mark.parametrize("name", PRESETS)
 def test_beam_knows_every_option(name):
     options = PRESETS[name].options
-    known = PipelineOptions(list(options)).get_all_options(drop_default=True)
+    known = PipelineOptions(list(options)).get_all_options()
     names = {option.partition("=")[0].removeprefix("--") for option in options}
     assert {*known} | {"machine_type"} >= names  # Beam's own name is worker_machine_type
     assert len(names) == len(options)

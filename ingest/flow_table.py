@@ -20,6 +20,7 @@ from crowdflow.ingest import libcity
 from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.ingest.chunks import merge_of
 from crowdflow.ingest.counters import REJECTS_FILE, counters_json, in_words, rejects_csv
+from crowdflow.ingest.covariates.side_files import NO_COVARIATES
 from crowdflow.ingest.date_range import Resolved, resolve
 from crowdflow.ingest.sources import Source, inspect_sources
 from crowdflow.ingest.tally import Tally
@@ -31,7 +32,6 @@ from crowdflow.storage import disk, files
 
 FLOWS_FILE = "flows.parquet"
 _PARTIAL, _TALLY_FILE = ".partial", "tally.pickle"
-_NO_COVARIATES = {"ingest.weather": False, "ingest.weather_columns": [], "ingest.holidays": False}
 _SCHEMA = pa.schema(
     [
         ("interval_start", pa.timestamp("us")),
@@ -69,7 +69,7 @@ def ingest(
     started = time.monotonic()
     resolved = resolve(config.paths.data, config)
     sources = inspect_sources(resolved.paths, resolved.config, side_files_needed=False)
-    config = resolved.config.replace(_NO_COVARIATES)
+    config = resolved.config.replace(NO_COVARIATES)
     resolved = resolved._replace(config=config)
     size = sum(files.size(source.path) for source in sources)
     say(f"reading {len(sources)} files, {size / 2**20:,.1f} MiB")

@@ -72,14 +72,21 @@ def _find(name: str) -> Path | None:
 
 
 @functools.cache
-def _imports(path: Path) -> frozenset[str]:
+def imported(path: Path) -> frozenset[str]:
+    """What a file imports, also inside functions: modules, and names of modules such as `numpy.linalg`."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(name for full in names for name in _with_parents(full) if _find(name))
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+@functools.cache
+def _imports(path: Path) -> frozenset[str]:
+    """The CrowdFlow modules that a file imports, with their parents."""
+    return frozenset(n for full in imported(path) for n in _with_parents(full) if _find(n))
 
 
 def _with_parents(name: str) -> list[str]:

@@ -1,6 +1,5 @@
 """The libraries that a node's result depends on, because TFX's cache keys ignore an upgrade of them."""
 
-import ast
 import functools
 import hashlib
 import re
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from crowdflow.pipeline.fingerprint import PACKAGE, closure
+from crowdflow.pipeline.fingerprint import PACKAGE, closure, imported
 
 # What a library's own results come from; our code need not import these to depend on them.
 BUILT_ON = {
@@ -62,17 +61,10 @@ def libraries_fingerprint(versions: Mapping[str, str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-@functools.cache
 def _imports(path: Path) -> frozenset[str]:
-    """The modules of libraries that a file imports, also inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    """The modules of libraries that a file imports."""
     foreign = {*sys.stdlib_module_names, PACKAGE}
-    return frozenset(name for name in names if name.split(".")[0] not in foreign)
+    return frozenset(name for name in imported(path) if name.split(".")[0] not in foreign)
 
 
 @functools.cache

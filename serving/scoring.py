@@ -7,13 +7,12 @@ from crowdflow.config import Config
 from crowdflow.evaluation.score import score
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.flows.usual import holiday_days
+from crowdflow.ingest.covariates.side_files import NO_COVARIATES
 from crowdflow.ingest.history import read_history
 from crowdflow.serving.folder import find_model
 from crowdflow.serving.forecast_files import read_forecasts
 from crowdflow.serving.forecaster import settings_in
 from crowdflow.storage.store_path import as_path
-
-_NO_COVARIATES = {"ingest.weather": False, "ingest.weather_columns": [], "ingest.holidays": False}
 
 
 def score_files(
@@ -41,7 +40,7 @@ def score_files(
         config, dates = settings_in(find_model(as_path(model), version))
     else:
         dates = holiday_dates(config.transform)
-    config = config.replace_reading(dict(settings)).replace(_NO_COVARIATES)
+    config = config.replace_reading(dict(settings)).replace(NO_COVARIATES)
     made = read_forecasts(forecasts, config)
     frames = read_history(data, config).frames
     return score(made, frames, config.intervals.minutes, holiday_days(dates))

@@ -11,6 +11,9 @@ from crowdflow.schema import features, intervals
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
 
+# Settings under which no side file of weather or holidays is needed.
+NO_COVARIATES = {"ingest.weather": False, "ingest.weather_columns": [], "ingest.holidays": False}
+
 
 def read_holidays(paths: Sequence[str]) -> np.ndarray:
     """Reads holidays files, one `YYYYMMDD` per line; empty lines are skipped.

@@ -11,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from crowdflow.config import Config
 from crowdflow.pipeline.local.root import Root
 from crowdflow.schema import features
+from crowdflow.storage.disk import whole_file
 
 REPORT_NODE = "FlowReportGen"
 NOT_SERVED = (
@@ -110,6 +111,5 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
 
 def write(summary: dict[str, Any], root: Root) -> None:
     """Writes `summary.json` atomically."""
-    partial = root.summary.with_suffix(".partial")
-    partial.write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    partial.replace(root.summary)
+    with whole_file(root.summary) as partial:
+        partial.write_text(json.dumps(summary, indent=2), encoding="utf-8")

@@ -104,7 +104,7 @@ setup(
             "pytest-timeout>=2",
             "pytest-xdist>=3.6",
             "hypothesis>=6",
-            "ruff>=0.9",
+            "ruff>=0.9.4,<0.10",
             "import-linter>=2.1,<3",
             *by_stack("jax", ">=0.4.30,<0.5", ">=0.4.38"),
             f"jsonschema>=4; {TODAY}",

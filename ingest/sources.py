@@ -5,7 +5,8 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Optional
 
 from crowdflow.config import Config
 from crowdflow.flows.frames import RECORD_COLUMNS
@@ -23,6 +24,7 @@ from crowdflow.ingest.times import zones
 from crowdflow.ingest.trips import same_content, trip_files, trip_layouts, trip_parquet
 from crowdflow.schema.errors import DataError
 from crowdflow.storage import files
+from crowdflow.storage.digests import Digests
 
 FLOWS_HDF5 = "flows_hdf5"
 TABLE_CSV = "table_csv"
@@ -215,15 +217,16 @@ def ignored_side_files(sources: Sequence[Source], places: Places, config: Config
     ]
 
 
-def fingerprint(sources: Sequence[Source]) -> str:
-    """SHA-256 in hex of the kind, name and bytes (not the times) of every file, in the order of the sources."""
-    lines = []
-    for source in sources:
-        digest = hashlib.sha256()
-        with open(files.local(source.path), "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        lines.append(f"{source.kind} {os.path.basename(source.path)} {digest.hexdigest()}")
+def fingerprint(sources: Sequence[Source], kept: Optional[Path] = None) -> str:
+    """SHA-256 in hex of the kind, name and bytes (not the times) of every file, in the order of the sources.
+
+    Args:
+      sources: the inputs.
+      kept: the file that remembers the digests of files, see `storage.digests`.
+    """
+    known = Digests(kept)
+    lines = [f"{s.kind} {os.path.basename(s.path)} {known.of(files.real(s.path))}" for s in sources]
+    known.keep()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -106,6 +106,12 @@ def size(path: str) -> int:
     return _entry(path).size if is_address(path) else os.path.getsize(path)
 
 
+def stamp(address: str) -> tuple[int, int]:
+    """An object's size in bytes and when it was last written, in nanoseconds since 1970."""
+    entry = _entry(address)
+    return entry.size, entry.modified
+
+
 def local(path: str) -> str:
     """The path of a local file with the same bytes: the path itself, or a copy of the object.
 

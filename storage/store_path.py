@@ -1,6 +1,5 @@
 """Paths that are local or in an object store: `pathlib.Path`, or the part of its interface that is needed."""
 
-import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,28 +84,14 @@ def as_path(text: str | os.PathLike) -> AnyPath:
     return StorePath(text) if is_address(text) else Path(text)
 
 
-def contents(folder: AnyPath) -> Iterator[tuple[str, bytes]]:
-    """Yields every file at any depth of a folder: its relative name, with slashes, and its bytes."""
+def files_in(folder: AnyPath) -> Iterator[tuple[str, str, object_store.Entry | None]]:
+    """Every file at any depth of a folder: its relative name, with slashes, its path, and the object as listed.
+
+    They are ordered by the parts of their names, so that a model and its copy in a store have the same order.
+    """
     if isinstance(folder, StorePath):
-        # Ordered by the parts of the path, as Path is: a model and its copy in a store have the same digest.
         for entry in sorted(folder.files(), key=lambda entry: entry.address.split("/")):
-            yield entry.address[len(str(folder)) + 1 :], object_store.read(entry.address)
+            yield entry.address[len(str(folder)) + 1 :], entry.address, entry
     else:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
-
-
-def remember(function):
-    """Caches a function of a folder while the objects in the store stay the same; never for a local folder."""
-
-    @functools.lru_cache(maxsize=4096)
-    def cached(address: str, files: tuple):
-        return function(StorePath(address))
-
-    @functools.wraps(function)
-    def call(folder: AnyPath):
-        if isinstance(folder, StorePath):
-            return cached(str(folder), folder.files())
-        return function(folder)
-
-    return call
+            yield path.relative_to(folder).as_posix(), str(path), None

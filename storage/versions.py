@@ -1,14 +1,18 @@
 """The serving folder: numeric version folders, of which only complete ones count."""
 
 import hashlib
+from typing import Optional
 
-from crowdflow.storage.store_path import AnyPath, contents, remember
+from crowdflow.storage.digests import Digests
+from crowdflow.storage.store_path import AnyPath, files_in
 
 SAVED_MODEL = "saved_model.pb"
 # Where a refitted version keeps the approved model, in its own folder.
 APPROVED = "assets.extra/approved"
 # How the names begin of what a push leaves while it is under way.
 PUSH_MARK = ".push-"
+# In the serving folder: the digests of the versions' files.
+DIGESTS = ".digests.json"
 
 
 def complete_versions(folder: AnyPath) -> list[AnyPath]:
@@ -25,25 +29,42 @@ def approved(version: AnyPath) -> AnyPath:
     return twin if (twin / SAVED_MODEL).is_file() else version
 
 
-@remember
-def model_digest(folder: AnyPath) -> str:
-    """Hash of the names and bytes of a SavedModel's files: the same for a model and its pushed copy."""
+def model_digest(folder: AnyPath, known: Optional[Digests] = None) -> str:
+    """Hash of the names and bytes of a SavedModel's files: the same for a model and its pushed copy.
+
+    Args:
+      folder: of the model.
+      known: digests of files that were read before.
+    """
+    known = known or Digests()
     digest = hashlib.sha256()
-    for name, content in contents(folder):
+    for name, path, entry in files_in(folder):
         digest.update(f"{name}\0".encode())
-        digest.update(hashlib.sha256(content).digest())
+        digest.update(bytes.fromhex(known.of(path, entry)))
     return digest.hexdigest()
 
 
-def pushed_before(folder: AnyPath, candidate: str) -> list[AnyPath]:
-    """Complete versions, newest first, without those whose approved model has the candidate's digest."""
+def pushed_digests(folder: AnyPath) -> dict[AnyPath, str]:
+    """Complete versions, newest first, and the digests of their approved models.
+
+    The files' digests are kept in the serving folder, so that each version is read once, not in every run.
+    """
+    known = Digests(folder / DIGESTS)
     versions = reversed(complete_versions(folder))
-    return [path for path in versions if model_digest(approved(path)) != candidate]
+    found = {path: model_digest(approved(path), known) for path in versions}
+    if found:
+        known.keep()
+    return found
+
+
+def pushed_before(folder: AnyPath, candidate: str) -> dict[AnyPath, str]:
+    """`pushed_digests` without those of the candidate's digest."""
+    return {path: one for path, one in pushed_digests(folder).items() if one != candidate}
 
 
 def serving_state(folder: AnyPath, candidate: str, code: str) -> str:
     """Hash of what a comparison with the last pushed model depends on: code, candidate and earlier versions."""
     digest = hashlib.sha256(f"{code} {candidate}\n".encode())
-    for path in pushed_before(folder, candidate):
-        digest.update(f"{path.name} {model_digest(approved(path))}\n".encode())
+    for path, one in pushed_before(folder, candidate).items():
+        digest.update(f"{path.name} {one}\n".encode())
     return digest.hexdigest()

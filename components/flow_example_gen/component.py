@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tfx import types
@@ -18,6 +19,10 @@ from crowdflow.components.flow_example_gen.executor import SPLIT, Executor
 from crowdflow.config import Config
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.sources import fingerprint, inspect_sources
+from crowdflow.storage.addresses import is_address
+
+# In the pipeline root: the digests of the inputs, so that files that did not change are not read for them again.
+DIGESTS = "inputs.json"
 
 
 class FlowExampleGenSpec(ComponentSpec):
@@ -53,13 +58,15 @@ class Driver(driver.FileBasedDriver):
           DataNotFoundError: an input is not there.
           DataError: an input is not of its form.
         """
-        del pipeline_info, component_info
+        del component_info
+        root = pipeline_info and pipeline_info.pipeline_root
+        kept = Path(root, DIGESTS) if root and not is_address(root) else None
         config = Config.from_sections(exec_properties["config"])
         resolved = resolve(json.loads(exec_properties["paths"]), config)
         sources = inspect_sources(resolved.paths, resolved.config)
         exec_properties[utils.SPAN_PROPERTY_NAME] = resolved.span
         exec_properties[utils.VERSION_PROPERTY_NAME] = None
-        exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(sources)
+        exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint(sources, kept)
         return exec_properties
 
 

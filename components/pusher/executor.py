@@ -24,8 +24,10 @@ from crowdflow.components.stable_output import STATE, StableOutputDriver
 from crowdflow.schema import features
 from crowdflow.schema.errors import StoreError
 from crowdflow.schema.intervals import format_start
+from crowdflow.storage.digests import Digests
 from crowdflow.storage.store_path import AnyPath, StorePath, as_path
 from crowdflow.storage.versions import (
+    DIGESTS,
     PUSH_MARK,
     SAVED_MODEL,
     approved,
@@ -126,7 +128,8 @@ def _remove_half_versions(serving: StorePath) -> None:
 def find_version(serving: AnyPath, digest: str) -> AnyPath | None:
     """The newest complete version if it has the same bytes as the model, else None."""
     newest = complete_versions(serving)[-1:]
-    return next((path for path in newest if model_digest(path) == digest), None)
+    known = Digests(serving / DIGESTS)
+    return next((path for path in newest if model_digest(path, known) == digest), None)
 
 
 def newer_version(model: Path, serving: AnyPath) -> str | None:

@@ -14,7 +14,7 @@ import pytest
 from worlds.metrics import close
 
 from crowdflow.serving import Forecaster, connect
-from crowdflow.storage.store_path import AnyPath, as_path, contents
+from crowdflow.storage.store_path import AnyPath, as_path, files_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -94,7 +94,7 @@ def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(
         assert run.summary[name] == first.summary[name], name
     [version] = serving.iterdir()  # nothing else, whole or half
     assert run.summary["pushed_model"] == str(version)
-    assert [n for n, _ in contents(version)] == [n for n, _ in contents(pushed)]
+    assert [n for n, *_ in files_in(version)] == [n for n, *_ in files_in(pushed)]
     history, targets, flows = expected
     found = Forecaster(connect(str(version))).forecast(history, targets).flows
     np.testing.assert_array_equal(found, flows)

@@ -1,9 +1,11 @@
 """Which folders count as versions, and which changes of the serving folder matter."""
 
 import shutil
+import time
 
 import pytest
 
+from crowdflow.storage import digests
 from crowdflow.storage.versions import (
     APPROVED,
     approved,
@@ -43,7 +45,7 @@ def test_only_complete_numeric_versions_count_in_order_of_number(serving):
 
 def test_no_folder_has_no_versions(tmp_path):
     assert complete_versions(tmp_path / "none") == []
-    assert pushed_before(tmp_path / "none", "digest") == []
+    assert pushed_before(tmp_path / "none", "digest") == {}
 
 
 def test_a_digest_is_of_names_and_bytes(tmp_path):
@@ -91,3 +93,14 @@ def test_the_state_is_of_code_candidate_and_earlier_versions(serving, tmp_path):
     (serving / "9" / "variables" / "data").write_text("swapped")
     changed.add(serving_state(serving, digest, "code"))
     assert state not in changed and len(changed) == 4
+
+
+def test_a_version_is_read_once_not_in_every_run(serving, monkeypatch):
+    now, read, digest = time.time_ns, [], digests._digest
+    monkeypatch.setattr(digests.time, "time_ns", lambda: now() + 10 * 10**9)
+    monkeypatch.setattr(digests, "_digest", lambda *given: read.append(given[0]) or digest(*given))
+    state = serving_state(serving, "another", "code")
+    assert len(read) == 4  # two versions of two files
+    assert serving_state(serving, "another", "code") == state
+    assert len(read) == 4
+    assert [path.name for path in complete_versions(serving)] == ["9", "10"]

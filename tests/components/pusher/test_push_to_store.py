@@ -48,7 +48,7 @@ def test_an_older_model_is_pushed_again(tmp_path, serving):
     pushed = [push(model, serving) for model in (first, second, first)]
     assert complete_versions(serving) == pushed
     candidate = model_digest(first)
-    assert pushed_before(serving, candidate) == [pushed[1]]
+    assert list(pushed_before(serving, candidate)) == [pushed[1]]
     state = serving_state(serving, candidate, "code")
     assert serving_state(serving, candidate, "code") == state != serving_state(serving, "o", "code")
 

@@ -57,7 +57,7 @@ class Reader(NamedTuple):
 
 READERS = {
     FLOWS_HDF5: Reader(hdf5_reader.inspect_flows, hdf5_reader.read_flows, 240),  # frames
-    TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # the file
+    TABLE_CSV: Reader(table_reader.inspect_csv, table_reader.read_csv, 1),  # pieces
     TABLE_PARQUET: Reader(table_reader.inspect_parquet, table_reader.read_parquet, 1),  # row groups
 }
 

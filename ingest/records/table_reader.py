@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Optional
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def inspect_csv(path: str, config: Config) -> int:
     """Checks the header of a CSV file, and that it has a row.
 
     Returns:
-      1: a CSV file is read in one piece.
+      The number of pieces, see `raw_lines.find_lines`.
 
     Raises:
       DataError: the file is not CSV, lacks a column or has no rows.
@@ -53,19 +53,19 @@ def inspect_csv(path: str, config: Config) -> int:
     del config
     if next(_csv_lines(path), None) is None:
         raise DataError(f"{path}: expected rows below the header, received none.")
-    return 1
+    return len(raw_lines.find_lines(path).pieces)
 
 
 def read_csv(
     path: str, index: int, begin: int, end: int, config: Config
 ) -> Iterator[tuple[list[tuple[int, Block]], tallies.Tally]]:
-    """Reads a CSV file block by block; rows are numbered by line, from 1.
+    """Reads pieces `begin` to `end` of a CSV file block by block; rows are numbered by line, from 1.
 
     Args:
       path: the file; `.gz` is decompressed.
       index: its index among the inputs.
-      begin: 0.
-      end: 1.
+      begin: first piece.
+      end: one past the last.
       config: for the grid and the interval's length.
 
     Yields:
@@ -74,8 +74,7 @@ def read_csv(
     Raises:
       DataError: the file cannot be read.
     """
-    del begin, end
-    for lines in _csv_lines(path):
+    for lines in _csv_lines(path, begin, end):
         yield parse_rows(lines.columns, lines.numbers, lines.malformed, path, index, config)
 
 
@@ -144,13 +143,15 @@ def read_columns(path: str) -> Iterator[pd.DataFrame]:
             yield lines.columns.to_pandas()
 
 
-def _csv_lines(path: str) -> Iterator[_Lines]:
-    """Yields the lines of a CSV file as strings, without empty lines."""
-    header, (empty, lines) = _csv_header(path), raw_lines.count_lines(path)
+def _csv_lines(path: str, first: int = 0, last: Optional[int] = None) -> Iterator[_Lines]:
+    """Yields the lines of pieces `first` to `last` of a CSV file as strings, without empty lines."""
+    header, (empty, count, pieces) = _csv_header(path), raw_lines.find_lines(path)
+    (begin, first_line), headers = pieces[first], int(first == 0)
+    end, next_line = [*pieces, (None, count + 1)][len(pieces) if last is None else last]
     malformed: list[pa_csv.InvalidRow] = []  # filled by the reader below
 
     def keep(row: pa_csv.InvalidRow) -> str:
-        malformed.append(row)
+        malformed.append(row._replace(number=row.number + first_line - 1))
         return "skip"
 
     parse = pa_csv.ParseOptions(invalid_row_handler=keep, ignore_empty_lines=False)
@@ -159,16 +160,18 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
         column_types={name: pa.string() for name in RECORD_COLUMNS},
     )
     read = pa_csv.ReadOptions(
-        use_threads=False, block_size=raw_lines.BLOCK_BYTES, skip_rows=1, column_names=header
+        use_threads=False,
+        block_size=raw_lines.BLOCK_BYTES,
+        skip_rows=headers,
+        column_names=header,
     )
-    line, rows = 2, 1  # the header counts as a row
+    line, rows = first_line + headers, headers
     wrong: set[int] = set()
     try:
-        with pa.input_stream(files.local(path), compression="detect") as stream:
+        with raw_lines.open_lines(path, begin, end) as stream:
             for batch in pa_csv.open_csv(raw_lines.as_utf8(stream), read, parse, convert):
-                skipped = malformed[
-                    :
-                ]  # of this batch and maybe of later ones, which Arrow reads meanwhile
+                # Of this batch and maybe of later ones, which Arrow reads meanwhile.
+                skipped = malformed[:]
                 del malformed[: len(skipped)]
                 wrong.update(row.number for row in skipped)
                 rows += batch.num_rows + len(skipped)
@@ -187,8 +190,8 @@ def _csv_lines(path: str) -> Iterator[_Lines]:
     if malformed:
         rows += len(malformed)
         yield _malformed_lines(malformed, header)
-    if rows != lines:
-        _raise_joined(path, lines, rows)
+    if rows != next_line - first_line:
+        _raise_joined(path, next_line - first_line, rows)
 
 
 def _raise_joined(path: str, lines: int, rows: int) -> NoReturn:

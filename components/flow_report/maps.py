@@ -8,11 +8,10 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from crowdflow.components.flow_report.period import MODEL
 from crowdflow.components.flow_report.report_data import (
     LABELS,
     ReportData,
-    busiest_cell,
-    chosen_windows,
 )
 from crowdflow.components.flow_report.theme import LIGHT
 from crowdflow.evaluation.naive import best_naive
@@ -26,17 +25,17 @@ GAIN_COLORS = "PRGn"  # green where the model is better
 
 def flow_maps(data: ReportData, channel: int) -> Figure:
     """True, predicted and error maps of a channel, first step; one column per chosen window."""
-    chosen = chosen_windows(data)
-    picks = [index for _, index in chosen]
-    true, predicted = (a[picks, 0, :, :, channel] for a in (data.truth, data.prediction))
+    shown = data.tested.shown
+    true = np.stack([window.truth[..., channel] for window in shown])
+    predicted = np.stack([window.prediction[..., channel] for window in shown])
     error = predicted - true  # [columns, H, W]
     flow_norm = Normalize(0, max(_largest(true, data), _largest(predicted, data), 1))
     error_norm = _symmetric(error, data)
 
     width, height = _panel(data, 2.0, 1.95)
-    size = (len(picks) * (width + 0.15) + 1.75, 3 * (height + 0.12) + 1.0)
+    size = (len(shown) * (width + 0.15) + 1.75, 3 * (height + 0.12) + 1.0)
     figure = Figure(figsize=size, layout="compressed")
-    axes = figure.subplots(3, len(picks), squeeze=False)
+    axes = figure.subplots(3, len(shown), squeeze=False)
     rows = (
         ("true", true, FLOW_COLORS, flow_norm),
         ("predicted", predicted, FLOW_COLORS, flow_norm),
@@ -46,11 +45,11 @@ def flow_maps(data: ReportData, channel: int) -> Figure:
     for row, (name, maps, colors, norm) in zip(axes, rows):
         images.append([_draw(axis, m, data, colors, norm) for axis, m in zip(row, maps)][0])
         row[0].set_ylabel(name, color=LIGHT["ink"], fontsize=10)
-    for axis, (label, index) in zip(axes[0], chosen):
-        lines = (*label.split(", "), _time(data.target_times[index]))
+    for axis, window in zip(axes[0], shown):
+        lines = (*window.label.split(", "), _time(window.time))
         axis.set_title("\n".join(lines), fontsize=8)
     _keep_outer_ticks(axes)
-    share = 0.32 / len(picks)  # keeps the colour bar's size the same for one column and for four
+    share = 0.32 / len(shown)  # keeps the colour bar's size the same for one column and for four
     flow_bar = figure.colorbar(images[0], ax=axes[:2], aspect=32, fraction=share)
     flow_bar.set_label(f"{CHANNELS[channel]}, {data.unit}")
     error_bar = figure.colorbar(images[2], ax=axes[2:], aspect=16, fraction=share)
@@ -60,13 +59,9 @@ def flow_maps(data: ReportData, channel: int) -> Figure:
 
 def cell_maps(data: ReportData) -> Figure:
     """By cell, over both directions: RMSE, mean error, and RMSE below that of the best naive forecast."""
-    errors = data.prediction[:, 0] - data.truth[:, 0]
-    naive = best_naive(data.metrics)
-    rmse, naive_rmse = (
-        np.sqrt(np.square(e, dtype=np.float64).mean(axis=(0, 3)))
-        for e in (errors, data.naive[naive][:, 0] - data.truth[:, 0])
-    )
-    bias, saved = errors.mean(axis=(0, 3), dtype=np.float64), naive_rmse - rmse
+    naive, bias = best_naive(data.metrics), data.tested.cell_bias
+    rmse, naive_rmse = (data.tested.cell_rmse[name] for name in (MODEL, naive))
+    saved = naive_rmse - rmse
     panels = (
         ("RMSE", rmse, FLOW_COLORS, Normalize(0, max(_largest(rmse, data), 0.1))),
         ("Mean error\n(predicted − true)", bias, ERROR_COLORS, _symmetric(bias, data)),
@@ -81,7 +76,7 @@ def cell_maps(data: ReportData) -> Figure:
     figure = Figure(figsize=(3 * (width + 1.05) + 0.3, height + 0.9), layout="compressed")
     figure.get_layout_engine().set(wspace=0.08)
     axes = figure.subplots(1, 3)
-    row, col = busiest_cell(data)
+    row, col = data.tested.busiest
     for axis, (title, values, colors, norm) in zip(axes, panels):
         image = _draw(axis, values, data, colors, norm)
         axis.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, ec="#ff2d2d", lw=1.6))
@@ -98,7 +93,7 @@ def _draw(
     axis.grid(False)
     axis.spines[:].set_visible(True)
     axis.set_facecolor(LIGHT["inactive"])
-    shown = np.ma.masked_array(values, ~data.active)
+    shown = np.ma.masked_array(values, ~data.tested.active)
     image = axis.imshow(shown, cmap=colors, norm=norm, origin="upper", interpolation="nearest")
     for line in (axis.xaxis, axis.yaxis):
         line.set_major_locator(MaxNLocator(4, integer=True))
@@ -119,14 +114,14 @@ def _keep_outer_ticks(axes: np.ndarray) -> None:
 
 def _panel(data: ReportData, width: float, height: float) -> tuple[float, float]:
     """Size in inches of a map within `width` x `height`, its cells square."""
-    rows, cols = data.active.shape
+    rows, cols = data.tested.active.shape
     scale = min(width / cols, height / rows)
     return max(cols * scale, 0.8), max(rows * scale, 0.4)
 
 
 def _largest(values: np.ndarray, data: ReportData) -> float:
     """Largest magnitude of `[..., H, W]` over active cells; 0 without active cells."""
-    return float(np.abs(values[..., data.active]).max(initial=0))
+    return float(np.abs(values[..., data.tested.active]).max(initial=0))
 
 
 def _symmetric(values: np.ndarray, data: ReportData) -> Normalize:

@@ -49,12 +49,12 @@ def render_page(data: ReportData) -> str:
 
 def _tested(data: ReportData) -> str:
     """The test windows, the grid and the interval in one line."""
-    number = len(data.target_times)
-    first, last = (format_start(time) for time in (data.target_times[0], data.target_times[-1]))
-    rows, cols = data.active.shape
+    times, active = data.tested.times, data.tested.active
+    number, (rows, cols) = len(times), active.shape
+    first, last = (format_start(time) for time in (times[0], times[-1]))
     return (
         f"Tested on {number:,} window{'' if number == 1 else 's'}, {first} to {last}; "
-        f"grid {rows} × {cols}, {int(data.active.sum())} active cells; "
+        f"grid {rows} × {cols}, {int(active.sum())} active cells; "
         f"intervals of {data.interval_minutes} minutes."
     )
 

@@ -10,14 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullLocator, ScalarFormatter
 
 from crowdflow.components.flow_report.maps import FLOW_COLORS, cell_maps, flow_maps
-from crowdflow.components.flow_report.report_data import (
-    LABELS,
-    ReportData,
-    busiest_cell,
-    last_week,
-    rmse_active,
-    with_gaps,
-)
+from crowdflow.components.flow_report.period import MODEL, with_gaps
+from crowdflow.components.flow_report.report_data import LABELS, ReportData
 from crowdflow.components.flow_report.theme import LIGHT, color, style
 from crowdflow.schema.features import CHANNELS, NAIVE_FORECASTS
 from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64, weekday
@@ -43,7 +37,7 @@ def figures(data: ReportData) -> dict[str, Figure]:
         drawn = {f"maps_{name}": flow_maps(data, channel) for channel, name in enumerate(CHANNELS)}
         drawn["week"] = busy_week(data)
         drawn["hours"] = error_by_hour(data)
-        if data.truth.shape[1] > 1:
+        if len(data.tested.step_rmse[MODEL]) > 1:
             drawn["steps"] = error_by_step(data)
         drawn["cells"] = cell_maps(data)
         drawn["scatter"] = predicted_against_true(data)
@@ -54,14 +48,13 @@ def figures(data: ReportData) -> dict[str, Figure]:
 
 def busy_week(data: ReportData) -> Figure:
     """The busiest cell's last week, first step: true, predicted and average flow; one panel per direction."""
-    row, col = busiest_cell(data)
-    part = last_week(data.target_times)
+    times, flows = data.tested.week, data.tested.busy_week
     lines = (
-        ("true", data.truth, {"color": LIGHT["ink"], "lw": 1.3}),
-        ("predicted", data.prediction, {"color": color("model"), "lw": 1.6}),
+        ("true", flows["truth"], {"color": LIGHT["ink"], "lw": 1.3}),
+        ("predicted", flows[MODEL], {"color": color(MODEL), "lw": 1.6}),
         (
             LABELS["historical_average"].lower(),
-            data.naive["historical_average"],
+            flows["historical_average"],
             {"color": color("historical_average"), "lw": 1.2, "ls": (0, (3, 1.5))},
         ),
     )
@@ -69,14 +62,13 @@ def busy_week(data: ReportData) -> Figure:
     axes = figure.subplots(2, 1, sharex=True)
     for channel, axis in enumerate(axes):
         for label, values, look in lines:
-            series = values[part, 0, row, col, channel]
-            times, series = with_gaps(data.target_times[part], series, data.interval_minutes)
+            at, series = with_gaps(times, values[:, channel], data.interval_minutes)
             # Without dots, an interval between two gaps would be invisible.
-            axis.plot(times, series, label=label, marker=".", ms=2.5, **look)
+            axis.plot(at, series, label=label, marker=".", ms=2.5, **look)
         axis.set_title(CHANNELS[channel].capitalize(), loc="left")
         axis.set_ylabel(data.unit)
         axis.set_ylim(bottom=0)
-    _date_axis(axes, data.target_times[part], data.interval_minutes)
+    _date_axis(axes, times, data.interval_minutes)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
@@ -135,10 +127,9 @@ def error_by_step(data: ReportData) -> Figure:
     """RMSE over active cells at each step of the horizon, for the model and the naive forecasts."""
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     axis = figure.subplots()
-    steps = np.arange(1, data.truth.shape[1] + 1)
-    for name in ("model", *reversed(NAIVE_FORECASTS)):
-        forecast = data.prediction if name == "model" else data.naive[name]
-        values = rmse_active(forecast, data.truth, data.active, axis=(0, 2, 3, 4))
+    for name in (MODEL, *reversed(NAIVE_FORECASTS)):
+        values = data.tested.step_rmse[name]
+        steps = np.arange(1, len(values) + 1)
         axis.plot(steps, values, label=LABELS[name], marker="o", **_look(name))
     axis.set(xlabel=f"steps ahead, {data.interval_minutes} min each")
     axis.set_ylabel(f"RMSE, active cells, {data.unit}")
@@ -158,14 +149,14 @@ def predicted_against_true(data: ReportData) -> Figure:
     """Predicted against true flow of every active cell and window, first step, as a 2-D histogram."""
     figure = Figure(figsize=(9.6, 4.4), layout="compressed")
     axes = figure.subplots(1, 2)
-    pairs = np.stack((data.truth[:, 0, data.active], data.prediction[:, 0, data.active]))
-    top = max(float(pairs.max(initial=0)), 1.0)
-    norm = LogNorm(1, max(pairs[0].size / 20, 10), clip=True)
+    pairs = data.tested.pairs
+    top = pairs.largest
+    norm = LogNorm(1, max(pairs.counts.sum() / 20, 10), clip=True)
     for channel, axis in enumerate(axes):
-        true, predicted = pairs[..., channel].reshape(2, -1)
+        true, predicted, counts = pairs.points(channel)
         bins = axis.hexbin(
-            true, predicted, gridsize=40, extent=(0, top, 0, top), mincnt=1, norm=norm,
-            cmap=FLOW_COLORS, linewidths=0.1,
+            true, predicted, counts, reduce_C_function=np.sum, gridsize=40,
+            extent=(0, top, 0, top), norm=norm, cmap=FLOW_COLORS, linewidths=0.1,
         )  # fmt: skip
         axis.plot([0, top], [0, top], color=LIGHT["ink"], lw=1, ls="--")
         axis.set(xlim=(0, top * 1.03), ylim=(0, top * 1.03), aspect="equal")

@@ -1,13 +1,15 @@
 """Reads the outputs of Evaluator, Trainer and WindowGen into the form that a report needs."""
 
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tfx.utils import path_utils
 
+from crowdflow.components.flow_report.period import MODEL, Batch, Read, summarise
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
 from crowdflow.evaluation.flow_errors import (
@@ -117,19 +119,7 @@ def report_data(
       model: folder of the Trainer's output.
       active: 1 for each cell that was active before the test period, `[H][W]`.
     """
-    shape = target_shape(config)
-    names = [features.TARGET, *map(features.naive_feature, features.NAIVE_FORECASTS)]
-    spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in names}
-    spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
-    served = tf.saved_model.load(path_utils.serving_model_path(model))
-    answer = served.signatures[features.EXAMPLES_SIGNATURE]
-    parts = [
-        parse_windows(batch, spec)
-        | {features.FLOW: answer(tf.constant(batch))[features.FLOW].numpy()}
-        for batch in WindowFiles(os.path.join(windows, _TEST))
-    ]
-    order = np.argsort(np.concatenate([part[features.TARGET_TIME] for part in parts]))
-    parsed = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+    read = _reader(os.path.join(windows, _TEST), path_utils.serving_model_path(model), config)
     counters = content["counters"]
     return ReportData(
         title=config.preset,
@@ -141,11 +131,7 @@ def report_data(
         windows=counters["windows"]["windows"],
         counters=counters,
         interval_minutes=config.intervals.minutes,
-        target_times=parsed[features.TARGET_TIME],
-        truth=parsed[features.TARGET],
-        prediction=parsed[features.FLOW],
-        naive={s: parsed[features.naive_feature(s)] for s in features.NAIVE_FORECASTS},
-        active=np.array(active, bool),
+        tested=summarise(read, np.array(active, bool)),
         metrics=content["metrics"],
         by_hour=content["by_hour"],
         by_day=content["by_day"],
@@ -157,3 +143,27 @@ def report_data(
         refit=content["refit"],
         drift=content["drift"],
     )
+
+
+def _reader(windows: str, model: str, config: Config) -> Read:
+    """Reads windows with the naive forecasts and those of a SavedModel."""
+    naive = {name: features.naive_feature(name) for name in features.NAIVE_FORECASTS}
+    shape = target_shape(config)
+    flows = (features.TARGET, *naive.values())
+    spec = {name: tf.io.FixedLenFeature(shape, tf.float32) for name in flows}
+    spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
+    answer = tf.saved_model.load(model).signatures[features.EXAMPLES_SIGNATURE]
+
+    def read(times: Optional[np.ndarray]) -> Iterator[Batch]:
+        for batch in WindowFiles(windows):
+            if times is not None:
+                found = parse_windows(batch, {features.TARGET_TIME: spec[features.TARGET_TIME]})
+                inside = np.isin(found[features.TARGET_TIME], times)
+                batch = [window for window, wanted in zip(batch, inside) if wanted]
+            if batch:
+                parsed = parse_windows(batch, spec)
+                forecasts = {MODEL: answer(tf.constant(batch))[features.FLOW].numpy()}
+                forecasts |= {name: parsed[feature] for name, feature in naive.items()}
+                yield Batch(parsed[features.TARGET_TIME], parsed[features.TARGET], forecasts)
+
+    return read

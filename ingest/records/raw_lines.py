@@ -50,8 +50,8 @@ class Lines(NamedTuple):
 def find_lines(path: str) -> Lines:
     """Finds the lines of a CSV file, and divides it into pieces of `PIECE_BYTES` or little more.
 
-    A compressed file, and one with lone carriage returns as line ends, is one piece. The file is read once while it
-    stays the same.
+    A compressed file, and one with lone carriage returns as line ends, is one piece. The file is read once while
+    it stays the same.
 
     Raises:
       DataError: a quoted field continues past the end of a line. A parser would read all lines up to the next

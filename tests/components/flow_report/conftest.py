@@ -1,9 +1,12 @@
 """A synthetic test period with commuting, in which the model beats the naive forecasts."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from crowdflow.components.flow_report.page import ReportData
+from crowdflow.components.flow_report.period import Batch, summarise
 
 MONDAY = 16_335 * 1440  # 2014-09-22 00:00
 NAIVE_NOISE = {
@@ -75,14 +78,44 @@ def _history(phase1=60, phase2=30):
     return epochs
 
 
+class Flows(NamedTuple):
+    """Test windows as arrays: `times` `[n]`, `truth` and every forecast `[n, h, H, W, 2]`, `active` `[H, W]`."""
+
+    times: np.ndarray
+    minutes: int
+    truth: np.ndarray
+    prediction: np.ndarray
+    naive: dict[str, np.ndarray]
+    active: np.ndarray
+
+    def read(self, times=None, size=7):
+        """The windows in batches, not in the order of time; see `period.Read`."""
+        order = np.argsort(self.times % 1009, kind="stable")
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            part = part if times is None else part[np.isin(self.times[part], times)]
+            forecasts = {"model": self.prediction, **self.naive}
+            forecasts = {name: values[part] for name, values in forecasts.items()}
+            yield Batch(self.times[part], self.truth[part], forecasts)
+
+    def summary(self):
+        return summarise(self.read, self.active)
+
+
+@pytest.fixture
+def make_flows():
+    """A function that makes the Flows of a test period."""
+    return build_flows
+
+
 @pytest.fixture
 def make_report():
-    """A function that builds a ReportData; keyword arguments replace its fields."""
+    """A function that builds a ReportData; keyword arguments replace its fields, or are those of `build_flows`."""
     return build_report
 
 
-def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushed=True, **fields):
-    """See `make_report`; `times` replaces `days` days of intervals without a gap."""
+def build_flows(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, **fields):
+    """See `make_flows`; `times` replaces `days` days of intervals without a gap."""
     random = np.random.default_rng(7)
     if times is None:
         times = MONDAY - 1440 + np.arange(days * 1440 // minutes) * minutes
@@ -97,12 +130,23 @@ def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushe
     prediction = forecast(0.15)
     naive = {name: forecast(spread) for name, spread in NAIVE_NOISE.items()}
     active = rates.max(axis=(0, 1, 4)) > 1.5
-    forecasts = {"model": prediction, **({"last_pushed": forecast(0.2)} if pushed else {}), **naive}
+    return Flows(times, minutes, truth, prediction, naive, active)._replace(**fields)
+
+
+def build_report(
+    days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushed=True, flows=None, **fields
+):
+    """See `make_report`; `flows` are the test windows."""
+    flows = flows or build_flows(days, minutes, horizon, grid, times)
+    times, minutes, truth, prediction, naive, active = flows
+    rows, cols = active.shape
+    pushed_model = {"last_pushed": (prediction + naive["historical_average"]) / 2} if pushed else {}
+    forecasts = {"model": prediction, **pushed_model, **naive}
     hour = times % 1440 // 60
     weekend = np.where((times // 1440 + 3) % 7 < 5, "weekday", "weekend")
     values = {
         "title": "synthetic-city",
-        "config": {"preset": "synthetic-city", "grid": {"rows": grid[0], "cols": grid[1]}},
+        "config": {"preset": "synthetic-city", "grid": {"rows": rows, "cols": cols}},
         "seed": 1,
         "device": "CPU, 2 cores",
         "versions": {"tfx": "1.16.0", "tensorflow": "2.16.2", "keras": "3.8.0"},
@@ -114,11 +158,7 @@ def build_report(days=10, minutes=60, horizon=1, grid=(16, 8), times=None, pushe
             "windows_dropped": {"closeness": 9, "period": 96, "trend": 672, "target": 0},
         },
         "interval_minutes": minutes,
-        "target_times": times,
-        "truth": truth,
-        "prediction": prediction,
-        "naive": naive,
-        "active": active,
+        "tested": flows.summary(),
         "metrics": {"last_pushed": None}
         | {name: _metrics(values, truth, active) for name, values in forecasts.items()},
         "by_hour": _grouped(forecasts, truth, active, hour),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from crowdflow.components.flow_report import report_data
+from crowdflow.components.flow_report.period import Pairs, summarise, with_gaps
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import format_start
 
@@ -18,91 +18,118 @@ def test_unit(make_report, minutes, unit):
 
 def test_gaps_become_nan_at_the_first_missing_interval():
     times = np.array([0, 60, 240, 300, 420])
-    filled, values = report_data.with_gaps(times, np.arange(5, dtype=np.float32), 60)
+    filled, values = with_gaps(times, np.arange(5, dtype=np.float32), 60)
     np.testing.assert_array_equal(filled.astype(int), [0, 60, 120, 240, 300, 360, 420])
     np.testing.assert_array_equal(values, [0, 1, np.nan, 2, 3, np.nan, 4])
 
 
 def test_no_gap_leaves_everything_as_it_is():
     times = np.arange(4) * 30
-    filled, values = report_data.with_gaps(times, np.ones((4, 2)), 30)
+    filled, values = with_gaps(times, np.ones((4, 2)), 30)
     np.testing.assert_array_equal(filled, times.astype("datetime64[m]"))
     np.testing.assert_array_equal(values, np.ones((4, 2)))
 
 
-def test_last_week_is_exactly_seven_days_of_intervals():
-    times = MONDAY + np.arange(10 * 24) * 60
-    part = times[report_data.last_week(times)]
-    assert len(part) == 7 * 24 and part[-1] == times[-1]
+def test_the_week_is_exactly_seven_days_of_intervals(make_flows):
+    found = make_flows(days=10).summary()
+    assert len(found.week) == 7 * 24 and found.week[-1] == found.times[-1]
 
 
-def test_busiest_cell_is_the_largest_sum_of_both_flows(make_report):
-    data = make_report(days=2)
-    sums = {
-        (y, x): sum(float(data.truth[i, 0, y, x].sum()) for i in range(len(data.truth)))
-        for y in range(16)
-        for x in range(8)
-    }
-    assert report_data.busiest_cell(data) == max(sums, key=sums.get)
+def test_sums_over_batches_are_those_of_the_arrays(make_flows):
+    flows = make_flows(days=2, horizon=2)
+    found = flows.summary()
+    np.testing.assert_array_equal(found.times, flows.times)
+    sums = flows.truth[:, 0].sum(axis=(0, 3), dtype=float)
+    assert sums[found.busiest] == sums.max()
+    for name, forecast in {"model": flows.prediction, **flows.naive}.items():
+        squares = np.square(forecast.astype(float) - flows.truth)
+        cells = np.sqrt(squares[:, 0].mean(axis=(0, 3)))
+        np.testing.assert_allclose(found.cell_rmse[name], cells, rtol=1e-12)
+        steps = np.sqrt(squares.mean(axis=(0, 2, 3, 4)) * 128 / flows.active.sum())
+        np.testing.assert_allclose(found.step_rmse[name], steps, rtol=1e-12)
+    bias = (flows.prediction.astype(float) - flows.truth)[:, 0].mean(axis=(0, 3))
+    np.testing.assert_allclose(found.cell_bias, bias, rtol=1e-9)
 
 
-def test_chosen_windows_are_a_working_days_peaks_and_the_largest_error(make_report):
-    data = make_report()
-    data.prediction[37] += 500
-    chosen = {
-        label: format_start(data.target_times[i]) for label, i in report_data.chosen_windows(data)
-    }
+def test_the_sums_give_the_metric_of_the_table(make_report):
+    data = make_report(days=1)
+    value = data.tested.step_rmse["model"][0]
+    assert value == pytest.approx(data.metrics["model"]["rmse_active_cells"], rel=1e-5)
+    expected = data.metrics["model"]["rmse_all_cells"] * np.sqrt(128 / data.tested.active.sum())
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 300, 1e6])
+def test_pairs_are_counted_in_bins_that_grow_with_the_flows(scale):
+    random = np.random.default_rng(3)
+    parts = [(scale * random.gamma(1, 1, (2, 50, 2))).astype(np.float32) for _ in range(9)]
+    pairs = Pairs()
+    for true, predicted in parts:
+        pairs.add(true, predicted)
+    true, predicted = np.concatenate(parts, axis=1)
+    assert pairs.largest == max(1, true.max(), predicted.max())
+    assert pairs.largest <= pairs.top < 2 * pairs.largest or pairs.top == 1
+    for channel in range(2):
+        edges = np.linspace(0, pairs.top, Pairs.BINS + 1)
+        expected, *_ = np.histogram2d(true[:, channel], predicted[:, channel], (edges, edges))
+        np.testing.assert_array_equal(pairs.counts[channel], expected)
+        x, y, counts = pairs.points(channel)
+        assert counts.sum() == len(true) and counts.min() > 0
+        assert abs((x * counts).sum() - true[:, channel].sum()) <= pairs.top / Pairs.BINS * len(
+            true
+        )
+        assert (
+            abs((y * counts).sum() - predicted[:, channel].sum())
+            <= pairs.top / Pairs.BINS * len(y) * counts.max()
+        )
+
+
+def test_chosen_windows_are_a_working_days_peaks_and_the_largest_error(make_flows):
+    flows = make_flows()
+    flows.prediction[37] += 500
+    found = flows.summary()
+    chosen = {window.label: format_start(window.time) for window in found.shown}
     assert list(chosen) == ["Morning peak", "Midday", "Evening peak", "Largest error"]
     day = chosen["Morning peak"][:10]
     assert np.is_busday(np.datetime64(day))
     assert chosen["Evening peak"][:10] == chosen["Midday"][:10] == day
-    assert chosen["Largest error"] == format_start(data.target_times[37]) == "2014-09-22 13:00"
-    city = data.truth[:, 0].sum(axis=(1, 2, 3))
-    at = {format_start(t): float(c) for t, c in zip(data.target_times, city)}
+    assert chosen["Largest error"] == format_start(flows.times[37]) == "2014-09-22 13:00"
+    city = flows.truth[:, 0].sum(axis=(1, 2, 3))
+    at = {format_start(t): float(c) for t, c in zip(flows.times, city)}
     assert at[chosen["Morning peak"]] == max(at[f"{day} {hour:02d}:00"] for hour in range(6, 11))
     assert at[chosen["Evening peak"]] == max(at[f"{day} {hour:02d}:00"] for hour in range(15, 21))
 
 
-def test_largest_error_at_a_peak_is_shown_once(make_report):
-    data = make_report(days=2)  # a Sunday and a Monday
-    morning = dict(report_data.chosen_windows(data)).get("Morning peak", 24 + 8)
-    data.prediction[morning] += 500
-    chosen = report_data.chosen_windows(data)
-    assert ("Morning peak, largest error", morning) in chosen and len(chosen) == 3
+def test_largest_error_at_a_peak_is_shown_once(make_flows):
+    flows = make_flows(days=2)  # a Sunday and a Monday
+    times = {window.label: window.time for window in flows.summary().shown}
+    morning = times.get("Morning peak", flows.times[24 + 8])
+    flows.prediction[flows.times == morning] += 500
+    shown = flows.summary().shown
+    assert ("Morning peak, largest error", morning) in [s[:2] for s in shown] and len(shown) == 3
 
 
-def test_a_single_night_window_is_chosen_as_the_largest_error(make_report):
-    data = make_report(times=np.array([MONDAY + 120]))
-    assert report_data.chosen_windows(data) == [("Largest error", 0)]
+def test_a_single_night_window_is_chosen_as_the_largest_error(make_flows):
+    [shown] = make_flows(times=np.array([MONDAY + 120])).summary().shown
+    assert (shown.label, shown.time) == ("Largest error", MONDAY + 120)
 
 
-def test_only_weekend_days_still_give_a_typical_day(make_report):
-    data = make_report(days=1)  # a Sunday
-    assert len(report_data.chosen_windows(data)) >= 3
-
-
-def test_rmse_active_is_the_metric_of_the_table(make_report):
-    data = make_report(days=1)
-    value = report_data.rmse_active(data.prediction, data.truth, data.active, axis=(0, 1, 2, 3, 4))
-    assert value == pytest.approx(data.metrics["model"]["rmse_active_cells"], rel=1e-5)
-    expected = data.metrics["model"]["rmse_all_cells"] * np.sqrt(128 / data.active.sum())
-    assert value == pytest.approx(expected, rel=1e-5)
+def test_only_weekend_days_still_give_a_typical_day(make_flows):
+    assert len(make_flows(days=1).summary().shown) >= 3  # a Sunday
 
 
 @pytest.mark.parametrize(
-    "field, value, words",
+    ("fields", "words"),
     [
-        (
-            "prediction",
-            np.zeros((24, 2, 16, 8, 2)),
-            r"prediction: .*\[24, 1, 16, 8, 2\].*\[24, 2, 16, 8, 2\]",
-        ),
-        ("truth", np.zeros((0, 1, 16, 8, 2)), "truth: .*n of at least 1"),
-        ("active", np.ones((8, 16), bool), r"active: .*\[16, 8\].*\[8, 16\]"),
-        ("target_times", np.zeros(23, np.int64), r"target_times: .*\[24\].*\[23\]"),
-        ("target_times", np.zeros(24, np.int64), "rising"),
+        ({"active": np.ones((8, 16), bool)}, r"expected maps of \[8, 16, 2\].*\[16, 8, 2\]"),
+        ({"times": np.zeros(24, np.int64)}, "expected one for each time"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(make_report, field, value, words):
+def test_windows_that_do_not_fit_are_refused(make_flows, fields, words):
     with pytest.raises(DataError, match=words):
-        make_report(days=1, **{field: value})
+        make_flows(days=1, **fields).summary()
+
+
+def test_no_window_is_refused(make_flows):
+    with pytest.raises(DataError, match="at least one"):
+        summarise(lambda times: iter(()), make_flows(days=1).active)

@@ -5,7 +5,6 @@ import pytest
 from matplotlib import dates
 
 from crowdflow.components.flow_report import plots
-from crowdflow.components.flow_report.report_data import busiest_cell, chosen_windows
 from crowdflow.schema.features import NAIVE_FORECASTS
 
 MONDAY = 16_335 * 1440
@@ -31,10 +30,14 @@ def test_no_history_has_no_curves_and_a_horizon_has_steps(make_report):
 
 
 @pytest.mark.parametrize("channel", [0, 1])
-def test_maps_show_the_arrays_with_north_up_and_inactive_cells_masked(make_report, channel):
-    data = make_report(horizon=2)
-    figure = plots.flow_maps(data, channel)
-    images, picks = maps_of(figure), [index for _, index in chosen_windows(data)]
+def test_maps_show_the_arrays_with_north_up_and_inactive_cells_masked(
+    make_flows, make_report, channel
+):
+    data = make_flows(horizon=2)
+    report = make_report(flows=data)
+    figure = plots.flow_maps(report, channel)
+    images = maps_of(figure)
+    picks = [data.times.tolist().index(window.time) for window in report.tested.shown]
     count = len(picks)
     assert len(images) == 3 * count
     true, predicted = data.truth[picks, 0, ..., channel], data.prediction[picks, 0, ..., channel]
@@ -56,25 +59,26 @@ def test_maps_show_the_arrays_with_north_up_and_inactive_cells_masked(make_repor
     assert "predicted − true,\ntrips / h" in labels
 
 
-def test_all_zero_flows_without_an_active_cell_still_draw(make_report):
+def test_all_zero_flows_without_an_active_cell_still_draw(make_flows, make_report):
     zero = np.zeros((24, 1, 16, 8, 2), np.float32)
     naive = dict.fromkeys(NAIVE_FORECASTS, zero)
-    data = make_report(
-        days=1, truth=zero, prediction=zero, naive=naive, active=np.zeros((16, 8), bool)
-    )
+    none = np.zeros((16, 8), bool)
+    flows = make_flows(days=1, truth=zero, prediction=zero, naive=naive, active=none)
+    data = make_report(flows=flows)
     for figure in plots.figures(data).values():
         figure.draw_without_rendering()
     low, high = maps_of(plots.flow_maps(data, 0))[-1].get_clim()
     assert low == -high < 0
 
 
-def test_the_week_shows_the_busiest_cell_and_breaks_at_gaps(make_report):
+def test_the_week_shows_the_busiest_cell_and_breaks_at_gaps(make_flows, make_report):
     times = MONDAY + np.arange(14 * 24) * 60
     keep = np.ones(len(times), bool)
     keep[[200, 201, 202, 250]] = False
-    data = make_report(times=times[keep])
-    row, col = busiest_cell(data)
-    axes = plots.busy_week(data).axes
+    data = make_flows(times=times[keep])
+    report = make_report(flows=data)
+    row, col = report.tested.busiest
+    axes = plots.busy_week(report).axes
     for channel, axis in enumerate(axes):
         sources = (data.truth, data.prediction, data.naive["historical_average"])
         for line, source in zip(axis.get_lines(), sources):
@@ -82,7 +86,7 @@ def test_the_week_shows_the_busiest_cell_and_breaks_at_gaps(make_report):
             minutes = np.asarray(line.get_xdata()).astype("datetime64[m]").astype(int)
             assert np.diff(minutes).min() > 0 and np.isnan(seen).sum() == 2
             assert set(minutes[np.isnan(seen)]) == {times[200], times[250]}
-            shown = np.isin(data.target_times, minutes[~np.isnan(seen)])
+            shown = np.isin(data.times, minutes[~np.isnan(seen)])
             assert shown.sum() == 7 * 24 - 4 and shown[-1]
             np.testing.assert_array_equal(
                 seen[~np.isnan(seen)], source[shown, 0, row, col, channel]
@@ -123,13 +127,13 @@ def test_hours_read_from_json_as_texts_are_the_same_hours(make_report):
     one, other = (
         plots.error_by_hour(d).axes[0].get_lines() for d in (data, replace(data, by_hour=texts))
     )
-    assert len(one) == 1 + len(data.naive)
+    assert len(one) == 1 + len(NAIVE_FORECASTS)
     np.testing.assert_array_equal(one[0].get_ydata(), other[0].get_ydata())
 
 
-def test_error_by_step_equals_a_plain_sum(make_report):
-    data = make_report(days=2, horizon=3)
-    (axis,) = plots.error_by_step(data).axes
+def test_error_by_step_equals_a_plain_sum(make_flows, make_report):
+    data = make_flows(days=2, horizon=3)
+    (axis,) = plots.error_by_step(make_report(flows=data)).axes
     line = {line.get_label(): line for line in axis.get_lines()}["Last interval"]
     for step in range(3):
         error = (data.naive["last_interval"][:, step] - data.truth[:, step]).astype(float)
@@ -137,9 +141,10 @@ def test_error_by_step_equals_a_plain_sum(make_report):
         assert line.get_ydata()[step] == pytest.approx(np.sqrt(mean))
 
 
-def test_cell_maps_are_rmse_bias_and_saving_by_cell(make_report):
-    data = make_report(days=2)
-    rmse, bias, saved = (image.get_array() for image in maps_of(plots.cell_maps(data)))
+def test_cell_maps_are_rmse_bias_and_saving_by_cell(make_flows, make_report):
+    data = make_flows(days=2)
+    figure = plots.cell_maps(make_report(flows=data))
+    rmse, bias, saved = (image.get_array() for image in maps_of(figure))
     y, x = np.argwhere(data.active)[5]
     error = data.prediction[:, 0, y, x].astype(float) - data.truth[:, 0, y, x]
     naive = data.naive["historical_average"][:, 0, y, x].astype(float) - data.truth[:, 0, y, x]
@@ -152,7 +157,8 @@ def test_the_scatter_counts_every_active_value_once(make_report):
     data = make_report(days=3)
     figure = plots.predicted_against_true(data)
     for axis in figure.axes[:2]:
-        assert axis.collections[0].get_array().sum() == data.active.sum() * len(data.truth)
+        expected = data.tested.active.sum() * len(data.tested.times)
+        assert axis.collections[0].get_array().sum() == expected
 
 
 def test_training_curves_mark_the_phases_and_the_best_epoch_of_phase_one(make_report):

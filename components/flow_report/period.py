@@ -1,0 +1,269 @@
+"""What a report shows of the test windows: sums over all of them, and the few that are drawn.
+
+`n` is the number of test windows, `h` the horizon, `H, W` the grid; flows are inflow then outflow, in trips per
+interval; times are wall-clock minutes (`schema.intervals`).
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from crowdflow.schema.errors import DataError
+from crowdflow.schema.features import NAIVE_FORECASTS
+from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
+
+MODEL = "model"
+# Hours of the day, start and end, from which the busiest interval of a typical day is shown.
+_TIMES_OF_DAY = (("Morning peak", 6, 11), ("Midday", 12, 14), ("Evening peak", 15, 21))
+
+
+class Batch(NamedTuple):
+    """Some test windows in full.
+
+    Attributes:
+      times: start of each window's first target interval, int64 `[b]`.
+      truth: float32 `[b, h, H, W, 2]`.
+      forecasts: `MODEL` and each name of `schema.features.NAIVE_FORECASTS` -> its forecast, shaped as `truth`.
+    """
+
+    times: np.ndarray
+    truth: np.ndarray
+    forecasts: dict[str, np.ndarray]
+
+
+# Reads the windows batch by batch: all, or those of some first target intervals, int64 `[k]`.
+Read = Callable[[Optional[np.ndarray]], Iterator[Batch]]
+
+
+class Pairs:
+    """How often each pair of true and predicted flow came, in square bins, whose number is fixed.
+
+    Attributes:
+      counts: int64 `[2, bins, bins]` by direction, true and predicted flow.
+      top: the flow at the upper edge of the bins.
+      largest: the largest flow, at least 1.
+    """
+
+    BINS = 512
+
+    def __init__(self):
+        self.counts = np.zeros((2, self.BINS, self.BINS), np.int64)
+        self.top = self.largest = 1.0
+
+    def add(self, true: np.ndarray, predicted: np.ndarray) -> None:
+        """Counts the pairs of `true` and `predicted`, float `[k, 2]`, none below zero."""
+        self.largest = max(self.largest, float(np.max([true, predicted], initial=0)))
+        half = self.BINS // 2
+        while self.largest > self.top:  # bins of twice the width
+            merged = self.counts.reshape(2, half, 2, half, 2).sum(axis=(2, 4))
+            self.counts = np.pad(merged, ((0, 0), (0, half), (0, half)))
+            self.top *= 2
+        bins = [
+            np.minimum(v / self.top * self.BINS, self.BINS - 1).astype(int)
+            for v in (true, predicted)
+        ]
+        for channel in range(2):
+            flat = bins[0][:, channel] * self.BINS + bins[1][:, channel]
+            added = np.bincount(flat, minlength=self.BINS**2)
+            self.counts[channel] += added.reshape(self.BINS, self.BINS)
+
+    def points(self, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The true and the predicted flow at the middle of each bin with pairs, and their number, `[k]` each."""
+        true, predicted = np.nonzero(self.counts[channel])
+        middle = (np.stack([true, predicted]) + 0.5) * self.top / self.BINS
+        return *middle, self.counts[channel][true, predicted]
+
+
+class Shown(NamedTuple):
+    """A window that is drawn: why, its first target interval, and maps `[H, W, 2]` of the first step."""
+
+    label: str
+    time: int
+    truth: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TestPeriod:
+    """The test windows as a report needs them; all but `step_rmse` are of the first step.
+
+    Attributes:
+      times: start of each window's first target interval, int64 `[n]`, increasing.
+      active: bool `[H, W]`, cells with flow.
+      busiest: row and column of the cell with the largest true flow.
+      cell_rmse: each forecast's name -> float64 `[H, W]`, over both directions.
+      cell_bias: mean of the model's forecast minus the truth, float64 `[H, W]`, over both directions.
+      step_rmse: each forecast's name -> float64 `[h]`, over active cells.
+      pairs: of the active cells' true flows and the model's forecasts.
+      shown: the windows whose maps are drawn, at least one.
+      week: times of the last seven days' windows, int64 `[m]`.
+      busy_week: `truth`, `MODEL` and `historical_average` -> the busiest cell's flows then, float32 `[m, 2]`.
+    """
+
+    __test__ = False  # for pytest, by its name
+
+    times: np.ndarray
+    active: np.ndarray
+    busiest: tuple[int, int]
+    cell_rmse: dict[str, np.ndarray]
+    cell_bias: np.ndarray
+    step_rmse: dict[str, np.ndarray]
+    pairs: Pairs
+    shown: list[Shown]
+    week: np.ndarray
+    busy_week: dict[str, np.ndarray]
+
+
+def summarise(read: Read, active: np.ndarray) -> TestPeriod:
+    """Reads all windows once for the sums, then those that are drawn.
+
+    Args:
+      read: reads the windows, in any order.
+      active: bool `[H, W]`, cells with flow.
+
+    Raises:
+      DataError: there is no window, two have the same time, or a grid is another than that of `active`.
+    """
+    sums = _Sums(active)
+    for batch in read(None):
+        sums.add(batch)
+    if not sums.times:
+        raise DataError("The report's test windows: expected at least one, received none.")
+    times, total, errors = (np.concatenate(parts) for parts in (sums.times, sums.total, sums.error))
+    order = np.argsort(times)
+    times, total, errors = times[order], total[order], errors[order]
+    if np.any(np.diff(times) == 0):
+        raise DataError("The report's test windows: expected one for each time, received more.")
+    busiest = np.unravel_index(np.argmax(sums.flow), active.shape)
+    chosen = chosen_windows(times, total, errors)
+    week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
+    maps, series = _drawn(read, times[[index for _, index in chosen]], week, busiest)
+    values = len(times) * 2
+    share = active.size / max(int(active.sum()), 1)
+    return TestPeriod(
+        times=times,
+        active=active,
+        busiest=(int(busiest[0]), int(busiest[1])),
+        cell_rmse={name: np.sqrt(found / values) for name, found in sums.cell_squares.items()},
+        cell_bias=sums.cell_error / values,
+        step_rmse={
+            name: np.sqrt(found / values / active.size * share)
+            for name, found in sums.step_squares.items()
+        },
+        pairs=sums.pairs,
+        shown=[Shown(label, int(times[i]), *maps[int(times[i])]) for label, i in chosen],
+        week=week,
+        busy_week=series,
+    )
+
+
+class _Sums:
+    """Sums over the windows, batch by batch."""
+
+    def __init__(self, active: np.ndarray):
+        self._active = active
+        self.times: list[np.ndarray] = []
+        self.total: list[np.ndarray] = []  # true flow of all cells by window
+        self.error: list[np.ndarray] = []  # squared error of the model by window
+        self.flow = np.zeros(active.shape)
+        self.cell_error = np.zeros(active.shape)
+        names = (MODEL, *NAIVE_FORECASTS)
+        self.cell_squares = {name: np.zeros(active.shape) for name in names}
+        self.step_squares: dict[str, np.ndarray] = dict.fromkeys(names, np.zeros(1))
+        self.pairs = Pairs()
+
+    def add(self, batch: Batch) -> None:
+        if batch.truth.shape[2:] != (*self._active.shape, 2):
+            raise DataError(
+                f"The report's test windows: expected maps of {[*self._active.shape, 2]}. "
+                f"Received: {[*batch.truth.shape[2:]]}."
+            )
+        for name, forecast in batch.forecasts.items():
+            error = np.subtract(forecast, batch.truth, dtype=np.float64)
+            if name == MODEL:
+                self.cell_error += error[:, 0].sum(axis=(0, 3))
+                self.error.append(np.square(error[:, 0]).sum(axis=(1, 2, 3)))
+            np.square(error, out=error)
+            self.cell_squares[name] += error[:, 0].sum(axis=(0, 3))
+            self.step_squares[name] = self.step_squares[name] + error.sum(axis=(0, 2, 3, 4))
+        first = batch.truth[:, 0].astype(np.float64)
+        self.times.append(batch.times)
+        self.total.append(first.sum(axis=(1, 2, 3)))
+        self.flow += first.sum(axis=(0, 3))
+        true, predicted = (
+            flows[:, 0, self._active].reshape(-1, 2)
+            for flows in (batch.truth, batch.forecasts[MODEL])
+        )
+        self.pairs.add(true, predicted)
+
+
+def _drawn(
+    read: Read, shown: np.ndarray, week: np.ndarray, cell: tuple[int, int]
+) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
+    """True and predicted maps by time of the windows that are shown, and the week's flows of a cell."""
+    row, col = cell
+    maps, times = {}, []
+    series: dict[str, list[np.ndarray]] = {"truth": [], MODEL: [], "historical_average": []}
+    for batch in read(np.union1d(shown, week)):
+        sources = {"truth": batch.truth, **batch.forecasts}
+        for index in np.flatnonzero(np.isin(batch.times, shown)):
+            maps[int(batch.times[index])] = batch.truth[index, 0], batch.forecasts[MODEL][index, 0]
+        inside = np.isin(batch.times, week)
+        times.append(batch.times[inside])
+        for name, found in series.items():
+            found.append(sources[name][inside, 0, row, col])
+    order = np.argsort(np.concatenate(times))
+    return maps, {name: np.concatenate(found)[order] for name, found in series.items()}
+
+
+def chosen_windows(
+    times: np.ndarray, total: np.ndarray, errors: np.ndarray
+) -> list[tuple[str, int]]:
+    """The windows whose maps are shown: three of a typical working day, and the one with the largest error.
+
+    The typical day is the one with the median flow among the working days (without any, among all
+    days) that have the most windows.
+
+    Args:
+      times: int64 `[n]`, increasing.
+      total: each window's true flow, `[n]`.
+      errors: each window's squared error, `[n]`.
+
+    Returns:
+      Labels and indices into the windows; at least one, and no index twice.
+    """
+    day, hour = times // MINUTES_PER_DAY, times % MINUTES_PER_DAY / 60
+    pool = weekday(times) < 5
+    pool = pool if pool.any() else np.ones_like(pool)
+    days, counts = np.unique(day[pool], return_counts=True)
+    fullest = sorted(days[counts == counts.max()], key=lambda d: total[day == d].sum())
+    typical = fullest[len(fullest) // 2]
+
+    chosen = {}
+    for label, start, end in _TIMES_OF_DAY:
+        among = np.flatnonzero((day == typical) & (hour >= start) & (hour < end))
+        if among.size:
+            chosen[int(among[np.argmax(total[among])])] = label
+    worst = int(np.argmax(errors))
+    label = "Largest error"
+    chosen[worst] = f"{chosen[worst]}, {label.lower()}" if worst in chosen else label
+    return [(label, index) for index, label in chosen.items()]
+
+
+def with_gaps(times: np.ndarray, values: np.ndarray, minutes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inserts a NaN at each gap, so that a plotted line breaks there.
+
+    Args:
+      times: int64 `[n]`, increasing.
+      values: float `[n, ...]`.
+      minutes: length of an interval.
+
+    Returns:
+      datetime64[m] `[n + gaps]` and float64 `[n + gaps, ...]`.
+    """
+    gaps = np.flatnonzero(np.diff(times) > minutes) + 1
+    filled = np.insert(times, gaps, times[gaps - 1] + minutes)
+    broken = np.insert(np.asarray(values, np.float64), gaps, np.nan, axis=0)
+    return filled.astype("datetime64[m]"), broken

@@ -18,7 +18,7 @@ OLDER := --python-version 3.10 --exclude-newer 2025-02-01
 TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal \
 	--override requirements/today-overrides.txt
 
-.PHONY: help install install-gpu run test test-e2e fuzz fuzz-guided kills lint format lock pin bench image image-gpu \
+.PHONY: help install install-gpu run test test-e2e test-engines fuzz fuzz-guided kills lint format lock pin bench image image-gpu \
 	test-stack audit clean
 
 help: ## list the targets
@@ -35,13 +35,16 @@ run: install ## the whole pipeline on the simulated city: crowdflow run --preset
 	$(BIN)/crowdflow run --preset tiny-city $(ARGS)
 
 test: install ## every test but the longest
-	$(PYTEST) -m "not e2e" $(ARGS)
+	$(PYTEST) -m "not e2e and not engines" $(ARGS)
 
 test-stack: ## the tests on the other stack: in a copy of its own, or in a folder with Debian 13
 	@scripts/test-stack.sh $(ARGS)
 
 test-e2e: install ## the longest tests: whole runs of the pipeline
 	$(PYTEST) -m e2e --timeout=1800 $(ARGS)
+
+test-engines: install ## ingest, windows and whole runs on a real Flink and Spark, from Maven Central and PyPI
+	$(BIN)/pytest -m engines -rs $(ARGS) tests/engines
 
 fuzz: install ## damaged files into every reader, FUZZ_SECONDS=200 of each kind
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-200} $(PYTEST) --timeout=0 --dist load tests/fuzz $(ARGS)

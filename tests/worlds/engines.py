@@ -1,7 +1,7 @@
 """A real Flink and a real Spark with two workers each, from Maven Central and PyPI, for tests.
 
-Everything listens on this machine alone. Each task manager or executor has a Beam worker pool of its own, as it has
-a container of its own on a cluster: two that share one number their workers alike, and one stops the other's.
+Everything listens on this machine alone. Each task manager or executor has a Beam worker pool of its own, as it
+has a container of its own on a cluster: two that share one number their workers alike, and one stops the other's.
 """
 
 import contextlib

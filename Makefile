@@ -14,7 +14,12 @@ IMAGE ?= crowdflow:0.1.0
 # How each stack is locked. Today's lock is one for both of its Pythons: lines that differ have markers.
 LOCK_FORM := --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 LOCK := pip compile setup.py --extra dev --extra kubeflow $(LOCK_FORM)
-OLDER := --python-version 3.10 --exclude-newer 2025-02-01
+# The older stack is as it was tried in 2025, but for libraries with known vulnerabilities that newer ones mended.
+MENDED := anyio bleach cryptography flask flask-cors fonttools h11 httpcore httplib2 idna jaraco-context jinja2 \
+	jupyter-core jupyter-server jupyterlab lxml markdown mistune nbconvert nltk notebook oauthlib orjson pillow pyasn1 \
+	pygments pymongo pytest python-json-logger requests soupsieve sqlparse tornado werkzeug wheel xmltodict
+OLDER := --python-version 3.10 --exclude-newer 2025-02-01 \
+	$(foreach name,$(MENDED),--upgrade-package $(name) --exclude-newer-package $(name)=2026-11-15)
 TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal \
 	--override requirements/today-overrides.txt
 
@@ -66,8 +71,8 @@ format: install ## put the sources into format
 	$(BIN)/ruff format
 
 lock: ## compile the locks in requirements/ from setup.py
-	scripts/uv.sh $(LOCK) $(OLDER) -o requirements/older.txt
-	scripts/uv.sh $(LOCK) $(OLDER) --extra gpu -o requirements/older-gpu.txt
+	@scripts/uv.sh $(LOCK) $(OLDER) -o requirements/older.txt
+	@scripts/uv.sh $(LOCK) $(OLDER) --extra gpu -o requirements/older-gpu.txt
 	scripts/uv.sh $(LOCK) $(TODAY) -o requirements/today.txt
 	scripts/uv.sh $(LOCK) $(TODAY) --extra gpu -o requirements/today-gpu.txt
 	scripts/uv.sh pip compile requirements/audit.in $(LOCK_FORM) --python-version 3.10 --exclude-newer 2026-11-15 \

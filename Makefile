@@ -14,10 +14,11 @@ IMAGE ?= crowdflow:0.1.0
 # How each stack is locked. Today's lock is one for both of its Pythons: lines that differ have markers.
 LOCK_FORM := --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 LOCK := pip compile setup.py --extra dev --extra kubeflow $(LOCK_FORM)
-# The older stack is as it was tried in 2025, but for libraries with known vulnerabilities that newer ones mended.
-MENDED := anyio bleach cryptography flask flask-cors fonttools h11 httpcore httplib2 idna jaraco-context jinja2 \
-	jupyter-core jupyter-server jupyterlab lxml markdown mistune nbconvert nltk notebook oauthlib orjson pillow pyasn1 \
-	pygments pymongo pytest python-json-logger requests soupsieve sqlparse tornado werkzeug wheel xmltodict
+# The older stack is of 2025-02-01, but for libraries whose newer versions mend known vulnerabilities, and what these need.
+MENDED := anyio bleach cffi cryptography flask flask-cors fonttools h11 httpcore idna jaraco-context jinja2 \
+	jupyter-builder jupyter-core jupyter-server jupyterlab jupyterlab-server lxml markdown mistune nbconvert \
+	nltk notebook oauthlib orjson pillow pyasn1 pygments pymongo pytest python-json-logger requests soupsieve \
+	sqlparse tornado typing-extensions werkzeug wheel xmltodict
 OLDER := --python-version 3.10 --exclude-newer 2025-02-01 \
 	$(foreach name,$(MENDED),--upgrade-package $(name) --exclude-newer-package $(name)=2026-11-15)
 TODAY := --python-version 3.12 --exclude-newer 2026-11-15 --universal \

@@ -38,8 +38,10 @@ _OPENS = [
         *("sun.security.action", "sun.util.calendar"),
     )
 ]
-_OPENS += ["--add-exports=java.base/sun.net.util=ALL-UNNAMED"]
-_OPENS += ["--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED"]
+_OPENS += [
+    f"--add-exports={name}=ALL-UNNAMED"
+    for name in ("java.base/sun.net.util", "java.security.jgss/sun.security.krb5")
+]
 _POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -59,8 +61,6 @@ rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = C
 appender.console.name = C
 appender.console.type = CONSOLE
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss} %-5p %c{1} - %m%n
 """
 _POOL_HOST, _POOL_PORT = "worker-pool", 50000
 _POOL = """\
@@ -119,8 +119,7 @@ def _fetch_job_server(engine: str, home: Path) -> None:
 
 def _fetch_engine(engine: str, home: Path) -> None:
     name, version = _PACKAGES[engine]
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(home / f"{name}-{version}")
+    shutil.rmtree(home / f"{name}-{version}", ignore_errors=True)
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True).returncode:
         pip = [shutil.which("python3", path="/usr/local/bin:/usr/bin") or "python3", "-m", "pip"]
@@ -207,7 +206,6 @@ def running(engine: str, folder: Path) -> Iterator[list[str]]:
 
     Raises:
       Missing: as `fetch`.
-      RuntimeError: a part does not start.
     """
     home = fetch(engine)
     folder.mkdir(parents=True)
@@ -277,8 +275,8 @@ def _start_flink(cluster: Cluster, home: Path) -> list[str]:
 
 def _start_spark(cluster: Cluster, home: Path) -> list[str]:
     spark = home / f"pyspark-{SPARK}" / "deps"
-    environment = {"SPARK_HOME": str(spark), "SPARK_LOCAL_IP": "127.0.0.1"}
-    environment["SPARK_SCALA_VERSION"] = "2.12"
+    environment = {"SPARK_HOME": str(spark), "SPARK_SCALA_VERSION": "2.12"}
+    environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     java, jars, beam = ["java", "-Xmx512m", *_OPENS], f"{spark}/jars/*", f"{home}/jars/*"
     command = [*java, "-cp", jars, "org.apache.spark.deploy.master.Master"]
     command += ["--host", "127.0.0.1", "--port", 7077]

@@ -5,7 +5,6 @@ has a container of its own on a cluster: two that share one number their workers
 """
 
 import contextlib
-import importlib.metadata
 import os
 import shutil
 import signal
@@ -16,12 +15,13 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import yaml
 
 FLINK, SPARK = "1.19.3", "3.5.0"
-BEAM = importlib.metadata.version("apache-beam")
+BEAM = metadata.version("apache-beam")
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crowdflow" / "engines"
 _RUNNERS = {
     "flink": ("beam-runners-flink-1.19", "org.apache.beam.runners.flink.FlinkJobServerDriver"),
@@ -33,9 +33,9 @@ _OPENS = [
     f"--add-opens=java.base/{name}=ALL-UNNAMED"
     for name in (
         *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio"),
-        *("java.text", "java.time", "java.util", "java.util.concurrent"),
+        *("java.text", "java.time", "java.util", "java.util.concurrent", "sun.util.calendar"),
         *("java.util.concurrent.atomic", "java.util.concurrent.locks", "sun.nio.ch", "sun.nio.cs"),
-        *("sun.security.action", "sun.util.calendar"),
+        "sun.security.action",
     )
 ]
 _OPENS += [
@@ -50,9 +50,7 @@ _POM = """\
     <dependency>
       <groupId>org.apache.beam</groupId><artifactId>{artifact}</artifactId><version>{beam}</version>
     </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.30</version>
-    </dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.30</version></dependency>
   </dependencies>
 </project>
 """
@@ -141,11 +139,7 @@ def _run(command: list) -> str:
 
 
 class Cluster:
-    """The processes of a cluster; each writes a log in its folder.
-
-    Args:
-      folder: for logs, settings and temporary files.
-    """
+    """The processes of a cluster; the folder has their logs, settings and temporary files."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -175,7 +169,7 @@ class Cluster:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Ends the processes, with the workers that they started."""
+        """Ends all processes."""
         for process in reversed(self._processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ FLOORS = (
     "storage",
     "config",
     "flows",
+    "maps",
     "ingest",
     "simulation",
     "evaluation",
@@ -89,6 +90,7 @@ setup(
     package_data={
         "crowdflow.schema": ["*.pbtxt", "README.md"],
         "crowdflow.config": ["presets/*.yaml"],
+        "crowdflow.maps": ["templates/*", "vendor/*"],
         "crowdflow.components.flow_report": ["templates/*"],
     },
     install_requires=INSTALL_REQUIRES,

@@ -15,7 +15,7 @@ def fingerprint(*modules: str) -> str:
     """Hash of modules, of every CrowdFlow module that they import, directly or indirectly, and of their templates.
 
     Imports are read from the source, including those inside functions; nothing is imported. A module's
-    templates are the files in the folder `templates` next to it.
+    templates are the files in the folders `templates` and `vendor` next to it.
 
     Args:
       modules: dotted names of CrowdFlow modules, such as `crowdflow.trainer.run_fn`.
@@ -55,8 +55,8 @@ def closure(*modules: str) -> dict[str, Path]:
 def _templates(paths: Iterable[Path]) -> list[Path]:
     """The files that modules render, which no import names, in an order that is the same everywhere."""
     folders = {path.parent for path in paths}
-    files = (file for folder in folders for file in folder.glob("templates/*") if file.is_file())
-    return sorted(files)
+    found = (folder.glob(f"{name}/*") for folder in folders for name in ("templates", "vendor"))
+    return sorted(file for files in found for file in files if file.is_file())
 
 
 @functools.cache

@@ -30,6 +30,7 @@ from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.serving import ranges, request
 from crowdflow.serving.folder import ModelFolder, find_model
 from crowdflow.serving.forecaster import Forecast, settings_in
+from crowdflow.serving.page import keep_frames, near_the_end, page_of_batch
 from crowdflow.storage import disk
 from crowdflow.storage.store_path import AnyPath, as_path
 
@@ -163,8 +164,10 @@ class FramesToForecasts(beam.PTransform):
         model: AnyPath,
         span: tuple[str | None, str | None],
         folder: Path,
+        keep: bool = False,
     ):
         super().__init__()
+        self._keep = keep
         self._config, self._side, self._span = config, side, span
         self._holidays = holidays
         self._model, self._folder = str(model), str(folder)
@@ -177,6 +180,13 @@ class FramesToForecasts(beam.PTransform):
             | "Plan" >> beam.Map(make_plan, *self._span, self._config)
         )
         side = beam.pvalue.AsSingleton(plan)
+        if self._keep:
+            last = plan | "Last" >> beam.Map(lambda plan: int(plan.targets[-1]))
+            (
+                frames
+                | "NearTheEnd" >> beam.FlatMap(near_the_end, beam.pvalue.AsSingleton(last))
+                | "KeepFrames" >> beam.Map(keep_frames, self._folder)
+            )
         plan | "WritePlan" >> beam.Map(_write_plan, os.path.join(self._folder, _PLAN_FILE))
         return (
             frames
@@ -209,6 +219,7 @@ def run(
     say: Callable[[str], None],
     settings: Mapping[str, Any] = types.MappingProxyType({}),
     formats: Sequence[str] = (),
+    page: Path | None = None,
 ) -> dict:
     """Forecasts a range of dates.
 
@@ -223,6 +234,7 @@ def run(
       say: prints a line.
       settings: of how the files are read, see `Config.replace_reading`.
       formats: besides Parquet: `geoparquet` and `geojson`.
+      page: file for a page with a map of the last week, or None.
 
     Returns:
       The counters.
@@ -243,6 +255,7 @@ def run(
             folder.absolute(),
             (first, last),
             partial,
+            page is not None,
         )
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
         ingested = json.loads(counters_json(tally, sources, data, Resolved(config, list(data))))
@@ -252,6 +265,9 @@ def run(
         )
         shards = sorted(partial.glob(f"{_PREFIX}-*.parquet"))
         write_on_maps(shards, formats, config, partial / _PREFIX)
+        if page:
+            page_of_batch(shards, partial, config, page)
+            say(f"wrote {page}")
         _publish(partial, out, say)
     gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
     say(f"{counters['forecasts']:,} forecasts; left out for a missing interval: {gaps or 'none'}")

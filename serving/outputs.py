@@ -15,16 +15,21 @@ from crowdflow.schema.intervals import format_start, to_datetime64
 from crowdflow.serving.forecaster import Forecast
 from crowdflow.storage.disk import whole_file
 
-_TABLES, _PICTURES = (".csv", ".parquet"), (".png", ".svg", ".pdf")
+_TABLES, _PICTURES, _PAGES = (".csv", ".parquet"), (".png", ".svg", ".pdf"), (".html",)
 _SHOWN = 24
 _COLORS = "viridis"  # perceptually uniform
 _MOST_STEPS = 6
 
 
-def require_formats(tables: Sequence[Path], picture: Path | None) -> None:
+def require_formats(
+    tables: Sequence[Path], picture: Path | None = None, page: Path | None = None
+) -> None:
     """Raises ConfigError if a file name has an ending that cannot be written."""
-    pictures = [picture] if picture else []
-    for paths, endings in ((tables, (*_TABLES, *map_tables.ENDINGS)), (pictures, _PICTURES)):
+    for paths, endings in (
+        (tables, (*_TABLES, *map_tables.ENDINGS)),
+        ([picture] if picture else [], _PICTURES),
+        ([page] if page else [], _PAGES),
+    ):
         for path in paths:
             if path.suffix.lower() not in endings:
                 raise ConfigError(f"{path}: expected a name that ends in {' or '.join(endings)}.")

@@ -11,8 +11,10 @@ from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_report.facts import data_cards, training_cards
 from crowdflow.components.flow_report.plots import figures
 from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData
+from crowdflow.components.flow_report.week_map import week_map
 from crowdflow.components.refit.words import in_words
 from crowdflow.evaluation.naive import best_naive
+from crowdflow.maps import colors
 from crowdflow.schema.intervals import format_start
 
 __all__ = ["ReportData", "render_page"]
@@ -33,12 +35,13 @@ def render_page(data: ReportData) -> str:
     """The whole report as one HTML text that refers to no other file."""
     return _TEMPLATES.get_template("page.html.j2").render(
         title=data.title,
-        light=theme.LIGHT | theme.PAGE_LIGHT,
-        dark=theme.DARK | theme.PAGE_DARK,
+        light=colors.LIGHT | colors.PAGE_LIGHT,
+        dark=colors.DARK | colors.PAGE_DARK,
         tested=_tested(data),
         outcome=_outcome(data),
         headline=_headline(data),
         accuracy=_accuracy(data),
+        week_map=week_map(data),
         pictures=_pictures(data),
         drift=drift_section(data.drift),
         data_cards=data_cards(data),

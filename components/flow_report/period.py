@@ -15,6 +15,7 @@ from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
 MODEL = "model"
+IN_WEEK = ("truth", MODEL, "historical_average", "last_week")
 # Hours of the day, start and end, from which the busiest interval of a typical day is shown.
 _TIMES_OF_DAY = (("Morning peak", 6, 11), ("Midday", 12, 14), ("Evening peak", 15, 21))
 
@@ -99,7 +100,7 @@ class TestPeriod:
       pairs: of the active cells' true flows and the model's forecasts.
       shown: the windows whose maps are drawn, at least one.
       week: times of the last seven days' windows, int64 `[m]`.
-      busy_week: `truth`, `MODEL` and `historical_average` -> the busiest cell's flows then, float32 `[m, 2]`.
+      week_maps: each name of `IN_WEEK` -> its flows then, float32 `[m, H, W, 2]`.
     """
 
     __test__ = False  # for pytest, by its name
@@ -113,7 +114,13 @@ class TestPeriod:
     pairs: Pairs
     shown: list[Shown]
     week: np.ndarray
-    busy_week: dict[str, np.ndarray]
+    week_maps: dict[str, np.ndarray]
+
+    @property
+    def busy_week(self) -> dict[str, np.ndarray]:
+        """Each name of `IN_WEEK` -> the busiest cell's flows in the week, float32 `[m, 2]`."""
+        row, col = self.busiest
+        return {name: maps[:, row, col] for name, maps in self.week_maps.items()}
 
 
 def summarise(read: Read, active: np.ndarray) -> TestPeriod:
@@ -139,7 +146,7 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
     busiest = np.unravel_index(np.argmax(sums.flow), active.shape)
     chosen = chosen_windows(times, total, errors)
     week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
-    maps, series = _drawn(read, times[[index for _, index in chosen]], week, busiest)
+    maps, week_maps = _drawn(read, times[[index for _, index in chosen]], week)
     values = len(times) * 2
     share = active.size / max(int(active.sum()), 1)
     return TestPeriod(
@@ -155,7 +162,7 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
         pairs=sums.pairs,
         shown=[Shown(label, int(times[i]), *maps[int(times[i])]) for label, i in chosen],
         week=week,
-        busy_week=series,
+        week_maps=week_maps,
     )
 
 
@@ -200,12 +207,11 @@ class _Sums:
 
 
 def _drawn(
-    read: Read, shown: np.ndarray, week: np.ndarray, cell: tuple[int, int]
+    read: Read, shown: np.ndarray, week: np.ndarray
 ) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
-    """True and predicted maps by time of the windows that are shown, and the week's flows of a cell."""
-    row, col = cell
+    """True and predicted maps by time of the windows that are shown, and the week's maps by name of `IN_WEEK`."""
     maps, times = {}, []
-    series: dict[str, list[np.ndarray]] = {"truth": [], MODEL: [], "historical_average": []}
+    series: dict[str, list[np.ndarray]] = {name: [] for name in IN_WEEK}
     for batch in read(np.union1d(shown, week)):
         sources = {"truth": batch.truth, **batch.forecasts}
         for index in np.flatnonzero(np.isin(batch.times, shown)):
@@ -213,7 +219,7 @@ def _drawn(
         inside = np.isin(batch.times, week)
         times.append(batch.times[inside])
         for name, found in series.items():
-            found.append(sources[name][inside, 0, row, col])
+            found.append(sources[name][inside, 0])
     order = np.argsort(np.concatenate(times))
     return maps, {name: np.concatenate(found)[order] for name, found in series.items()}
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, Optional
 
 from crowdflow.components.flow_report.period import TestPeriod
+from crowdflow.config import GridConfig
 
 # The forecasts that a report compares, in the order of its tables and legends.
 LABELS = {
@@ -51,6 +52,7 @@ class ReportData:
       held_back: why an approved model was not pushed, if the Pusher says so.
       refit: what Refit did, see `components.refit.words`, or None where it is unknown.
       drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
+      grid: of the cells; None is one without a box.
     """
 
     title: str
@@ -73,6 +75,7 @@ class ReportData:
     held_back: Optional[str] = None
     refit: Optional[dict[str, str]] = None
     drift: Optional[dict[str, Any]] = None
+    grid: Optional[GridConfig] = None
 
     @property
     def unit(self) -> str:

@@ -142,6 +142,7 @@ def report_data(
         held_back=content["held_back"],
         refit=content["refit"],
         drift=content["drift"],
+        grid=config.grid,
     )
 
 

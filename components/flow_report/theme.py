@@ -1,4 +1,4 @@
-"""The report's colours, the settings of its figures, and figures as SVG for the page.
+"""The settings of the report's figures, and figures as SVG for the page.
 
 Figures are drawn in the light colours. In the page each colour becomes a CSS variable, so that the
 same figure follows the reader's light or dark setting.
@@ -12,37 +12,7 @@ import re
 import matplotlib
 from matplotlib.figure import Figure
 
-LIGHT = {
-    "ink": "#1b2430",
-    "muted": "#5a6675",
-    "grid": "#e2e7ed",
-    "band": "#eef1f5",
-    "inactive": "#c9d0d8",
-    "model": "#0067b1",
-    "last-pushed": "#45a5dd",
-    "historical-average": "#d98200",
-    "last-week": "#00936b",
-    "four-weeks": "#7b6a00",
-    "weeks-and-days": "#8a4fc4",
-    "last-interval": "#b85f95",
-}
-DARK = {
-    "ink": "#e8ecf1",
-    "muted": "#a3afbd",
-    "grid": "#333c47",
-    "band": "#28303a",
-    "inactive": "#56606c",
-    "model": "#58b4ff",
-    "last-pushed": "#9fd4f5",
-    "historical-average": "#f2b04a",
-    "last-week": "#3fcf9f",
-    "four-weeks": "#cdbb4a",
-    "weeks-and-days": "#c39af0",
-    "last-interval": "#e59cc6",
-}
-# Colours that only the page uses.
-PAGE_LIGHT = {"page": "#f4f6f8", "card": "#ffffff", "good": "#0b7a4b", "bad": "#b3261e"}
-PAGE_DARK = {"page": "#12171d", "card": "#1b222b", "good": "#4ccb8f", "bad": "#ff8a80"}
+from crowdflow.maps.colors import LIGHT
 
 _RC = {
     "font.family": ["DejaVu Sans"],

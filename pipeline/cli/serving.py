@@ -21,6 +21,13 @@ _TO = click.option(
 )
 
 
+_PAGE = click.option(
+    "--page",
+    type=options.LocalPath(),
+    help="File for a page with a map and a time slider, .html; of a range, it shows the last week.",
+)
+
+
 @click.command()
 @click.option(
     "--model",
@@ -46,6 +53,7 @@ _TO = click.option(
     "repeated.",
 )
 @click.option("--map", "picture", type=options.LocalPath(), help="File for a map, .png.")
+@_PAGE
 @click.option(
     "--name", default="crowdflow", show_default=True, help="Name of the model on a server."
 )
@@ -63,6 +71,7 @@ def predict(
     last: Optional[str],
     out: tuple[Path, ...],
     picture: Optional[Path],
+    page: Optional[Path],
     name: str,
     version: Optional[int],
     label: Optional[str],
@@ -80,6 +89,7 @@ def predict(
       crowdflow predict --model grpc://localhost:8500 --data NYC14_M16x8_T60_NewEnd.h5 \\
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
       crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --out tomorrow.geojson
+      crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --page forecast.html
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach,
     and the weather or holidays files that it needs; of files named by date as the training's (range.pattern), it
@@ -96,7 +106,7 @@ def predict(
     from crowdflow.serving.connect import connect
     from crowdflow.serving.forecaster import Forecaster
 
-    outputs.require_formats(out, picture)
+    outputs.require_formats(out, picture, page)
     access |= {"name": name, "version": version, "label": label, "timeout": timeout}
     with quiet_tensorflow():
         forecaster = Forecaster(connect(model, **access))
@@ -112,6 +122,11 @@ def predict(
         _write(path, outputs.write_table, forecast.table(), path, forecaster.config)
     if picture:
         _write(picture, outputs.draw, forecast, picture)
+    if page:
+        from crowdflow.serving.page import write_page
+
+        frames, config = history.frames, forecaster.config
+        _write(page, write_page, forecast.starts, forecast.flows, frames, config, page)
 
 
 def _targets(
@@ -147,6 +162,7 @@ def _write(path: Path, write: Callable[..., None], *arguments: Any) -> None:
 @click.option("--version", type=int, help="Version of the model.  [default: the newest]")
 @click.option("--out", required=True, type=options.LocalPath(), help="Output folder.")
 @options.MAP_FORMAT
+@_PAGE
 @options.MORE
 def batch(
     model: str,
@@ -157,6 +173,7 @@ def batch(
     version: Optional[int],
     out: Path,
     formats: tuple[str, ...],
+    page: Optional[Path],
     more: tuple[str, ...],
 ) -> None:
     """Forecast a range of dates with Beam and a pushed model's folder; write Parquet.
@@ -171,7 +188,7 @@ def batch(
     \b
     Writes forecasts-*.parquet (forecast_start, step, interval_start, row, col, inflow, outflow) and
     counters.json (forecasts made, and those left out by first missing lag); with --format also
-    forecasts.geoparquet or forecasts.geojson, with the cells as polygons.
+    forecasts.geoparquet or forecasts.geojson, with the cells as polygons, and with --page a page of the last week.
 
     Exit codes: 0 success, 1 failure.
     """
@@ -181,10 +198,14 @@ def batch(
         raise ConfigError(f"--model: expected a folder, also s3:// or gs://. Received: {model!r}.")
     with quiet_tensorflow():
         from crowdflow.serving import batch as jobs
+        from crowdflow.serving.outputs import require_formats
 
+        require_formats((), page=page)
     given = options.parse(settings)
     with disk.clear_errors(out):
-        jobs.run(model, version, paths, first, last, out, beam_args, click.echo, given, formats)
+        jobs.run(
+            model, version, paths, first, last, out, beam_args, click.echo, given, formats, page
+        )
 
 
 def _require_data(paths: list[str]) -> None:

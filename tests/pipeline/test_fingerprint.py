@@ -92,6 +92,7 @@ def fingerprints(copied):
             "components/flow_report/templates/style.css",
             {"crowdflow.components.flow_report.component"},
         ),
+        ("maps/vendor/leaflet.js", {"crowdflow.components.flow_report.component"}),
         ("components/__init__.py", {name for name in NODES if ".components." in name}),
         ("schema/__init__.py", set(NODES)),
         ("schema/features.py", set(NODES) - {"crowdflow.components.validation_gate.component"}),

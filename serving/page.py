@@ -1,0 +1,89 @@
+"""Forecasts as a page with a map, from a history or from a batch's files."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.map_tables import parts_of
+from crowdflow.ingest.times.clock import changed_intervals
+from crowdflow.maps.content import WEEK, content
+from crowdflow.maps.page import render_page
+from crowdflow.schema.features import CHANNELS
+from crowdflow.schema.intervals import MINUTES_PER_DAY, from_datetime64
+from crowdflow.storage.disk import whole_file
+
+_USUAL_WEEKS = 4
+_FRAMES = "frames-*.npz"
+
+
+def write_page(
+    starts: np.ndarray, flows: np.ndarray, frames: FrameBlock, config: Config, path: Path
+) -> None:
+    """Writes a page of forecasts atomically.
+
+    Args:
+      starts: intervals of every forecast's steps, wall-clock minutes, int64 `[m, h]`.
+      flows: trips per interval, float32 `[m, h, H, W, 2]`.
+      frames: the records that are known, in order of time.
+      config: of the model.
+      path: of the file.
+    """
+    minutes, zone = config.intervals.minutes, config.intervals.zone
+    skipped = changed_intervals(np.unique(starts), zone)[1]
+    made = content(config.preset, config.grid, minutes, starts, flows, frames, skipped)
+    with whole_file(path) as partial:
+        partial.write_text(render_page(made), encoding="utf-8")
+
+
+def near_the_end(block: FrameBlock, last: int) -> Iterator[FrameBlock]:
+    """A day's frames if a page of forecasts up to `last`, wall-clock minutes, needs them."""
+    if block.starts[0] > last - 2 * WEEK - _USUAL_WEEKS * WEEK - MINUTES_PER_DAY:
+        yield block
+
+
+def keep_frames(block: FrameBlock, folder: str) -> None:
+    """Writes a day's frames into a folder, for `page_of_batch`."""
+    day = int(block.starts[0]) // MINUTES_PER_DAY
+    np.savez(Path(folder, _FRAMES.replace("*", str(day))), starts=block.starts, maps=block.maps)
+
+
+def page_of_batch(shards: Sequence[Path], folder: Path, config: Config, path: Path) -> None:
+    """Writes the page of a batch's last week, and removes the frames that were kept for it.
+
+    Args:
+      shards: the batch's Parquet files.
+      folder: where `keep_frames` wrote.
+      config: of the model.
+      path: of the page.
+    """
+    blocks = []
+    for kept in sorted(folder.glob(_FRAMES)):
+        with np.load(kept) as arrays:
+            blocks.append(FrameBlock(arrays["starts"], arrays["maps"]))
+        kept.unlink()
+    starts, flows = _last_week(shards, config)
+    write_page(starts, flows, merge_blocks(blocks), config, path)
+
+
+def _last_week(shards: Sequence[Path], config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """The forecasts of the last week as arrays, starts `[m, h]` and flows `[m, h, H, W, 2]`."""
+    minutes, grid, steps = config.intervals.minutes, config.grid, config.windows.horizon
+    found = {
+        int(start)
+        for part in parts_of(shards)
+        for start in from_datetime64(pc.unique(part["forecast_start"]).to_numpy())
+    }
+    origins = np.array(sorted(start for start in found if start > max(found) - WEEK), np.int64)
+    flows = np.zeros((len(origins), steps, grid.rows, grid.cols, len(CHANNELS)), np.float32)
+    for part in parts_of(shards):
+        targets = from_datetime64(part["forecast_start"].to_numpy())
+        kept = targets >= origins[0]
+        columns = {name: part[name].to_numpy()[kept] for name in ("step", "row", "col", *CHANNELS)}
+        place = (np.searchsorted(origins, targets[kept]), columns["step"] - 1)
+        for channel, name in enumerate(CHANNELS):
+            flows[(*place, columns["row"], columns["col"], channel)] = columns[name]
+    return origins[:, None] + np.arange(steps) * minutes, flows

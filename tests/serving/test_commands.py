@@ -3,12 +3,18 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from worlds.pages import read_page
 from worlds.small_disk import full_disk
 
+from crowdflow.config import Config
+from crowdflow.flows.frames import FrameBlock
 from crowdflow.pipeline.cli import main
+from crowdflow.schema.intervals import from_datetime64, to_datetime64
+from crowdflow.serving.page import write_page
 
 KEYS = ["forecast_start", "step", "row", "col"]
 FIRST, LAST = "2024-04-25", "2024-04-30"  # the data end on the 28th
@@ -99,6 +105,7 @@ def test_a_batch_is_the_same_table(crowdflow, given, tmp_path):
         (["--at", "2024-04-20", "--from", "2024-04-20"], "expected no --from or --to"),
         (["--out", "table.xlsx"], "expected a name that ends in .csv or .parquet"),
         (["--map", "map.gif"], "expected a name that ends in .png"),
+        (["--page", "page.pdf"], "expected a name that ends in .html"),
     ],
 )
 def test_what_cannot_be_forecast_is_one_message(arguments, said, crowdflow, given):
@@ -111,7 +118,7 @@ def test_what_cannot_be_forecast_is_one_message(arguments, said, crowdflow, give
 @pytest.mark.parametrize(
     ("command", "option", "name"),
     [("predict", "--out", "a.csv"), ("predict", "--out", "a.parquet"), ("predict", "--map", "a.png"),
-     ("batch", "--out", "out")],
+     ("predict", "--page", "a.html"), ("batch", "--out", "out")],
 )  # fmt: skip
 def test_a_full_disk_is_one_message(command, option, name, crowdflow, given, tmp_path):
     with full_disk(tmp_path / "full") as full:
@@ -136,6 +143,43 @@ def test_settings_of_how_files_are_read(crowdflow, given, tmp_path):
     for command in (("predict",), ("batch", "--out", tmp_path / "out")):
         done = crowdflow(*command, *given, "--set", "grid.rows=9")
         assert done.exit_code == 1 and "grid.rows: expected the model's own value" in done.output
+
+
+def test_a_page_has_the_tables_numbers(crowdflow, given, pushed, history, tmp_path):
+    range_ = ("--from", FIRST, "--to", LAST)
+    table, page, whole = (tmp_path / name for name in ("a.parquet", "a.html", "batch.html"))
+    done = crowdflow("predict", *given, *range_, "--out", table, "--page", page)
+    assert done.exit_code == 0 and f"wrote {page}" in done.output, done.output
+    done = crowdflow("batch", *given, *range_, "--out", tmp_path / "out", "--page", whole)
+    assert done.exit_code == 0 and f"wrote {whole}" in done.output, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "counters.json",
+        "forecasts-00000-of-00001.parquet",
+    ]
+    forecasts = pd.read_parquet(table).sort_values(KEYS)
+    newest = forecasts.sort_values("step").groupby(["interval_start", "row", "col"]).first()
+    expected = newest.sort_index()[["inflow", "outflow"]].to_numpy().reshape(-1, 5, 4, 2)
+    for path in (page, whole):
+        data = read_page(path.read_text())
+        times = newest.index.get_level_values(0).unique().sort_values()
+        assert to_datetime64(data["times"]).tolist() == times.to_pydatetime().tolist()
+        np.testing.assert_allclose(data["forecast"], expected, rtol=1e-4, atol=1e-3)
+        kept = np.isin(history.frames.starts, data["recordTimes"])
+        np.testing.assert_allclose(data["records"], history.frames.maps[kept], rtol=2**-14)
+        assert data["recordTimes"][0] == data["times"][0] - 7 * 1440
+        assert data["box"] is None and data["minutes"] == 60
+
+
+def test_an_hour_that_daylight_saving_skips_is_not_on_the_page(tmp_path):
+    config = Config().replace({"grid.rows": 1, "grid.cols": 1, "intervals.timezone": "Europe/Oslo"})
+    first = from_datetime64(np.datetime64("2024-03-31T00:00"))
+    starts, flows = first + np.arange(6)[None] * 60, np.ones((1, 6, 1, 1, 2), np.float32)
+    frames = FrameBlock(np.array([first - 60]), np.ones((1, 1, 1, 2), np.float32))
+    write_page(starts, flows, frames, config, tmp_path / "a.html")
+    data = read_page((tmp_path / "a.html").read_text())
+    hours = [str(time)[11:] for time in to_datetime64(data["times"])]
+    assert hours == ["00:00", "01:00", "03:00", "04:00", "05:00"]
+    assert data["steps"] == [1, 2, 4, 5, 6]
 
 
 def test_no_data_and_no_model(crowdflow, given, tmp_path):

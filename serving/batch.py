@@ -263,15 +263,25 @@ def run(
         (partial / features.COUNTERS_FILE).write_text(
             json.dumps(counters, indent=2), encoding="utf-8"
         )
-        shards = sorted(partial.glob(f"{_PREFIX}-*.parquet"))
-        write_on_maps(shards, formats, config, partial / _PREFIX)
-        if page:
-            page_of_batch(shards, partial, config, page)
-            say(f"wrote {page}")
+        _write_maps(partial, formats, config, page, say)
         _publish(partial, out, say)
     gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
     say(f"{counters['forecasts']:,} forecasts; left out for a missing interval: {gaps or 'none'}")
     return counters
+
+
+def _write_maps(
+    folder: Path,
+    formats: Sequence[str],
+    config: Config,
+    page: Path | None,
+    say: Callable[[str], None],
+) -> None:
+    shards = sorted(folder.glob(f"{_PREFIX}-*.parquet"))
+    write_on_maps(shards, formats, config, folder / _PREFIX)
+    if page:
+        page_of_batch(shards, folder, config, page)
+        say(f"wrote {page}")
 
 
 def _publish(partial: Path, out: Path, say: Callable[[str], None]) -> None:

@@ -70,7 +70,7 @@ class CellMap {
 
   fit() {
     this.fitting = true;
-    this.map.fitBounds(this.bounds, { padding: [34, 34], animate: false });
+    this.map.fitBounds(this.bounds, { paddingTopLeft: [34, 34], paddingBottomRight: [34, data.box ? 48 : 24], animate: false });
     this.fitting = this.moved = false;
     this.map.setMinZoom(this.map.getZoom() - 2);
     this.map.setMaxZoom(this.map.getZoom() + 6);
@@ -163,7 +163,8 @@ class CellMap {
       if (Math.abs(at) > most + 1e-9) continue;
       const ends = vertical ? [[view.getSouth(), at], [view.getNorth(), at]] : [[at, view.getWest()], [at, view.getEast()]];
       L.polyline(ends, { className: "graticule", interactive: false }).addTo(this.lines);
-      this.#label(vertical, at, degrees(at, vertical, places));
+      const corner = !vertical && this.map.latLngToContainerPoint([at, view.getWest()]).y < 30;
+      if (!corner) this.#label(vertical, at, degrees(at, vertical, places));
     }
   }
 

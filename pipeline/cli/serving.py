@@ -88,8 +88,7 @@ def predict(
       crowdflow predict --model https://forecasts.city:443 --token-file token --ca-file ca.pem --data trips/
       crowdflow predict --model grpc://localhost:8500 --data NYC14_M16x8_T60_NewEnd.h5 \\
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
-      crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --out tomorrow.geojson
-      crowdflow predict --model runs/citibike-jc/serving/crowdflow --data trips/ --page forecast.html
+      crowdflow predict --model runs/jc/serving/crowdflow --data trips/ --page forecast.html --out next.geojson
 
     --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach,
     and the weather or holidays files that it needs; of files named by date as the training's (range.pattern), it
@@ -113,8 +112,7 @@ def predict(
     forecaster.config = forecaster.config.replace_reading(options.parse(settings))
     left_out = outputs.without_place(out, forecaster.config)
     history = forecaster.read(paths, ranges.span_of(at, first, last))
-    targets = _targets(forecaster, history, at, first, last)
-    forecast = forecaster.forecast(history, targets)
+    forecast = forecaster.forecast(history, _targets(forecaster, history, at, first, last))
     click.echo("\n".join(outputs.describe(forecast)))
     for path in left_out:
         click.echo(f"left out: {path}, as the model's grid has no box and its cells no place")
@@ -123,10 +121,13 @@ def predict(
     if picture:
         _write(picture, outputs.draw, forecast, picture)
     if page:
-        from crowdflow.serving.page import write_page
+        _write_page(page, forecast, history, forecaster.config)
 
-        frames, config = history.frames, forecaster.config
-        _write(page, write_page, forecast.starts, forecast.flows, frames, config, page)
+
+def _write_page(page: Path, forecast: Any, history: Any, config: Any) -> None:
+    from crowdflow.serving.page import write_page
+
+    _write(page, write_page, forecast.starts, forecast.flows, history.frames, config, page)
 
 
 def _targets(

@@ -2,6 +2,7 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,14 +42,10 @@ def table(hours=2):
 def test_areas_positions_and_sums_agree(tmp_path, place, ending):
     settings, path = config(*place, zone=None), tmp_path / f"flows{ending}"
     write_on_map([table().slice(0, 7), table().slice(7)], settings, path)
-    if ending == ".geojson":
-        features = json.loads(path.read_text())["features"]
-        shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
-        rows = [feature["properties"] for feature in features]
-    else:
-        found = pq.read_table(path)
-        shapes = shapely.from_wkb(found["geometry"].to_pylist())
-        rows = found.drop(["geometry"]).to_pylist()
+    read = geopandas.read_file if ending == ".geojson" else geopandas.read_parquet
+    found = read(path)
+    assert found.crs.is_geographic and found.crs.ellipsoid.name == "WGS 84"
+    shapes, rows = list(found.geometry), found.drop(columns="geometry").to_dict("records")
     assert len(rows) == 24 and "cell" not in rows[0]
     assert sum(row["inflow"] for row in rows) == 276 == 2 * sum(row["outflow"] for row in rows)
     for shape, row in zip(shapes, rows):

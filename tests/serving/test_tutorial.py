@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from standin import server
+from worlds.pages import read_page
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,7 +39,7 @@ def folder(tmp_path_factory):
 def test_the_blocks_do_what_they_say(folder):
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     blocks = [b for b in BLOCK.findall(text) if not re.search(r"^make run$|docker", b[1], re.M)]
-    assert [language for language, _ in blocks] == ["bash", "bash", "python"]
+    assert [language for language, _ in blocks] == ["bash", "bash", "python", "bash"]
     said = []
     with server.process(folder / MODEL) as standin:
         for language, script in blocks:
@@ -46,7 +47,7 @@ def test_the_blocks_do_what_they_say(folder):
             script = script.replace("localhost:8500", f"127.0.0.1:{standin.grpc}")
             start = ["bash", "-euo", "pipefail"] if language == "bash" else [sys.executable]
             said.append(run([*start, "-c", script], folder))
-    by_folder, by_server, python = said
+    by_folder, by_server, python, by_batch = said
     [forecast] = re.findall(r"^\d{4}-.*inflow.*$", by_folder, re.MULTILINE)
     assert by_server.count(forecast) == 2  # REST and gRPC
     assert "AVAILABLE" in by_server
@@ -54,6 +55,8 @@ def test_the_blocks_do_what_they_say(folder):
     for picture in ("next.png", "served.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_parquet(folder / "forecasts.parquet")) == 48 * 8 * 8
+    assert "168 forecasts" in by_batch and "this model" in by_batch
+    assert len(read_page((folder / "forecast.html").read_text())["times"]) == 168
 
 
 def test_the_signature_is_what_the_tutorial_shows(folder):

@@ -55,7 +55,7 @@ def test_the_blocks_do_what_they_say(folder):
     for picture in ("next.png", "served.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_parquet(folder / "forecasts.parquet")) == 48 * 8 * 8
-    assert "168 forecasts" in by_batch and "this model" in by_batch
+    assert "168 forecasts" in by_batch and "168 steps scored" in by_batch
     assert len(read_page((folder / "forecast.html").read_text())["times"]) == 168
 
 

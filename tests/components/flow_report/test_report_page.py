@@ -1,9 +1,12 @@
+import html
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from worlds.pages import read_page
 
 from crowdflow.components.flow_report import page
 from crowdflow.components.flow_report.page import render_page
@@ -92,6 +95,19 @@ def test_the_page_stands_alone(make_report, rendered):
     assert not {"script", "link", "img"} & set(page.tags) and page.tags.count("iframe") == 1
     assert "@import" not in text and "url(http" not in text and "<!DOCTYPE svg" not in text
     assert len(text.encode()) < 3_000_000
+
+
+def test_the_map_has_the_last_test_week(make_report):
+    data = make_report(days=10, horizon=2)
+    text = render_page(data)
+    [page] = re.findall(r'<iframe [^>]*srcdoc="([^"]*)"', text)
+    shown = read_page(html.unescape(page))
+    week, records = data.target_times[-168:], data.target_times >= data.target_times[-168] - 10_080
+    assert shown["times"] == week.tolist() and (shown["rows"], shown["cols"]) == (16, 8)
+    np.testing.assert_allclose(shown["forecast"], data.prediction[-168:, 0], rtol=2**-8)
+    average = data.naive["historical_average"][-168:, 0]
+    np.testing.assert_allclose(shown["usual"], average, rtol=2**-8)
+    np.testing.assert_allclose(shown["records"], data.truth[records, 0], rtol=2**-8)
 
 
 def test_every_picture_has_a_text_and_its_own_ids(make_report, rendered):

@@ -13,7 +13,7 @@ _MOST_BYTES = 1_000_000
 
 
 def week_map(data: ReportData) -> str:
-    """A page of its own as HTML, first step: forecast, truth, last week and historical average of the last test week."""
+    """A page of its own as HTML: the first step's forecasts, truth and naive forecasts of the last test week."""
     times, maps = data.tested.week, data.tested.week_maps
     known = (FrameBlock(times - WEEK, maps["last_week"]), FrameBlock(times, maps["truth"]))
     return render_page(

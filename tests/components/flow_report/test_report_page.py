@@ -97,17 +97,19 @@ def test_the_page_stands_alone(make_report, rendered):
     assert len(text.encode()) < 3_000_000
 
 
-def test_the_map_has_the_last_test_week(make_report):
-    data = make_report(days=10, horizon=2)
-    text = render_page(data)
+def test_the_map_has_the_last_test_week(make_report, make_flows):
+    flows = make_flows(days=10, horizon=2)
+    text = render_page(make_report(flows=flows))
     [page] = re.findall(r'<iframe [^>]*srcdoc="([^"]*)"', text)
-    shown = read_page(html.unescape(page))
-    week, records = data.target_times[-168:], data.target_times >= data.target_times[-168] - 10_080
+    shown, week = read_page(html.unescape(page)), flows.times[-168:]
     assert shown["times"] == week.tolist() and (shown["rows"], shown["cols"]) == (16, 8)
-    np.testing.assert_allclose(shown["forecast"], data.prediction[-168:, 0], rtol=2**-8)
-    average = data.naive["historical_average"][-168:, 0]
-    np.testing.assert_allclose(shown["usual"], average, rtol=2**-8)
-    np.testing.assert_allclose(shown["records"], data.truth[records, 0], rtol=2**-8)
+    assert shown["recordTimes"] == [*(week - 7 * 1440).tolist(), *week.tolist()]
+    for name, expected in (
+        ("forecast", flows.prediction[-168:, 0]),
+        ("usual", flows.naive["historical_average"][-168:, 0]),
+        ("records", np.concatenate([flows.naive["last_week"][-168:, 0], flows.truth[-168:, 0]])),
+    ):
+        np.testing.assert_allclose(shown[name], expected, rtol=2**-8)
 
 
 def test_every_picture_has_a_text_and_its_own_ids(make_report, rendered):

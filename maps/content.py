@@ -58,14 +58,16 @@ def content(
       starts: intervals of every forecast's steps, wall-clock minutes, int64 `[m, h]`, m and h of at least 1.
       flows: the forecasts, float32 `[m, h, H, W, 2]`.
       frames: records, in order of time.
-      left_out: intervals not to show, such as those that daylight saving skips.
+      left_out: intervals not to show, such as those that daylight saving skips, unless it is all.
     """
     m, h = starts.shape
     steps = np.tile(np.arange(h), m)
     order = np.lexsort((steps, starts.reshape(-1)))
     times, first = np.unique(starts.reshape(-1)[order], return_index=True)
     rows = order[first]
-    shown = (times > times[-1] - WEEK) & ~np.isin(times, left_out)
+    shown = times > times[-1] - WEEK
+    if not np.isin(times[shown], left_out).all():
+        shown &= ~np.isin(times, left_out)
     times, rows = times[shown], rows[shown]
     near = (frames.starts >= times[0] - WEEK) & (frames.starts <= times[-1])
     return Content(

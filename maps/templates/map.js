@@ -60,8 +60,9 @@ class CellMap {
     this.map.on("mousemove", (event) => this.hover(cellAt(event.latlng)));
     this.map.on("mouseout", () => this.hover(null));
     this.map.on("click", (event) => choose(cellAt(event.latlng)));
-    this.map.on("focus", () => this.map.scrollWheelZoom.enable());
-    this.map.on("blur", () => this.map.scrollWheelZoom.disable());
+    this.map.on("mousedown", () => element.focus({ preventScroll: true }));
+    element.addEventListener("focus", () => this.map.scrollWheelZoom.enable());
+    element.addEventListener("blur", () => this.map.scrollWheelZoom.disable());
     this.map.on("resize", () => this.moved || this.fit());
     this.map.on("dragstart", () => (this.moved = true));
     this.map.on("zoomstart", () => (this.moved = this.moved || !this.fitting));

@@ -69,6 +69,7 @@ def test_intervals_to_leave_out_are_not_shown():
     made = content("x", GRID, HOUR, starts, flows, frames(), [NOON + HOUR])
     assert made.times.tolist() == [NOON, NOON + 2 * HOUR, NOON + 3 * HOUR]
     assert made.steps.tolist() == [1, 3, 4]
+    assert len(content("x", GRID, HOUR, starts, flows, frames(), starts[0]).times) == 4
 
 
 @pytest.mark.parametrize("steps", [1, 48])

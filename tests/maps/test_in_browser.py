@@ -109,6 +109,31 @@ def test_keyboard_alone(shown):
     assert page.text("#legend-title").lower() == "outflow: forecast"
 
 
+def test_the_wheel_zooms_once_the_map_was_clicked(shown):
+    made = city(6, 4, BOX)
+    page = shown(made)
+    width = "document.querySelector('.cells').getBoundingClientRect().width"
+    before, (x, y) = page.run(width), place(page, 2, 2, made.grid)
+    wheel = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": -240}
+    page.ask("Input.dispatchMouseEvent", **wheel)
+    page.run("new Promise(done => setTimeout(done, 400))")
+    assert page.run(width) == before
+    page.click(x, y)
+    page.ask("Input.dispatchMouseEvent", **wheel)
+    page.wait(f"{width} > {1.1 * before}")
+
+
+def test_play_and_pause(shown):
+    page = shown(city(2, 2, steps=3))
+    page.run("play.click()")
+    page.wait("time.value === '2'")
+    page.wait("time.value === '0'")
+    page.run("play.click()")
+    assert page.run("play.getAttribute('aria-label')") == "Play"
+    page.run("new Promise(done => setTimeout(done, 1500))")
+    assert page.run("time.value") in ("0", "1")
+
+
 def colors(page):
     """The colour of each cell, [rows * cols][4], read from a copy."""
     return page.run(

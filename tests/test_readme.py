@@ -17,6 +17,7 @@ import pytest
 
 from crowdflow.config import Config, field_names, presets
 from crowdflow.pipeline import cli
+from crowdflow.pipeline.cli import beam_presets
 from crowdflow.pipeline.local.root import Root
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,6 +187,7 @@ def test_options_and_settings_that_are_mentioned_exist(document):
     text = read(document)
     code = [*spans(text), *(block.script for block in bash_blocks(text))]
     known = {o for c in cli.main.commands.values() for p in c.params for o in p.opts} | {"--help"}
+    known |= {o.split("=")[0] for preset in beam_presets.PRESETS.values() for o in preset.options}
     for span in spans(text):
         if span.startswith("--") and not span.startswith("-- "):
             assert span.split()[0].split("=")[0] in known, span

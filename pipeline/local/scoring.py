@@ -44,8 +44,8 @@ def results_table(score: dict[str, Any]) -> Table:
 def days_table(score: dict[str, Any]) -> Table:
     """Errors of the last days beside the naive forecast with the smallest RMSE over all days."""
     best = best_naive(score["metrics"])
-    columns = ("steps", "RMSE", _NAMES[best], "MAE", _NAMES[best], "bias")
-    table = errors_table("By day", "day", columns)
+    columns = ("steps", "RMSE", "naive", "MAE", "naive", "bias")
+    table = errors_table(f"By day, beside the best naive forecast ({_NAMES[best]})", "day", columns)
     for day, found in list(score["by_day"].items())[-_MOST_DAYS:]:
         row = [str(found[SCORED])]
         for name in (RMSE_ACTIVE, MAE_ACTIVE):

@@ -86,7 +86,7 @@ def create_pipeline(
     schemas = FlowSchema(
         frame_text=render(FRAMES, config),
         window_text=render(WINDOWS, config),
-        code_fingerprint=fingerprint("crowdflow.components.flow_schema.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_schema.executor"),
     )
     window_schema = schemas.outputs["window_schema"]
     validator = tfx.components.ExampleValidator(
@@ -96,7 +96,7 @@ def create_pipeline(
         statistics=statistics.outputs["statistics"],
         schema=schemas.outputs["frame_schema"],
         anomalies=validator.outputs["anomalies"],
-        code_fingerprint=fingerprint("crowdflow.components.validation_gate.component"),
+        code_fingerprint=fingerprint("crowdflow.components.validation_gate.executor"),
     )
     holidays = holiday_dates(config.transform)
     window_gen = WindowGen(
@@ -149,7 +149,7 @@ def create_pipeline(
         baseline=last_pushed.outputs["baseline"],
         schema_text=render(DRIFT, config),
         config=config.section("grid", "intervals", "windows", "drift"),
-        code_fingerprint=fingerprint("crowdflow.components.flow_drift.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_drift.executor"),
     )
     evaluator = tfx.components.Evaluator(
         examples=windows,

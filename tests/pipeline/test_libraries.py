@@ -75,7 +75,7 @@ def test_a_module_of_ours_counts_with_those_that_it_needs():
 
 
 def test_of_a_namespace_that_many_share_only_the_owner_counts():
-    found = libraries.libraries("crowdflow.components.flow_drift.component")
+    found = libraries.libraries("crowdflow.components.flow_drift.executor")
     assert "protobuf" in found and not [name for name in found if name.startswith("google")]
 
 

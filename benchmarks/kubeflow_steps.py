@@ -4,9 +4,9 @@
     taskset -c 0 python benchmarks/kubeflow_steps.py --against before.json
 
 The compiled spec is executed by tests/kfp_local, one step after the other, each in a process of its own that
-starts from nothing, as in its container. A step's seconds have everything between its start and the next one's; those of
-its processors, which a busy machine changes less, stand beside them. `--against` prints the ratio to an earlier
-run's file, of another commit, say. The last line is JSON.
+starts from nothing, as in its container. A step's seconds have everything between its start and the next one's;
+those of its processors, which a busy machine changes less, stand beside them. `--against` prints the ratio to an
+earlier run's file, of another commit, say. The last line is JSON.
 """
 
 import json

@@ -4,8 +4,8 @@ import importlib.metadata
 import re
 
 import pytest
-from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
+from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
 from crowdflow.config import presets
@@ -44,9 +44,7 @@ def keys(tmp_path):
             data=[str(tmp_path)],
             serving_folder=str(tmp_path),
             checkpoints=str(tmp_path),
-            metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(tmp_path / "m")
-            ),
+            metadata=metadata.sqlite_metadata_connection_config(str(tmp_path / "m")),
         )
         deployment = pipeline_pb2.IntermediateDeploymentConfig()
         compiler.Compiler().compile(pipeline).deployment_config.Unpack(deployment)

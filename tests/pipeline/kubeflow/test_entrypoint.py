@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,8 @@ def test_another_error_has_its_traceback(step, capfd):
 
 class Talkative:
     """An executor's stand-in that cannot be made: it logs, and fails with what it logged."""
+
+    Context = types.SimpleNamespace
 
     def __init__(self, *_):
         logging.getLogger("other.library").warning("GET http://user:s3cr3t@host/")

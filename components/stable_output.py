@@ -15,8 +15,7 @@ from tfx.orchestration.portable import base_driver as portable_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-# Property of the artifact: what it stands for. The executor sets it.
-STATE = "state"
+from crowdflow.components.state import STATE
 
 
 class StableOutputDriver(base_driver.BaseDriver, portable_driver.BaseDriver):

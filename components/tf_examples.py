@@ -1,4 +1,8 @@
-"""Frames and windows as tf.Examples, encoded and decoded many at a time."""
+"""Frames and windows as tf.Examples, encoded and decoded many at a time, without TensorFlow.
+
+Beam's workers import this module, and TensorFlow would be most of their start. A tf.Example is a map from names to
+lists of numbers; `example.proto` and `feature.proto` of TensorFlow have the numbers of the fields.
+"""
 
 import functools
 import math
@@ -6,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from tensorflow.core.example import example_pb2
 from tfx_bsl.coders import example_coder
 
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 
-# Values of a feature that are encoded at once: Arrow's offsets have 31 bits, and a copy of them should be small.
-_MOST_VALUES = 1 << 26
+# Fields of the messages: key and value of a map's entry, and a feature's kinds of lists.
+_KEY, _VALUE, _FLOATS, _INTEGERS = 1, 2, 2, 3
+_FEATURES = _FEATURE = _VALUES = 1
 
 
 def encode_frames(block: FrameBlock) -> list[bytes]:
@@ -41,17 +45,16 @@ def encode_columns(columns: Mapping[str, np.ndarray]) -> list[bytes]:
       equal bytes.
     """
     rows = len(next(iter(columns.values())))
-    widest = max(values.size // max(rows, 1) for values in columns.values())
-    encoded = []
-    for first in range(0, rows, step := max(_MOST_VALUES // max(widest, 1), 1)):
-        lists = []
-        for values in columns.values():
-            integer = np.issubdtype(values.dtype, np.integer)
-            lists.append(_lists(values[first : first + step], np.int64 if integer else np.float32))
-        encoded += _encoder().encode(pa.RecordBatch.from_arrays(lists, list(columns)))
-    # The encoder's order of features changes from call to call.
-    parsed = map(example_pb2.Example.FromString, encoded)
-    return [example.SerializeToString(deterministic=True) for example in parsed]
+    entries = [[] for _ in range(rows)]
+    for name, values in sorted(columns.items()):  # as protobuf's deterministic order has them
+        integer = np.issubdtype(values.dtype, np.integer)
+        flat = values.reshape(rows, math.prod(values.shape[1:]))
+        key, kind = _field(_KEY, name.encode()), _INTEGERS if integer else _FLOATS
+        lists = map(_varints, flat.tolist()) if integer else map(bytes, flat.astype("<f4"))
+        for row, packed in enumerate(lists):
+            feature = _field(kind, _field(_VALUES, packed) if packed else b"")
+            entries[row].append(_field(_FEATURE, key + _field(_VALUE, feature)))
+    return [_field(_FEATURES, b"".join(one)) for one in entries]
 
 
 def decode_frames(
@@ -101,17 +104,23 @@ def decode_frames(
     )
 
 
-def _lists(values: np.ndarray, dtype: type) -> pa.ListArray:
-    """An array `[n, ...]` as `n` lists of its flattened values."""
-    flat = np.ascontiguousarray(values, dtype)
-    width = flat.size // max(len(flat), 1)
-    offsets = np.arange(len(flat) + 1, dtype=np.int32) * np.int32(width)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()))
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a message that has a length: a message, a text or a packed list."""
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
-@functools.cache
-def _encoder():
-    return example_coder.RecordBatchToExamplesEncoder()
+def _varints(values: Sequence[int]) -> bytes:
+    return b"".join(map(_varint, values))
+
+
+def _varint(value: int) -> bytes:
+    """An int64, 7 bits a byte, the lowest first."""
+    value &= (1 << 64) - 1
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
 
 
 @functools.cache

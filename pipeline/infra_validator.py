@@ -2,7 +2,9 @@
 
 from typing import Optional
 
-from tfx import v1 as tfx
+from tfx import types
+from tfx.components import InfraValidator
+from tfx.proto import infra_validator_pb2
 
 from crowdflow.config import Config
 from crowdflow.schema import features
@@ -12,24 +14,24 @@ _WINDOWS = 3
 
 
 def infra_validator(
-    config: Config, model: tfx.types.BaseChannel, windows: tfx.types.BaseChannel
-) -> Optional[tfx.components.InfraValidator]:
+    config: Config, model: types.BaseChannel, windows: types.BaseChannel
+) -> Optional[InfraValidator]:
     """The InfraValidator node, or None if it is off (`evaluation.infra_validator`)."""
     where = config.evaluation.infra_validator
     if where == "off":
         return None
-    spec = tfx.proto.ServingSpec(tensorflow_serving=tfx.proto.TensorFlowServing(tags=[SERVING_TAG]))
+    spec = infra_validator_pb2.ServingSpec(
+        tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[SERVING_TAG])
+    )
     if where == "docker":
         spec.local_docker.SetInParent()
     else:
         spec.kubernetes.SetInParent()
-    requests = tfx.proto.RequestSpec(
-        tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
+    requests = infra_validator_pb2.RequestSpec(
+        tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
             signature_names=[features.EXAMPLES_SIGNATURE]
         ),
         split_name="test",
         num_examples=_WINDOWS,
     )
-    return tfx.components.InfraValidator(
-        model=model, serving_spec=spec, examples=windows, request_spec=requests
-    )
+    return InfraValidator(model=model, serving_spec=spec, examples=windows, request_spec=requests)

@@ -1,12 +1,17 @@
-"""Wires the nodes of the pipeline."""
+"""Wires the nodes of the pipeline.
+
+TFX's public names are all in `tfx.v1`, which imports Google's AI Platform as well: a third of a run's start.
+"""
 
 import json
 from collections.abc import Sequence
 from typing import Optional
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx import components
 from tfx.dsl.components.base import base_beam_component, base_component
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 
 from crowdflow.components.flow_drift.component import FlowDrift
 from crowdflow.components.flow_example_gen.component import FlowExampleGen
@@ -57,7 +62,7 @@ def create_pipeline(
     checkpoints: str,
     metadata: Optional[metadata_store_pb2.ConnectionConfig] = None,
     beam_args: Sequence[str] = (),
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Wires records -> frames -> validation -> windows -> transform -> model -> evaluation -> push -> report.
 
     The parameters of every node that runs CrowdFlow's code include a fingerprint of that code and only those
@@ -82,21 +87,21 @@ def create_pipeline(
         code_fingerprint=fingerprint("crowdflow.components.flow_example_gen.executor"),
     )
     frames = example_gen.outputs["examples"]
-    statistics = tfx.components.StatisticsGen(examples=frames)
+    statistics = components.StatisticsGen(examples=frames)
     schemas = FlowSchema(
         frame_text=render(FRAMES, config),
         window_text=render(WINDOWS, config),
-        code_fingerprint=fingerprint("crowdflow.components.flow_schema.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_schema.executor"),
     )
     window_schema = schemas.outputs["window_schema"]
-    validator = tfx.components.ExampleValidator(
+    validator = components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schemas.outputs["frame_schema"]
     )
     gate = ValidationGate(
         statistics=statistics.outputs["statistics"],
         schema=schemas.outputs["frame_schema"],
         anomalies=validator.outputs["anomalies"],
-        code_fingerprint=fingerprint("crowdflow.components.validation_gate.component"),
+        code_fingerprint=fingerprint("crowdflow.components.validation_gate.executor"),
     )
     holidays = holiday_dates(config.transform)
     window_gen = WindowGen(
@@ -107,12 +112,12 @@ def create_pipeline(
         code_fingerprint=fingerprint("crowdflow.components.window_gen.executor"),
     )
     windows = window_gen.outputs["windows"]
-    transform = tfx.components.Transform(
+    transform = components.Transform(
         examples=windows,
         schema=window_schema,
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         # The scaling constants are the extremes of the train windows; readers of the windows apply the graph.
-        splits_config=tfx.proto.SplitsConfig(analyze=[SCALING_SPLIT], transform=[]),
+        splits_config=transform_pb2.SplitsConfig(analyze=[SCALING_SPLIT], transform=[]),
         materialize=False,
         disable_statistics=True,
         custom_config={
@@ -121,13 +126,13 @@ def create_pipeline(
             "code_fingerprint": fingerprint(preprocessing.__name__),
         },
     )
-    trainer = tfx.components.Trainer(
+    trainer = components.Trainer(
         run_fn=f"{run_fn.__name__}.run_fn",
         examples=windows,
         transform_graph=transform.outputs["transform_graph"],
         schema=window_schema,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             "config": config.section(*SHAPES_A_MODEL),
             "holidays": holidays,
@@ -149,9 +154,9 @@ def create_pipeline(
         baseline=last_pushed.outputs["baseline"],
         schema_text=render(DRIFT, config),
         config=config.section("grid", "intervals", "windows", "drift"),
-        code_fingerprint=fingerprint("crowdflow.components.flow_drift.component"),
+        code_fingerprint=fingerprint("crowdflow.components.flow_drift.executor"),
     )
-    evaluator = tfx.components.Evaluator(
+    evaluator = components.Evaluator(
         examples=windows,
         model=model,
         baseline_model=last_pushed.outputs["baseline"],
@@ -176,8 +181,8 @@ def create_pipeline(
         model=final,
         model_blessing=None if config.evaluation.push_unblessed else evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"] if infra else None,
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_folder)
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_folder)
         ),
         custom_config={
             PUSH_OLDER: config.evaluation.push_older,
@@ -209,7 +214,7 @@ def create_pipeline(
         used = libraries_fingerprint(libraries_of(node))
         node.executor_spec.add_extra_flags([f"--libraries={used}"])
     _set_beam_options(nodes, config, beam_args)
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=name,
         pipeline_root=root,
         components=nodes,

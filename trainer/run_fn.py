@@ -7,13 +7,12 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer.fn_args_utils import FnArgs
 
 from crowdflow.config import Config, TrainingConfig
 from crowdflow.evaluation.drift.profile import Profile, merge, profile
@@ -28,6 +27,9 @@ from crowdflow.trainer.training import Trainer
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import Windows
 
+if TYPE_CHECKING:  # with it come all components of TFX, and Refit needs none of them
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
 log = logging.getLogger("crowdflow.training")
 
 # What trains; a checkpoint of other versions is not gone on with.
@@ -35,7 +37,7 @@ LIBRARIES = ("keras", "numpy", "tensorflow")
 _STATISTICS_BATCH = 1024  # windows
 
 
-def run_fn(fn_args: FnArgs) -> None:
+def run_fn(fn_args: "FnArgs") -> None:
     """Trains ST-ResNet on the `train` and `eval` windows and writes the SavedModel.
 
     Args:

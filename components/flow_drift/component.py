@@ -1,81 +1,63 @@
 """FlowDrift: how far the newest flows have drifted from the last pushed model's training data."""
 
-import json
-import os
-from typing import Any
-
-import numpy as np
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import io_utils, path_utils
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from crowdflow.components.artifacts import FlowCounters
-from crowdflow.components.last_pushed_model.executor import TEST_SPLIT, VERSION
-from crowdflow.config import Config
-from crowdflow.evaluation.drift.compare import compare, newest
-from crowdflow.evaluation.drift.profile import Profile, merge, profile
-from crowdflow.evaluation.drift.statistics import read_training_statistics, to_statistics
-from crowdflow.evaluation.window_files import WindowFiles
-from crowdflow.schema.templates import parse
-
-DRIFT_FILE = "drift.json"
+from crowdflow.components.flow_drift.executor import Executor
 
 
-@component
-def FlowDrift(
-    windows: InputArtifact[standard_artifacts.Examples],
-    baseline: InputArtifact[standard_artifacts.Model],
-    drift: OutputArtifact[FlowCounters],
-    schema_text: Parameter[str],
-    config: Parameter[str],
-    code_fingerprint: Parameter[str],
-) -> None:
+class FlowDriftSpec(ComponentSpec):
+    """Inputs, outputs and parameters of FlowDrift."""
+
+    PARAMETERS = {
+        "schema_text": ExecutionParameter(type=str),
+        "config": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "windows": ChannelParameter(type=standard_artifacts.Examples),
+        "baseline": ChannelParameter(type=standard_artifacts.Model),
+    }
+    OUTPUTS = {"drift": ChannelParameter(type=FlowCounters)}
+
+
+class FlowDrift(base_component.BaseComponent):
     """Compares the newest flows with the training data and writes `drift.json`; never stops a run.
 
     The statistics of the training are in the model's own folder, which LastPushedModel copies: so they are found
     by no more than the serving folder. The newest data are the last `drift.days` days of the test windows.
     """
-    settings = Config.from_sections(config)
-    files = WindowFiles(artifact_utils.get_split_uri([windows], TEST_SPLIT))
-    content = _comparison(
-        _newest_profile(files, settings),
-        path_utils.serving_model_path(baseline.uri),
-        baseline.get_string_custom_property(VERSION),
-        schema_text,
-    )
-    io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), json.dumps(content, indent=2))
 
+    SPEC_CLASS = FlowDriftSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-def _newest_profile(windows: WindowFiles, config: Config) -> Profile:
-    """The distributions of the newest flows."""
-    times = windows.target_times()
-    chosen = times[newest(times, config.drift.days)]
-    parts = []
-    for starts, maps in windows.targets(config):
-        among = np.isin(starts, chosen)
-        if among.any():
-            parts.append(profile(starts[among], maps[among]))
-    return merge(parts)
+    def __init__(
+        self,
+        windows: types.BaseChannel,
+        baseline: types.BaseChannel,
+        schema_text: str,
+        config: str,
+        code_fingerprint: str,
+    ):
+        """Constructs the component.
 
-
-def _comparison(found: Profile, model: str, version: str, schema_text: str) -> dict[str, Any]:
-    """The content of `drift.json`; `not_compared` is the reason if nothing was compared, else null."""
-    new = to_statistics(found)
-    training = read_training_statistics(model) if version else None
-    content = {
-        "version": version or None,
-        "newest": new.datasets[0].name,
-        "training": training.datasets[0].name if training else None,
-        "not_compared": None,
-        "measurements": [],
-        "anomalies": [],
-    }
-    if not version:
-        content["not_compared"] = "no pushed model to compare with"
-    elif training is None:
-        content["not_compared"] = f"version {version} has no statistics of its training data"
-    else:
-        measurements, lines = compare(new, training, parse(schema_text))
-        content |= {"measurements": measurements, "anomalies": lines}
-    return content
+        Args:
+          windows: WindowGen's output; `test` is compared.
+          baseline: LastPushedModel's output.
+          schema_text: with the drift comparators.
+          config: JSON of the sections grid, intervals, windows and drift.
+          code_fingerprint: of the executor's code; part of the cache key.
+        """
+        super().__init__(
+            FlowDriftSpec(
+                windows=windows,
+                baseline=baseline,
+                schema_text=schema_text,
+                config=config,
+                code_fingerprint=code_fingerprint,
+                drift=types.Channel(type=FlowCounters),
+            )
+        )

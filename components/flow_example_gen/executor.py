@@ -8,11 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 from tfx import types
-from tfx.components.example_gen import utils, write_split
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils, standard_component_specs
+from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from crowdflow.components.flow_example_gen.transform import FlowsToExamples
@@ -20,10 +18,13 @@ from crowdflow.config import Config
 from crowdflow.ingest.counters import REJECTS_FILE, counters_json, rejects_csv
 from crowdflow.ingest.date_range import resolve
 from crowdflow.ingest.paths import ignored_names
-from crowdflow.ingest.sources import ignored_side_files, inspect_sources, read_places
+from crowdflow.ingest.sources import fingerprint, ignored_side_files, inspect_sources, read_places
 from crowdflow.schema.features import COUNTERS_FILE
 
 SPLIT = "all"
+# TFX's names, whose own modules import every TFX component.
+SPAN, FINGERPRINT = "span", "input_fingerprint"
+_FORMATS = {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
 _TALLY_FILE = "tally.pickle"
 
 log = logging.getLogger("crowdflow.ingest")
@@ -47,8 +48,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         config = Config.from_sections(exec_properties["config"])
         paths = json.loads(exec_properties["paths"])
-        # A driver may have resolved the last date; without one, as on Kubeflow, it is resolved here.
-        resolved = resolve(paths, config, exec_properties.get(utils.SPAN_PROPERTY_NAME))
+        # A driver may have found the last date and the fingerprint; on Kubeflow, without one, they are found here.
+        resolved = resolve(paths, config, exec_properties.get(SPAN))
         config = resolved.config
         sources = inspect_sources(resolved.paths, config)
         for path in ignored_side_files(sources, read_places(sources, config), config):
@@ -58,11 +59,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         folder = artifact_utils.get_single_uri(output_dict["counters"])
         fileio.makedirs(folder)
         tally_path = os.path.join(folder, _TALLY_FILE)
-        examples = artifact_utils.get_single_instance(
-            output_dict[standard_component_specs.EXAMPLES_KEY]
-        )
-        self._write_frames(FlowsToExamples(sources, config, tally_path), examples, exec_properties)
-        examples.set_int_custom_property(utils.SPAN_PROPERTY_NAME, resolved.span)
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        self._write_frames(FlowsToExamples(sources, config, tally_path), examples)
+        examples.set_int_custom_property(SPAN, resolved.span)
+        known = exec_properties.get(FINGERPRINT) or fingerprint(sources)
+        examples.set_string_custom_property(FINGERPRINT, known)
 
         with fileio.open(tally_path, "rb") as file:
             tally = pickle.loads(file.read())
@@ -71,12 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         for name, text in ((COUNTERS_FILE, counters), (REJECTS_FILE, rejects_csv(tally))):
             io_utils.write_string_file(os.path.join(folder, name), text)
 
-    def _write_frames(
-        self,
-        frames: FlowsToExamples,
-        examples: types.Artifact,
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def _write_frames(self, frames: FlowsToExamples, examples: types.Artifact) -> None:
         """Writes the split of frames a day at a time, where TFX would hold all of them at once to shuffle them."""
         examples.split_names = artifact_utils.encode_split_names([SPLIT])
         folder = artifact_utils.get_split_uri([examples], SPLIT)
@@ -87,7 +83,5 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | f"Write[{SPLIT}]"
                 >> beam.io.WriteToTFRecord(os.path.join(folder, "frames"), file_name_suffix=".gz")
             )
-        payload = exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
-        examples_utils.set_payload_format(examples, payload)
-        file_format = exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
-        examples_utils.set_file_format(examples, write_split.to_file_format_str(file_format))
+        for name, value in _FORMATS.items():
+            examples.set_string_custom_property(name, value)

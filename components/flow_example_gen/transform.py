@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Sequence
 
 import apache_beam as beam
-from tfx.dsl.io import fileio
+from apache_beam.io.filesystems import FileSystems
 
 from crowdflow.components.tf_examples import encode_frames
 from crowdflow.config import Config
@@ -66,5 +66,5 @@ class FlowsToExamples(beam.PTransform):
 
 
 def _write_tally(tally: tallies.Tally, path: str) -> None:
-    with fileio.open(path, "wb") as file:
+    with FileSystems.create(path) as file:
         file.write(pickle.dumps(tally))

@@ -10,11 +10,11 @@ from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
 from crowdflow.components.artifacts import FlowCounters, FlowReport
-from crowdflow.components.flow_drift.component import DRIFT_FILE
+from crowdflow.components.flow_drift.executor import DRIFT_FILE
 from crowdflow.components.flow_report import results
 from crowdflow.components.flow_report.page import render_page
 from crowdflow.components.json_files import read_json
-from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION
+from crowdflow.components.last_pushed_model.words import NAIVE, PASSED_OVER, VERSION
 from crowdflow.components.pusher.executor import HELD_BACK
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, TRAINED_UNTIL
 from crowdflow.config import Config

@@ -1,26 +1,51 @@
-"""FlowSchema: writes the schemas of frames and windows."""
+"""FlowSchema: the schemas of frames and windows."""
 
-import os
-
-from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
-from tfx.utils import io_utils
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-SCHEMA_FILE = "schema.pbtxt"
+from crowdflow.components.flow_schema.executor import Executor
 
 
-@component
-def FlowSchema(
-    frame_schema: OutputArtifact[standard_artifacts.Schema],
-    window_schema: OutputArtifact[standard_artifacts.Schema],
-    frame_text: Parameter[str],
-    window_text: Parameter[str],
-    code_fingerprint: Parameter[str],
-) -> None:
+class FlowSchemaSpec(ComponentSpec):
+    """Outputs and parameters of FlowSchema."""
+
+    PARAMETERS = {
+        "frame_text": ExecutionParameter(type=str),
+        "window_text": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {}
+    OUTPUTS = {
+        "frame_schema": ChannelParameter(type=standard_artifacts.Schema),
+        "window_schema": ChannelParameter(type=standard_artifacts.Schema),
+    }
+
+
+class FlowSchema(base_component.BaseComponent):
     """Writes the schemas of frames and windows, as `components.flow_schema.render` makes them.
 
     Their texts are parameters, so the cache is keyed by content (an imported file's content is not).
     """
-    for artifact, text in ((frame_schema, frame_text), (window_schema, window_text)):
-        io_utils.write_string_file(os.path.join(artifact.uri, SCHEMA_FILE), text)
+
+    SPEC_CLASS = FlowSchemaSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, frame_text: str, window_text: str, code_fingerprint: str):
+        """Constructs the component.
+
+        Args:
+          frame_text: the schema of frames.
+          window_text: the schema of windows.
+          code_fingerprint: of the executor's code; part of the cache key.
+        """
+        super().__init__(
+            FlowSchemaSpec(
+                frame_text=frame_text,
+                window_text=window_text,
+                code_fingerprint=code_fingerprint,
+                frame_schema=types.Channel(type=standard_artifacts.Schema),
+                window_schema=types.Channel(type=standard_artifacts.Schema),
+            )
+        )

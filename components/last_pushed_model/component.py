@@ -5,7 +5,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from crowdflow.components.last_pushed_model.executor import Driver, Executor
+from crowdflow.components.last_pushed_model.driver import Driver
+from crowdflow.components.last_pushed_model.executor import Executor
 
 
 class LastPushedModelSpec(ComponentSpec):

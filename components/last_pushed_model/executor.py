@@ -8,13 +8,13 @@ from typing import Any
 import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_executor
-from tfx.orchestration.portable import data_types
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies from there)
 from crowdflow.components.last_pushed_model import models
-from crowdflow.components.stable_output import STATE, StableOutputDriver
+from crowdflow.components.last_pushed_model.words import NAIVE, PASSED_OVER, TEST_SPLIT, VERSION
+from crowdflow.components.state import STATE
 from crowdflow.config import Config
 from crowdflow.evaluation.window_files import WindowFiles, target_shape
 from crowdflow.storage import versions
@@ -22,11 +22,6 @@ from crowdflow.storage.files import fetched_folder
 from crowdflow.storage.store_path import as_path
 
 log = logging.getLogger("crowdflow.baseline")
-
-TEST_SPLIT = "test"
-
-# Properties of the baseline artifact.
-VERSION, NAIVE, PASSED_OVER = "pushed_version", "naive", "passed_over"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -73,15 +68,6 @@ class Executor(base_executor.BaseExecutor):
         baseline.set_string_custom_property(NAIVE, naive)
         baseline.set_string_custom_property(PASSED_OVER, json.dumps(passed_over))
         baseline.set_string_custom_property(STATE, state)
-
-
-class Driver(StableOutputDriver):
-    """Driver of LastPushedModel."""
-
-    def state(self, execution_info: data_types.ExecutionInfo) -> str:
-        """The serving folder's versions, without copies of the candidate."""
-        candidate = candidate_digest(execution_info.input_dict)
-        return state_of(execution_info.exec_properties, candidate)
 
 
 def state_of(exec_properties: dict[str, Any], candidate: str) -> str:

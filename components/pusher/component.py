@@ -3,7 +3,8 @@
 from tfx import components
 from tfx.dsl.components.base import executor_spec
 
-from crowdflow.components.pusher.executor import Driver, Executor
+from crowdflow.components.pusher.driver import Driver
+from crowdflow.components.pusher.executor import Executor
 
 
 class Pusher(components.Pusher):

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tfx import types
-from tfx.components.pusher import executor as tfx_pusher
+from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
-from tfx.orchestration.portable import data_types
 from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import io_utils, proto_utils
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils, proto_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
-from crowdflow.components.stable_output import STATE, StableOutputDriver
+from crowdflow.components.state import STATE
 from crowdflow.schema import features
 from crowdflow.schema.errors import StoreError
 from crowdflow.schema.intervals import format_start
@@ -40,6 +39,7 @@ log = logging.getLogger("crowdflow.push")
 # Of the pushed model's artifact: why an approved model was not pushed.
 HELD_BACK = "held_back"
 PUSH_OLDER = "push_older"
+_BLESSINGS = ("model_blessing", "infra_blessing")
 
 
 def push(model: Path, serving: AnyPath) -> AnyPath:
@@ -153,8 +153,8 @@ def _trained_until(model: AnyPath) -> int | None:
     return json.loads(path.read_text()).get(features.TRAINED_UNTIL) if path.exists() else None
 
 
-class Executor(tfx_pusher.Executor):
-    """TFX's Pusher executor, with `push` instead of its copy."""
+class Executor(base_executor.BaseExecutor):
+    """As TFX's Pusher executor, with `push` instead of its copy; that one's module imports every TFX component."""
 
     def Do(
         self,
@@ -164,40 +164,39 @@ class Executor(tfx_pusher.Executor):
     ) -> None:
         """See TFX's Pusher."""
         self._log_startup(input_dict, output_dict, exec_properties)
-        pushed = artifact_utils.get_single_instance(
-            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
-        )
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
         serving = serving_folder(exec_properties)
-        model = Path(self.GetModelPath(input_dict))
-        custom = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) or {}
+        model = model_folder(input_dict)
+        custom = json.loads(exec_properties["custom_config"]) or {}
         held_back = None if custom.get(PUSH_OLDER) else newer_version(model, serving)
-        is_blessed = self.CheckBlessing(input_dict)
+        is_blessed = all(_is_blessed(input_dict.get(name)) for name in _BLESSINGS)
         if is_blessed and held_back:
             log.warning("%s", held_back)
             pushed.set_string_custom_property(HELD_BACK, held_back)
         if is_blessed and not held_back:
             io_utils.copy_dir(str(model), pushed.uri)  # may fail, so before what cannot be undone
             version = push(model, serving)
-            self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
-        else:
-            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property("pushed_destination", str(version))
+            pushed.set_string_custom_property("pushed_version", version.name)
+        pushed.set_int_custom_property("pushed", int(is_blessed and not held_back))
         pushed.set_string_custom_property(STATE, pushed_state(model, serving))
 
 
-class Driver(StableOutputDriver):
-    """Driver of Pusher."""
+def model_folder(input_dict: dict[str, list[types.Artifact]]) -> Path:
+    """The SavedModel to push."""
+    model = artifact_utils.get_single_instance(input_dict["model"])
+    return Path(path_utils.serving_model_path(model.uri))
 
-    def state(self, execution_info: data_types.ExecutionInfo) -> str:
-        """The candidate's state in the serving folder."""
-        model = Path(Executor().GetModelPath(execution_info.input_dict))
-        return pushed_state(model, serving_folder(execution_info.exec_properties))
+
+def _is_blessed(blessing: list[types.Artifact] | None) -> bool:
+    """Whether a validator blessed the model, or the pipeline has none."""
+    return not blessing or blessing[0].get_int_custom_property("blessed") == 1
 
 
 def serving_folder(exec_properties: dict[str, Any]) -> AnyPath:
     """The folder that versions are pushed to."""
     destination = pusher_pb2.PushDestination()
-    key = standard_component_specs.PUSH_DESTINATION_KEY
-    proto_utils.json_to_proto(exec_properties[key], destination)
+    proto_utils.json_to_proto(exec_properties["push_destination"], destination)
     return as_path(destination.filesystem.base_directory)
 
 

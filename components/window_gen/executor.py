@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from crowdflow.components.window_gen.files import write_json, write_mask
 from crowdflow.components.window_gen.frames import PARKED
 from crowdflow.components.window_gen.transform import FramesToWindows
 from crowdflow.config import Config
@@ -19,11 +20,6 @@ from crowdflow.ingest.beam_errors import clear_errors
 from crowdflow.schema.features import ACTIVE_FILE, COUNTERS_FILE, SCALING_SPLIT
 
 FRAMES_SPLIT = "all"
-
-
-def _write_json(values, path: str) -> None:
-    fileio.makedirs(os.path.dirname(path))
-    io_utils.write_string_file(path, json.dumps(values, indent=2))
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -60,10 +56,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     file_name_suffix=".gz",
                 )
             results["counters"] | "WriteCounters" >> beam.Map(
-                _write_json, os.path.join(counters, COUNTERS_FILE)
+                write_json, os.path.join(counters, COUNTERS_FILE)
             )
             results["active"] | "WriteActive" >> beam.Map(
-                lambda mask, path: _write_json(mask.astype(int).tolist(), path),
-                os.path.join(counters, ACTIVE_FILE),
+                write_mask, os.path.join(counters, ACTIVE_FILE)
             )
         fileio.rmtree(os.path.join(windows.uri, PARKED))

@@ -72,7 +72,7 @@ class FramesToWindows(beam.PTransform):
                 lambda found, path: write_starts(path, found[0]),
                 f"{folder}/{features.AVERAGES_FOLDER}",
             )
-        active = plan | "Active" >> beam.Map(lambda p: p.index.first < p.windows.test_start)
+        active = plan | "Active" >> beam.Map(_active)
         counters = plan | "Counters" >> beam.Map(_counters, beam.pvalue.AsSingleton(after))
         return found | {"counters": counters, "active": active}
 
@@ -136,8 +136,12 @@ def _references(plan: windows.Plan, split: str) -> list[bytes]:
     return encode_columns(windows.references(split, plan))
 
 
+def _active(plan: windows.Plan) -> np.ndarray:
+    return plan.index.first < plan.windows.test_start
+
+
 def _counters(plan: windows.Plan, after: int) -> dict[str, Any]:
-    active = int((plan.index.first < plan.windows.test_start).sum())
+    active = int(_active(plan).sum())
     return {**plan.windows.counters(), "frames_after_until": after, "active_cells": active}
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from crowdflow.evaluation.drift.statistics import Statistics
@@ -36,6 +35,8 @@ def compare(
       A dict a comparison, `feature`, `divergence` (Jensen-Shannon, 0 to 1), `threshold` and `drifted`; and the
       anomalies in words, sorted. A distribution that one side lacks, weekends say, is not compared.
     """
+    import tensorflow_data_validation as tfdv  # and with it Beam: seconds that a first run does without
+
     held = set.intersection(
         *({f.path.step[0] for f in s.datasets[0].features} for s in (new, training))
     )

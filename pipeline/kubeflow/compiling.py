@@ -72,7 +72,7 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
     )
     # The spec must not contain folders of this machine, and the report should show the cluster's paths.
     config = config.replace({"paths.root": None, "paths.data": data, "paths.serving": None})
-    spec, never_cached, drivers, libraries = _compile(
+    spec, uncached, libraries = _compile(
         config,
         beam_args,
         name=name,
@@ -80,13 +80,11 @@ def compile_documents(config: Config, beam_args: Sequence[str] = ()) -> list[Spe
         serving_folder=_reachable("kubeflow.serving_folder", serving, mounts),
         checkpoints=_reachable("kubeflow.checkpoints", checkpoints, mounts),
     )
-    uncached = {*never_cached, *drivers}
     spec = complete_spec(
         spec,
         parameters=parameters(config, data),
         resources={task: settings.resources(task) for task in tasks(spec)},
         uncached=uncached,
-        drivers=drivers,
         libraries=libraries,
         retries=settings.retries,
         variables=settings.variables(),
@@ -127,11 +125,10 @@ def _reachable(setting: str, path: str, mounts: dict[str, str]) -> str:
 
 def _compile(
     config: Config, beam_args: Sequence[str], **places: Any
-) -> tuple[Spec, tuple[str, ...], dict[str, str], dict[str, str]]:
-    """The spec from TFX's compiler, the nodes never cached, the containers' drivers, the libraries' hashes."""
+) -> tuple[Spec, set[str], dict[str, str]]:
+    """The spec from TFX's compiler, the nodes that read more than their inputs, the libraries' hashes."""
     from tfx.components.example_gen.driver import FileBasedDriver
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
-    from tfx.utils import name_utils
 
     from crowdflow.pipeline.pipeline import NEVER_CACHED, create_pipeline, libraries_of
 
@@ -145,13 +142,10 @@ def _compile(
         )
     )
     spec = runner.run(pipeline, write_out=False)["pipelineSpec"]
-    drivers = {
-        node.id: name_utils.get_full_name(node.DRIVER_CLASS)
-        for node in pipeline.components
-        if issubclass(node.DRIVER_CLASS, FileBasedDriver)
-    }
+    uncached = {n.id for n in pipeline.components if issubclass(n.DRIVER_CLASS, FileBasedDriver)}
+    uncached |= {node for node in NEVER_CACHED if node in tasks(spec)}
     libraries = {n.id: libraries_fingerprint(libraries_of(n)) for n in pipeline.components}
-    return spec, tuple(node for node in NEVER_CACHED if node in tasks(spec)), drivers, libraries
+    return spec, uncached, libraries
 
 
 def header(documents: Sequence[Spec]) -> str:

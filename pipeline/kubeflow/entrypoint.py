@@ -1,8 +1,9 @@
 """The entry point of a step's container: reads Kubeflow's ExecutorInput, runs the node, writes the ExecutorOutput.
 
 TFX's own entry point does not work with open-source Kubeflow Pipelines: it fails on an artifact that the backend
-adds, TensorFlow cannot read the addresses that it passes on, and the nodes' drivers never run. This one corrects
-that and then calls TFX's. `crowdflow.pipeline.kubeflow.spec` writes its options into the spec.
+adds, and TensorFlow cannot read the addresses that it passes on. It also imports every component of TFX, which
+takes longer than most steps: this one imports what the node's executor needs.
+`crowdflow.pipeline.kubeflow.spec` writes its options into the spec.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from absl import logging as absl_logging
+
 from crowdflow.pipeline.kubeflow import executor_input, shown, spec
 from crowdflow.pipeline.kubeflow.parameters import apply_parameters
 from crowdflow.schema.errors import CrowdFlowError
@@ -23,7 +26,6 @@ from crowdflow.schema.secrets import Formatter, without_secrets
 from crowdflow.trainer import threads
 
 INVOCATION_OPTION = "--json_serialized_invocation_args"
-_EXAMPLES = "examples"
 
 log = logging.getLogger("crowdflow.kubeflow")
 
@@ -60,43 +62,58 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_step(options: argparse.Namespace, beam_args: Sequence[str]) -> None:
-    """Prepares the ExecutorInput, runs the node's driver and executor, and rewrites the ExecutorOutput.
+    """Prepares the ExecutorInput, runs the node's executor, and writes the ExecutorOutput.
 
     Raises:
       CrowdFlowError: a parameter or the data cannot be used.
     """
     root = executor_input.mount_root()
     given = json.loads(options.json_serialized_invocation_args)
-    given = executor_input.with_types(given, json.loads(options.json_serialized_inputs_spec_args))
+    declared = json.loads(options.json_serialized_inputs_spec_args)
+    given = executor_input.with_types(given, declared)
     given = executor_input.localize(given, root)
     made = given["outputs"]["artifacts"]
     given = executor_input.keep_declared(given, options.outputs)
     inputs = given["inputs"]
     inputs["parameterValues"] = apply_parameters(inputs.get("parameterValues", {}))
-    if options.driver_class_path:
-        _run_driver(options.driver_class_path, given)
-    output_file = given["outputs"]["outputFile"]
     _remove_earlier_attempt(given)
     log.info("%s: %s", options.node, options.executor_class_path)
-
-    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
-
-    arguments = argparse.Namespace(
-        executor_class_path=options.executor_class_path,
-        json_serialized_invocation_args=json.dumps(given),
-        json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
-    )
-    kubeflow_v2_run_executor._run_executor(arguments, list(beam_args))
+    output = _execute(options.executor_class_path, given, declared, beam_args)
     # A Pusher that pushes nothing writes nothing, and newer launchers fail on a missing output.
     for folder in _folders(given):
         os.makedirs(folder, exist_ok=True)
-    with open(output_file, encoding="utf-8") as file:
-        output = json.load(file)
     if names := spec.SHOWN.get(options.node):
         [report] = made[shown.REPORT]["artifacts"]
         output["artifacts"] |= shown.show(Path(report["uri"]), {name: made[name] for name in names})
-    with open(output_file, "w", encoding="utf-8") as file:
-        json.dump(executor_input.globalize(output, root), file)
+    output_file = Path(given["outputs"]["outputFile"])
+    output_file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(executor_input.globalize(output, root))
+    output_file.write_text(text, encoding="utf-8")
+
+
+def _execute(
+    class_path: str, given: dict[str, Any], declared: dict[str, Any], beam_args: Sequence[str]
+) -> dict[str, Any]:
+    """Runs an executor; returns the ExecutorOutput."""
+    from tfx.utils import import_utils
+
+    from crowdflow.pipeline.kubeflow import artifacts
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    names: artifacts.Names = {}
+    inputs, outputs = (
+        artifacts.parse_artifacts(given[side].get("artifacts", {}), names)
+        for side in ("inputs", "outputs")
+    )
+    properties = artifacts.parse_parameters(
+        given["inputs"]["parameterValues"], declared.get("parameters", {})
+    )
+    executor_class = import_utils.import_class_by_path(class_path)
+    task = Path(given["outputs"]["outputFile"]).parent
+    context = executor_class.Context(unique_id=task.name, tmp_dir=str(task / ".temp"))
+    context.beam_pipeline_args = list(beam_args)  # asked for by the executors on Beam alone
+    executor_class(context).Do(inputs, outputs, properties)
+    return artifacts.to_output(outputs, names)
 
 
 def _folders(given: dict[str, Any]) -> list[str]:
@@ -105,32 +122,10 @@ def _folders(given: dict[str, Any]) -> list[str]:
 
 
 def _remove_earlier_attempt(given: dict[str, Any]) -> None:
-    """Removes what an attempt that ended half-way left in the step's outputs.
-
-    TFX would take an output file for a driver's, and later steps an old attempt's file for this one's.
-    """
+    """Removes what an attempt that ended half-way left: later steps would take it for this one's."""
     for folder in _folders(given):
         shutil.rmtree(folder, ignore_errors=True)
     Path(given["outputs"]["outputFile"]).unlink(missing_ok=True)
-
-
-def _run_driver(class_path: str, given: dict[str, Any]) -> None:
-    """Runs an ExampleGen's driver, which finds span and fingerprint, and sets them on the output artifact."""
-    from ml_metadata.proto import metadata_store_pb2
-    from tfx.components.example_gen import driver
-    from tfx.utils import import_utils
-
-    values = given["inputs"]["parameterValues"]
-    resolved = import_utils.import_class_by_path(class_path)(None).resolve_exec_properties(
-        dict(values), None, None
-    )
-    marked = metadata_store_pb2.Artifact()
-    driver.update_output_artifact(resolved, marked)
-    [examples] = given["outputs"]["artifacts"][_EXAMPLES]["artifacts"]
-    properties = examples.setdefault("metadata", {})
-    for name, value in marked.custom_properties.items():
-        properties[name] = getattr(value, value.WhichOneof("value"))
-    values.update({name: value for name, value in resolved.items() if value is not None})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +140,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         spec.LIBRARIES_OPTION, help="fingerprint of the libraries, for Kubeflow's cache"
     )
-    parser.add_argument(spec.DRIVER_OPTION, help="dotted path of the driver")
     return parser
 
 

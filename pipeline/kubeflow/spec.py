@@ -18,7 +18,7 @@ Spec = dict[str, Any]
 # Options of the container's command. The first two are TFX's, the others those of `entrypoint.py`.
 EXECUTOR_OPTION = "--executor_class_path"
 INPUTS_OPTION = "--json_serialized_inputs_spec_args"
-NODE_OPTION, OUTPUTS_OPTION, DRIVER_OPTION = "--node", "--outputs", "--driver_class_path"
+NODE_OPTION, OUTPUTS_OPTION = "--node", "--outputs"
 LIBRARIES_OPTION = "--libraries"
 
 # Task -> output -> type of what Kubeflow's pages show: numbers that runs are compared by, and a page.
@@ -50,7 +50,6 @@ def complete_spec(
     parameters: Mapping[str, Parameter],
     resources: Mapping[str, Resources],
     uncached: Collection[str],
-    drivers: Mapping[str, str],
     libraries: Mapping[str, str],
     retries: int,
     variables: Mapping[str, str] = types.MappingProxyType({}),
@@ -62,7 +61,6 @@ def complete_spec(
       parameters: name -> parameter of the pipeline.
       resources: task -> its limits, for every task.
       uncached: tasks that read something that is not among their inputs.
-      drivers: task -> dotted path of the driver that its container runs.
       libraries: task -> fingerprint of its libraries, so that Kubeflow's cache sees an upgrade.
       retries: of every task.
       variables: environment variables of every container.
@@ -72,7 +70,7 @@ def complete_spec(
     """
     spec = without_lifecycle(spec)
     spec = with_parameters(spec, parameters)
-    spec = with_options(spec, drivers, libraries)
+    spec = with_options(spec, libraries)
     spec = with_resources(spec, resources)
     spec = with_variables(spec, variables)
     spec = with_retries(spec, retries)
@@ -136,15 +134,13 @@ def with_parameters(spec: Spec, parameters: Mapping[str, Parameter]) -> Spec:
     return spec
 
 
-def with_options(spec: Spec, drivers: Mapping[str, str], libraries: Mapping[str, str]) -> Spec:
-    """A spec with the options of `entrypoint.py`: the task's name, its outputs, the libraries, its driver."""
+def with_options(spec: Spec, libraries: Mapping[str, str]) -> Spec:
+    """A spec with the options of `entrypoint.py`: the task's name, its outputs, the libraries."""
     spec = copy.deepcopy(spec)
     for task, found in containers(spec):
         outputs = component(spec, task).get("outputDefinitions", {}).get("artifacts", {})
         options = [NODE_OPTION, task, OUTPUTS_OPTION, ",".join(sorted(outputs))]
         options += [LIBRARIES_OPTION, libraries[task]]
-        if task in drivers:
-            options += [DRIVER_OPTION, drivers[task]]
         place = found["args"].index(EXECUTOR_OPTION)
         found["args"][place:place] = options
     return spec

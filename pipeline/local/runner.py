@@ -154,8 +154,9 @@ def _run_nodes(
     """Compiles the pipeline and runs it; `outcome` gets the nodes' states even if one fails."""
     with quiet_tensorflow():
         from ml_metadata import metadata_store
-        from tfx import v1 as tfx
         from tfx.dsl.compiler import compiler, constants
+        from tfx.orchestration import metadata
+        from tfx.orchestration.local.local_dag_runner import LocalDagRunner
         from tfx.orchestration.portable import runtime_parameter_utils
 
         from crowdflow.pipeline.local import summary
@@ -163,7 +164,7 @@ def _run_nodes(
 
     threads.share_among_branches()
     check_beam_args(config, beam_args)
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root.metadata))
+    connection = metadata.sqlite_metadata_connection_config(str(root.metadata))
     pipeline = create_pipeline(
         name=f"crowdflow-{config.preset}",
         root=str(root.artifacts),
@@ -184,7 +185,7 @@ def _run_nodes(
     )
     store = metadata_store.MetadataStore(connection)
     try:
-        tfx.orchestration.LocalDagRunner().run_with_ir(compiled)
+        LocalDagRunner().run_with_ir(compiled)
     finally:
         progress.stop()
         outcome["nodes"] = summary.node_states(store, run_id, progress.seconds)

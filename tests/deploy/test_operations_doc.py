@@ -1,12 +1,14 @@
 """The requests, settings and files in docs/operations.md, checked without a server."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 SERVING = TEXT[TEXT.index("\n## Serving\n") :]
 DIMS = {"closeness": (-1, 3, 4, 5, 2), "period": (-1, 1, 4, 5, 2), "target_time": (-1,)}
 
@@ -63,3 +65,29 @@ def test_pin_of_the_docs_is_the_configs():
     (line,) = re.findall(r"^    (model_version_policy .*)$", TEXT, re.MULTILINE)
     config = Path(__file__).resolve().parents[2] / "deploy" / "serving" / "config" / "models.config"
     assert f"#   {line}\n" in config.read_text(encoding="utf-8")
+
+
+def texts_of(path: Path) -> list[str]:
+    """A module's texts; the values in them are three dots."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts = (getattr(part, "value", "") for part in node.values)
+            found.append("".join(part if isinstance(part, str) else "..." for part in parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return found
+
+
+def test_messages_of_the_docs_are_the_code_s():
+    section = TEXT[TEXT.index("**In the step's words**") : TEXT.index("**No error, but")]
+    rows = re.findall(r"^\| \w[^:`]*: `(.*?)`", section, re.MULTILINE)
+    ours = [row for row in rows if "Error: " not in row and "Errno" not in row]
+    known = [text for folder in ROOT.glob("*/__init__.py") for text in texts_in(folder.parent)]
+    parts = {part.strip(" :'.") for row in ours for part in row.split("...")}
+    missing = [p for p in parts if len(p) > 12 and not any(p in text for text in known)]
+    assert len(ours) > 10 and missing == []
+
+
+def texts_in(folder: Path) -> list[str]:
+    return [text for path in folder.rglob("*.py") for text in texts_of(path)]

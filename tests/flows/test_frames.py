@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from crowdflow.components import tf_examples
-from crowdflow.components.tf_examples import decode_frames, encode_frames
+from crowdflow.components.tf_examples import decode_frames, encode_columns, encode_frames
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import Covariate
@@ -79,10 +78,24 @@ def test_decode_says_what_does_not_fit():
         decode_frames(serialized + encode_frames(bare), 4, 5, COVARIATES[:1])
 
 
-def test_many_values_are_encoded_in_parts(monkeypatch):
-    block = some_frames()
-    whole = encode_frames(block)
-    monkeypatch.setattr(tf_examples, "_MOST_VALUES", 45)  # two maps of 4 x 5
-    assert encode_frames(block) == whole
-    monkeypatch.setattr(tf_examples, "_MOST_VALUES", 1)
-    assert encode_frames(block) == whole
+def test_the_bytes_are_protobuf_s_own():
+    columns = {
+        "many": np.arange(200, dtype=np.int64).reshape(2, 100) ** 9,  # up to all ten bytes
+        "negative": np.array([[-1, 127], [-(2**63), 128]]),
+        "short": np.array([3, 2**31 - 1], np.int32),
+        "map": np.array([[[1.5, np.nan]], [[-0.0, np.inf]]]),
+        "flag": np.array([True, False]),
+        "nothing": np.zeros((2, 0), np.float32),
+        "none": np.zeros((2, 0), np.int64),
+    }
+    expected = []
+    for row in range(2):
+        example = tf.train.Example()
+        for name, values in columns.items():
+            feature = example.features.feature[name]
+            integer = values.dtype.kind == "i"
+            numbers = feature.int64_list if integer else feature.float_list
+            numbers.SetInParent()
+            numbers.value.extend(values[row].reshape(-1).tolist())
+        expected.append(example.SerializeToString(deterministic=True))
+    assert encode_columns(columns) == expected

@@ -14,7 +14,7 @@ from crowdflow.pipeline.fingerprint import closure, fingerprint
 
 NODES = (
     "crowdflow.components.flow_example_gen.executor",
-    "crowdflow.components.validation_gate.component",
+    "crowdflow.components.validation_gate.executor",
     "crowdflow.components.window_gen.executor",
     "crowdflow.components.last_pushed_model.executor",
     "crowdflow.components.pusher.executor",
@@ -70,7 +70,7 @@ def fingerprints(copied):
         ),
         (
             "components/validation_gate/anomalies.py",
-            {"crowdflow.components.validation_gate.component"},
+            {"crowdflow.components.validation_gate.executor"},
         ),
         (
             "ingest/records/table_reader.py",
@@ -95,7 +95,7 @@ def fingerprints(copied):
         ("maps/vendor/leaflet.js", {"crowdflow.components.flow_report.component"}),
         ("components/__init__.py", {name for name in NODES if ".components." in name}),
         ("schema/__init__.py", set(NODES)),
-        ("schema/features.py", set(NODES) - {"crowdflow.components.validation_gate.component"}),
+        ("schema/features.py", set(NODES) - {"crowdflow.components.validation_gate.executor"}),
         ("pipeline/cli/running.py", set()),
         ("schema/README.md", set()),
     ],
@@ -137,7 +137,7 @@ FOREIGN = {
         "crowdflow.components.window_gen",
         "crowdflow.components.flow_schema",
     ),
-    "crowdflow.components.validation_gate.component": (
+    "crowdflow.components.validation_gate.executor": (
         "crowdflow.components.window_gen",
         "crowdflow.pipeline",
         "crowdflow.trainer",

@@ -4,8 +4,8 @@ import importlib.metadata
 import re
 
 import pytest
-from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
+from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
 from crowdflow.config import presets
@@ -44,9 +44,7 @@ def keys(tmp_path):
             data=[str(tmp_path)],
             serving_folder=str(tmp_path),
             checkpoints=str(tmp_path),
-            metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(tmp_path / "m")
-            ),
+            metadata=metadata.sqlite_metadata_connection_config(str(tmp_path / "m")),
         )
         deployment = pipeline_pb2.IntermediateDeploymentConfig()
         compiler.Compiler().compile(pipeline).deployment_config.Unpack(deployment)
@@ -75,7 +73,7 @@ def test_a_module_of_ours_counts_with_those_that_it_needs():
 
 
 def test_of_a_namespace_that_many_share_only_the_owner_counts():
-    found = libraries.libraries("crowdflow.components.flow_drift.component")
+    found = libraries.libraries("crowdflow.components.flow_drift.executor")
     assert "protobuf" in found and not [name for name in found if name.startswith("google")]
 
 

@@ -18,7 +18,11 @@ from pathlib import Path
 from unittest import mock
 
 # Libraries alone: our own code is imported by each process, from where its environment says.
-_IMPORTED = ["tfx.v1", "tfx.orchestration.local.local_dag_runner", "tensorflow_model_analysis"]
+_IMPORTED = [
+    "tfx.components",
+    "tfx.orchestration.local.local_dag_runner",
+    "tensorflow_model_analysis",
+]
 _IMPORTED += ["tfx.components.evaluator.executor", "tfx.components.transform.executor"]
 _IMPORTED += ["apache_beam", "h5py", "keras", "matplotlib.figure", "pandas", "pyarrow.parquet"]
 

@@ -12,7 +12,7 @@ from worlds.small_disk import full_disk
 
 from crowdflow.components.pusher import executor
 from crowdflow.components.pusher.executor import HELD_BACK, Executor, push
-from crowdflow.components.stable_output import STATE
+from crowdflow.components.state import STATE
 from crowdflow.schema import features
 from crowdflow.storage.versions import APPROVED, complete_versions, model_digest
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
     half.parent.mkdir(parents=True)
     half.write_text("of an attempt before")
     code = step(
-        "crowdflow.components.flow_schema.component.FlowSchema_Executor",
+        "crowdflow.components.flow_schema.executor.Executor",
         {"frame_schema": SCHEMA, "window_schema": SCHEMA},
         frame_text="frames",
         window_text="windows",
@@ -81,7 +82,6 @@ def test_a_step_writes_where_the_launcher_looks(step, tmp_path):
 INGEST = (
     "crowdflow.components.flow_example_gen.executor.Executor",
     {"examples": EXAMPLES, "counters": {"instanceSchema": "title: crowdflow.FlowCounters\n"}},
-    *("--driver_class_path", "crowdflow.components.flow_example_gen.component.Driver"),
 )
 
 
@@ -99,25 +99,21 @@ def ingest_values(paths: str) -> dict:
     }
 
 
-def test_the_driver_of_an_example_gen_runs(tmp_path):
-    """It finds the fingerprint of what is there; the executor is not needed to show that."""
-    drawn = simulate(CitySpec(rows=3, cols=3, days=8))
+def test_an_example_gen_knows_its_inputs_by_content(step, tmp_path):
+    """As TFX's drivers find it, which Kubeflow does not run."""
+    drawn, data = simulate(CitySpec(rows=3, cols=3, days=8)), tmp_path / "data"
+    data.mkdir()
     for name in ("parquet", "weather", "holidays"):
-        write_city(drawn, tmp_path, [name])
+        write_city(drawn, data, [name])
     found = []
     for _ in range(2):
-        given = {
-            "inputs": {"parameterValues": ingest_values(json.dumps([str(tmp_path)]))},
-            "outputs": {"artifacts": {"examples": {"artifacts": [{"uri": "/x"}]}}},
-        }
-        kubeflow_entrypoint._run_driver(INGEST[-1], given)
-        found.append(given)
-        next(tmp_path.glob("*holiday*")).write_text("20240501\n")
-    values = [given["inputs"]["parameterValues"] for given in found]
-    [examples] = found[0]["outputs"]["artifacts"]["examples"]["artifacts"]
-    assert values[0]["span"] == 0
-    assert examples["metadata"]["input_fingerprint"] == values[0]["input_fingerprint"]
-    assert values[0]["input_fingerprint"] != values[1]["input_fingerprint"]
+        assert step(*INGEST, **ingest_values(json.dumps([str(data)]))) == 0
+        [examples] = output(tmp_path)["artifacts"]["examples"]["artifacts"]
+        found.append(examples["metadata"])
+        next(data.glob("*holiday*")).write_text("20240501\n")
+    assert [metadata["custom:span"] for metadata in found] == [0, 0]
+    assert found[0]["input_fingerprint"] != found[1]["input_fingerprint"]
+    assert len(found[0]["input_fingerprint"]) == 64
 
 
 def test_a_crowdflow_error_is_one_line(step, capfd, tmp_path):
@@ -143,6 +139,8 @@ def test_another_error_has_its_traceback(step, capfd):
 
 class Talkative:
     """An executor's stand-in that cannot be made: it logs, and fails with what it logged."""
+
+    Context = types.SimpleNamespace
 
     def __init__(self, *_):
         logging.getLogger("other.library").warning("GET http://user:s3cr3t@host/")

@@ -123,8 +123,6 @@ def test_containers_know_their_task(spec):
         )
         declared = component(spec, task).get("inputDefinitions", {})
         assert json.loads(options["--json_serialized_inputs_spec_args"]) == declared
-        driver = "crowdflow.components.flow_example_gen.component.Driver"
-        assert options.get("--driver_class_path") == (driver if task == "FlowExampleGen" else None)
 
 
 def test_every_container_mounts_the_volume(documents):
@@ -174,7 +172,6 @@ def test_completing_changes_nothing_given(spec):
         parameters={},
         resources=limits,
         uncached=["Trainer"],
-        drivers={},
         libraries=dict.fromkeys(limits, "0"),
         retries=1,
     )
@@ -190,7 +187,6 @@ def test_completing_needs_limits_of_every_task(spec):
             parameters={},
             resources=limits,
             uncached=[],
-            drivers={},
             libraries=hashes,
             retries=1,
         )

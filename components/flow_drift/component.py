@@ -11,7 +11,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from crowdflow.components.artifacts import FlowCounters
-from crowdflow.components.last_pushed_model.executor import TEST_SPLIT, VERSION
+from crowdflow.components.last_pushed_model.executor import TEST_SPLIT
+from crowdflow.components.last_pushed_model.words import VERSION
 from crowdflow.config import Config
 from crowdflow.evaluation.drift.compare import compare, newest
 from crowdflow.evaluation.drift.profile import Profile, merge, profile

@@ -12,7 +12,7 @@ from crowdflow.components.artifacts import FlowCounters
 from crowdflow.components.flow_drift.component import FlowDrift
 from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_schema.render import render
-from crowdflow.components.last_pushed_model.executor import VERSION
+from crowdflow.components.last_pushed_model.words import VERSION
 from crowdflow.components.tf_examples import encode_columns
 from crowdflow.config import Config
 from crowdflow.evaluation.drift.compare import compare, newest

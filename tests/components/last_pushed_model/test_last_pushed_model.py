@@ -10,7 +10,8 @@ import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
-from crowdflow.components.last_pushed_model.executor import NAIVE, PASSED_OVER, VERSION, Executor
+from crowdflow.components.last_pushed_model.executor import Executor
+from crowdflow.components.last_pushed_model.words import NAIVE, PASSED_OVER, VERSION
 from crowdflow.components.stable_output import STATE
 from crowdflow.components.tf_examples import encode_columns
 from crowdflow.config import EvaluationConfig

@@ -133,7 +133,7 @@ def _message(error: Exception) -> str:
 
 
 def _is_its_own(error: Exception) -> bool:
-    """Whether a model's own state led to an error; for no SavedModel TensorFlow has an OSError without a number."""
+    """Whether a model's own state led to an error; without a SavedModel it is an OSError without a number."""
     return isinstance(error, _ITS_OWN) or (isinstance(error, OSError) and error.errno is None)
 
 

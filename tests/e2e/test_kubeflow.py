@@ -14,6 +14,7 @@ from worlds import warm
 from crowdflow.config import presets
 from crowdflow.pipeline.kubeflow.compiling import compile_to
 from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
+from crowdflow.schema.features import LIVE_FILE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
 
@@ -46,7 +47,7 @@ class Kubeflow:
     @property
     def versions(self) -> list[Path]:
         serving = self.volume / "serving" / "crowdflow"
-        return sorted(serving.iterdir()) if serving.exists() else []
+        return sorted(p for p in serving.glob("*") if p.name != LIVE_FILE)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,30 +69,49 @@ class Model:
         """
         starts, windows = known.frames.starts, self.config.windows
         minutes, found = self.config.intervals.minutes, {}
-        with models.own_faults(ModelFault):
-            loaded = tf.saved_model.load(str(self.folder))
-            answer = loaded.signatures[features.DENSE_SIGNATURE]
-        for day in days:
-            origins = np.arange(day * MINUTES_PER_DAY, (day + 1) * MINUTES_PER_DAY, minutes)
-            lost = [(at, label) for at, label, _ in missing_lags(starts, origins, windows, minutes)]
-            made = np.setdiff1d(origins, [at for at, _ in lost])
-            there = known.has(made)
-            for at in made[~there].tolist():
-                lost.append((at, NO_COVARIATES if at in starts else NO_RECORD))
-            found[day] = self._forecasts(answer, made[there], known), lost
+        with tf.Graph().as_default(), _session() as session:
+            with models.own_faults(ModelFault):
+                # As a graph: building every function of an ensemble anew would take twice as long.
+                loaded = tf.compat.v1.saved_model.load(
+                    session, [tf.saved_model.SERVING], str(self.folder)
+                )
+                signature = loaded.signature_def[features.DENSE_SIGNATURE]
+                output = signature.outputs[features.FLOW].name
+
+            def answer(inputs: dict[str, np.ndarray]) -> np.ndarray:
+                feed = {signature.inputs[name].name: values for name, values in inputs.items()}
+                return session.run(output, feed)
+
+            for day in days:
+                origins = np.arange(day * MINUTES_PER_DAY, (day + 1) * MINUTES_PER_DAY, minutes)
+                missing = missing_lags(starts, origins, windows, minutes)
+                lost = [(at, label) for at, label, _ in missing]
+                made = np.setdiff1d(origins, [at for at, _ in lost])
+                there = known.has(made)
+                for at in made[~there].tolist():
+                    lost.append((at, NO_COVARIATES if at in starts else NO_RECORD))
+                found[day] = self._forecasts(answer, made[there], known), lost
         return found
 
-    def _forecasts(self, answer, origins: np.ndarray, known: Known) -> Forecasts:
+    def _forecasts(
+        self, answer: Callable[[dict], np.ndarray], origins: np.ndarray, known: Known
+    ) -> Forecasts:
         starts, maps = known.frames.starts, known.frames.maps
         days_off = known.holidays(self.holidays)
         flows = [np.zeros((0, self.config.windows.horizon, *maps.shape[1:]), np.float32)]
         for first in range(0, len(origins), _BATCH):
             part = origins[first : first + _BATCH]
             inputs = inputs_of(starts, maps, part, known.of(part), days_off, self.config)
-            given = {name: tf.constant(values) for name, values in inputs.items()}
             with models.own_faults(ModelFault):
-                flows.append(answer(**given)[features.FLOW].numpy())
+                flows.append(answer(inputs))
         return Forecasts(origins, np.concatenate(flows))
+
+
+def _session() -> tf.compat.v1.Session:
+    """A session for a few windows, for which a graph need not be optimised."""
+    settings = tf.compat.v1.ConfigProto()
+    settings.graph_options.rewrite_options.disable_meta_optimizer = True
+    return tf.compat.v1.Session(config=settings)
 
 
 def open_model(folder: Path, config: Config) -> Model:

@@ -144,23 +144,28 @@ def test_figures_equal_those_of_score(feed, first, broken, tmp_path, number):
         assert line["metrics"][source] == pytest.approx(errors, rel=1e-5), source
 
 
-def test_the_console_the_summary_and_prometheus_have_the_same_figure(second):
+def test_the_console_and_the_summary_have_the_same_figure(second):
     run, record = second
     [line] = json.loads(record)["days"]
     rmse = line["metrics"]["model"]["rmse_active_cells"]
-    verdict = run.summary["live"]["verdict"]
-    assert verdict["metrics"]["model"]["rmse_active_cells"] == pytest.approx(rmse)
-    assert (
-        f"RMSE {rmse:.3f} on 2024-05-06, {verdict['promise']['rmse_active_cells']:.3f} promised"
-        in run.output
-    )
-    gauges = (run.root / "metrics" / "crowdflow.prom").read_text()
-    [value] = [
-        v.split()[1]
-        for v in gauges.splitlines()
-        if v.startswith('crowdflow_forecast_rmse{source="model"}')
-    ]
-    assert float(value) == pytest.approx(rmse)
+    live = run.summary["live"]
+    assert live["verdict"]["metrics"]["model"]["rmse_active_cells"] == pytest.approx(rmse)
+    promised = live["verdict"]["promise"]["rmse_active_cells"]
+    assert f"RMSE {rmse:.3f} on 2024-05-06, {promised:.3f} promised" in run.output
     assert "On 2024-05-06 to 2024-05-06, which neither has seen" in run.output
-    candidate = run.summary["live"]["candidate"]
-    assert candidate["served_rmse"] == pytest.approx(rmse)
+    assert live["candidate"]["served_rmse"] == pytest.approx(rmse)
+
+
+def test_prometheus_has_the_last_runs_figures(broken):
+    run, _ = broken
+    errors = run.summary["live"]["verdict"]["metrics"]["model"]
+    gauges = dict(
+        line.rsplit(" ", 1)
+        for line in (run.root / "metrics" / "crowdflow.prom").read_text().splitlines()
+        if not line.startswith("#")
+    )
+    assert float(gauges['crowdflow_forecast_rmse{source="model"}']) == pytest.approx(
+        errors["rmse_active_cells"]
+    )
+    last = (pd.Timestamp("2024-05-09 23:00") - pd.Timestamp(0)).total_seconds() / 60
+    assert float(gauges["crowdflow_forecast_last_interval_minutes"]) == last

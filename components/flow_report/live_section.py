@@ -60,7 +60,7 @@ def live_curve(days: Sequence[Mapping[str, Any]], unit: str) -> Figure:
       days: the record's lines, one a day, ascending.
       unit: of a flow, in words.
     """
-    at = {dt.date.fromisoformat(line["day"]): line for line in days}
+    at = {dt.datetime.fromisoformat(line["day"]): line for line in days}
     first, last = min(at), max(at)
     every = [first + n * _DAY for n in range((last - first).days + 1)]
 

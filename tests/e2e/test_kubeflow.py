@@ -15,6 +15,7 @@ from crowdflow.config import presets
 from crowdflow.pipeline.kubeflow.compiling import compile_to
 from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
 from crowdflow.schema.features import LIVE_FILE
+from crowdflow.storage.versions import DIGESTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
 
@@ -47,7 +48,7 @@ class Kubeflow:
     @property
     def versions(self) -> list[Path]:
         serving = self.volume / "serving" / "crowdflow"
-        return sorted(p for p in serving.glob("*") if p.name != LIVE_FILE)
+        return sorted(p for p in serving.glob("*") if p.name not in (LIVE_FILE, DIGESTS))
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,12 @@ class EvaluationConfig:
         summary and report say so.
       push_older: push a model also over one that was trained on newer data, which a run as of an earlier day
         makes.
+      live_slack: how far above its promise, the RMSE on its test windows, a pushed model's RMSE on the days since
+        may be before a run says that it does worse than promised: (1 + slack) times. Where these days are harder
+        for the naive forecasts, too, the promise grows as their best one's error does.
+      live_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the last pushed model, as it
+        serves, on the days since its push that neither has seen; null only reports both. A refitted model has
+        learnt newer days than the candidate, so leave room.
     """
 
     naive_margin: float = 0.0
@@ -164,6 +170,8 @@ class EvaluationConfig:
     infra_validator: Literal["off", "docker", "kubernetes"] = "off"
     push_unblessed: bool = False
     push_older: bool = False
+    live_slack: float = 0.25
+    live_tolerance: Optional[float] = None
 
     def __post_init__(self):
         ok = 0 <= self.naive_margin < 1
@@ -172,6 +180,9 @@ class EvaluationConfig:
         require(ok, "evaluation.pushed_tolerance", "0 or more", self.pushed_tolerance)
         count = self.compared_models
         require(count >= 1, "evaluation.compared_models", "at least 1", count)
+        for name in ("live_slack", "live_tolerance"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, f"evaluation.{name}", "0 or more", value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -179,6 +179,8 @@ def create_pipeline(
     infra = infra_validator(config, final, windows)
     pusher = Pusher(
         model=final,
+        baseline=last_pushed.outputs["baseline"],
+        evaluation=evaluator.outputs["evaluation"],
         model_blessing=None if config.evaluation.push_unblessed else evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"] if infra else None,
         push_destination=pusher_pb2.PushDestination(

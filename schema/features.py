@@ -94,6 +94,9 @@ HISTORY_FILE = "history.json"
 COUNTERS_FILE = "counters.json"
 ACTIVE_FILE = "active_cells.json"  # [H][W], 1 for a cell with any flow before the test period
 
+# How pushed models did on the days after their push, beside the versions.
+LIVE_FILE = "live.json"
+
 # The files of a report, for programs and for people.
 METRICS_FILE, PAGE_FILE = "metrics.json", "index.html"
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from crowdflow.config import Config
+from crowdflow.config.account import settings_of
 from crowdflow.flows.holiday_table import holiday_dates
 from crowdflow.ingest.history import History, needed_files, read_history
 from crowdflow.ingest.times.clock import changed_intervals
 from crowdflow.schema import features
-from crowdflow.schema.account import require_format
-from crowdflow.schema.errors import DataError, ServingError
+from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import to_datetime64
 from crowdflow.serving import request
 from crowdflow.serving.transport import Transport
@@ -153,20 +153,3 @@ def settings_in(folder: AnyPath) -> tuple[Config, list[str]]:
         return settings_of((folder / features.ACCOUNT_FILE).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{folder}: expected {features.ACCOUNT_FILE}. {error.strerror}.") from None
-
-
-def settings_of(account: str | bytes) -> tuple[Config, list[str]]:
-    """The settings in a model's account of itself, and its country's holidays.
-
-    Raises:
-      ServingError: it is no such text, or they are those of another version of this project.
-    """
-    try:
-        known = json.loads(account)
-        require_format(known)
-        config = Config.from_dict(Config.sections_of_account(known["config"]))
-        return config, known.get(features.HOLIDAYS, [])
-    except (AttributeError, ValueError, KeyError, TypeError) as error:
-        raise ServingError(
-            f"Expected the model's settings as JSON. Received {account[:200]!r} ({error})."
-        ) from None

@@ -11,7 +11,7 @@ from crowdflow.ingest.history import History
 from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY, format_start
-from crowdflow.trainer.inputs import raw_inputs
+from crowdflow.trainer.inputs import inputs_of
 
 
 def build(
@@ -44,12 +44,8 @@ def build(
             f"none. Frames: {len(starts):,} from {format_start(starts[0])} to {format_start(starts[-1])}."
         )
     days_off = _days_off(history, targets, config, holidays)
-    found = pure.gather(
-        starts, history.frames.maps, targets, windows, minutes, days_off, with_target=False
-    )
-    found |= history.covariates(targets, config)
-    found[features.TARGET_TIME] = targets
-    return {name: found[name] for name in raw_inputs(config)}
+    covariates = history.covariates(targets, config)
+    return inputs_of(starts, history.frames.maps, targets, covariates, days_off, config)
 
 
 def _days_off(

@@ -1,6 +1,11 @@
 """The serving folder: numeric version folders, of which only complete ones count."""
 
+import contextlib
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Optional
 
 from crowdflow.storage.digests import Digests
@@ -68,3 +73,14 @@ def serving_state(folder: AnyPath, candidate: str, code: str) -> str:
     for path, one in pushed_before(folder, candidate).items():
         digest.update(f"{path.name} {one}\n".encode())
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def serving_lock(serving: Path) -> Iterator[None]:
+    """Waits until no other process writes to a local serving folder; the lock ends with the process."""
+    folder = os.open(serving, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -9,6 +9,7 @@ from crowdflow.components.flow_report import theme
 from crowdflow.components.flow_report.captions import caption
 from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_report.facts import data_cards, training_cards
+from crowdflow.components.flow_report.live_section import live_section
 from crowdflow.components.flow_report.plots import figures
 from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData
 from crowdflow.components.flow_report.week_map import week_map
@@ -43,6 +44,7 @@ def render_page(data: ReportData) -> str:
         accuracy=_accuracy(data),
         week_map=week_map(data),
         pictures=_pictures(data),
+        live=live_section(data.live, data.unit),
         drift=drift_section(data.drift),
         data_cards=data_cards(data),
         training_cards=training_cards(data),

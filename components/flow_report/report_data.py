@@ -53,6 +53,7 @@ class ReportData:
       refit: what Refit did, see `components.refit.words`, or None where it is unknown.
       drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
       grid: of the cells; None is one without a box.
+      live: the content of LastPushedModel's `live.json`, or None where it is unknown.
     """
 
     title: str
@@ -76,6 +77,7 @@ class ReportData:
     refit: Optional[dict[str, str]] = None
     drift: Optional[dict[str, Any]] = None
     grid: Optional[GridConfig] = None
+    live: Optional[dict[str, Any]] = None
 
     @property
     def unit(self) -> str:

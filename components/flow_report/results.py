@@ -143,6 +143,7 @@ def report_data(
         refit=content["refit"],
         drift=content["drift"],
         grid=config.grid,
+        live=content["live"],
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,22 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies from there)
-from crowdflow.components.last_pushed_model import models
-from crowdflow.components.last_pushed_model.words import NAIVE, PASSED_OVER, TEST_SPLIT, VERSION
+from crowdflow.components.last_pushed_model import live, models
+from crowdflow.components.last_pushed_model.words import (
+    DATA_UNTIL,
+    LIVE_FAULT,
+    NAIVE,
+    PASSED_OVER,
+    TEST_SPLIT,
+    VERSION,
+)
 from crowdflow.components.state import STATE
 from crowdflow.config import Config
 from crowdflow.evaluation.window_files import WindowFiles, target_shape
+from crowdflow.schema import features
 from crowdflow.storage import versions
 from crowdflow.storage.files import fetched_folder
-from crowdflow.storage.store_path import as_path
+from crowdflow.storage.store_path import AnyPath, as_path
 
 log = logging.getLogger("crowdflow.baseline")
 
@@ -40,7 +49,8 @@ class Executor(base_executor.BaseExecutor):
         candidate = candidate_digest(input_dict)
         state = state_of(exec_properties, candidate)
         examples = WindowFiles(artifact_utils.get_split_uri(input_dict["windows"], TEST_SPLIT))
-        test_start = int(examples.target_times().min())
+        times = examples.target_times()
+        test_start = int(times.min())
         baseline = artifact_utils.get_single_instance(output_dict["baseline"])
         folder = path_utils.serving_model_path(baseline.uri)
         if tf.io.gfile.exists(folder):  # an earlier artifact with this state
@@ -67,17 +77,40 @@ class Executor(base_executor.BaseExecutor):
         baseline.set_string_custom_property(VERSION, found.name if found else "")
         baseline.set_string_custom_property(NAIVE, naive)
         baseline.set_string_custom_property(PASSED_OVER, json.dumps(passed_over))
+        _score_live(serving, input_dict, baseline, config)
+        last_step = (config.windows.horizon - 1) * config.intervals.minutes
+        baseline.set_int_custom_property(DATA_UNTIL, int(times.max()) + last_step)
         baseline.set_string_custom_property(STATE, state)
+
+
+def _score_live(
+    serving: AnyPath,
+    input_dict: dict[str, list[types.Artifact]],
+    baseline: types.Artifact,
+    config: Config,
+) -> None:
+    """Brings the live record up to date, and puts what this run found into the output."""
+    [windows] = input_dict["windows"]
+    found, fault = live.record(serving, _candidate(input_dict), windows, config)
+    io_utils.write_string_file(
+        os.path.join(baseline.uri, features.LIVE_FILE), json.dumps(found, indent=2)
+    )
+    baseline.set_string_custom_property(LIVE_FAULT, fault)
 
 
 def state_of(exec_properties: dict[str, Any], candidate: str) -> str:
     """Hash of what the node finds depends on, beside its inputs."""
-    count = Config.from_sections(exec_properties["config"]).evaluation.compared_models
-    code = f"{exec_properties['code_fingerprint']} {count}"
+    rules = Config.from_sections(exec_properties["config"]).evaluation
+    read = (rules.compared_models, rules.live_slack, rules.live_tolerance, rules.push_unblessed)
+    code = " ".join(map(str, (exec_properties["code_fingerprint"], *read)))
     return versions.serving_state(as_path(exec_properties["serving_folder"]), candidate, code)
 
 
 def candidate_digest(input_dict: dict[str, list[types.Artifact]]) -> str:
     """Hash of the Trainer's model."""
+    return versions.model_digest(_candidate(input_dict))
+
+
+def _candidate(input_dict: dict[str, list[types.Artifact]]) -> Path:
     model = artifact_utils.get_single_instance(input_dict["model"])
-    return versions.model_digest(Path(path_utils.serving_model_path(model.uri)))
+    return Path(path_utils.serving_model_path(model.uri))

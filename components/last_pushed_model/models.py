@@ -1,7 +1,8 @@
 """The SavedModels that the Evaluator compares with."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -100,35 +101,58 @@ def judge(
         until = account.get(features.TRAINED_UNTIL, -1)
         if until >= test_start:
             return f"it was trained on targets up to {format_start(until)}, in the test period"
-        difference = _difference(account.get("config", {}), config)
-        if difference:
-            return difference
+        differs = difference(account.get("config", {}), config)
+        if differs:
+            return differs
         return model_errors(folder, batches, shape).metrics()[RMSE_ACTIVE]
     except Exception as error:
-        lines = str(error).splitlines() or [""]
-        message = next((line for line in lines if "assertion failed" in line), lines[0])
-        message = f"{type(error).__name__}: {message}"[:300]
-        if isinstance(error, _ITS_OWN) or _no_saved_model(error):
-            return message
+        if _is_its_own(error):
+            return _message(error)
         raise ServingError(
-            f"{folder}: expected to compare this pushed model with the new one. {message}. Nothing is pushed "
-            "without the comparison: repeat the run once this is mended, or move the version out of the folder."
+            f"{folder}: expected to compare this pushed model with the new one. {_message(error)}. Nothing is "
+            "pushed without the comparison: repeat the run once this is mended, or move the version out of the "
+            "folder."
         ) from error
 
 
-def _no_saved_model(error: Exception) -> bool:
-    """Whether TensorFlow found no whole SavedModel, which it tells by an OSError without a number."""
-    return isinstance(error, OSError) and error.errno is None
+@contextlib.contextmanager
+def own_faults(kind: type[Exception]) -> Iterator[None]:
+    """Raises `kind` with a message for what a model that is damaged, foreign or made for other windows raises."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_its_own(error):
+            raise
+        raise kind(_message(error)) from error
 
 
-def _difference(settings: dict, config: Config) -> str | None:
-    """The first setting in which a model's flows differ from today's windows, or None."""
+def _message(error: Exception) -> str:
+    lines = str(error).splitlines() or [""]
+    message = next((line for line in lines if "assertion failed" in line), lines[0])
+    return f"{type(error).__name__}: {message}"[:300]
+
+
+def _is_its_own(error: Exception) -> bool:
+    """Whether a model's own state led to an error; without a SavedModel it is an OSError without a number."""
+    return isinstance(error, _ITS_OWN) or (isinstance(error, OSError) and error.errno is None)
+
+
+def difference(
+    settings: dict, config: Config, sections: Iterable[str] = tuple(_MUST_AGREE)
+) -> str | None:
+    """The first setting in which a model's flows differ from today's windows, or None.
+
+    Args:
+      settings: of the model's account; where they are empty, nothing differs.
+      config: of today's windows.
+      sections: those that are compared.
+    """
     if not settings:
         return None
     own = Config.from_sections(Config.sections_of_account(settings)).to_dict()
     today = config.to_dict()
-    for section, names in _MUST_AGREE.items():
-        for name in names or today[section]:
+    for section in sections:
+        for name in _MUST_AGREE[section] or today[section]:
             if own[section][name] != today[section][name]:
                 return f"its {section}.{name} is {own[section][name]}, here it is {today[section][name]}"
     return None

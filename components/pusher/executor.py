@@ -1,13 +1,10 @@
 """A Pusher whose pushes are atomic, and that does not push the same model twice."""
 
 import contextlib
-import fcntl
 import json
 import logging
-import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +16,12 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils, proto_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (fileio then takes its addresses)
+from crowdflow.components.last_pushed_model.words import DATA_UNTIL, LIVE_FAULT
 from crowdflow.components.state import STATE
 from crowdflow.schema import features
 from crowdflow.schema.errors import StoreError
 from crowdflow.schema.intervals import format_start
+from crowdflow.storage import live_file
 from crowdflow.storage.digests import Digests
 from crowdflow.storage.store_path import AnyPath, StorePath, as_path
 from crowdflow.storage.versions import (
@@ -32,6 +31,7 @@ from crowdflow.storage.versions import (
     approved,
     complete_versions,
     model_digest,
+    serving_lock,
 )
 
 log = logging.getLogger("crowdflow.push")
@@ -40,6 +40,7 @@ log = logging.getLogger("crowdflow.push")
 HELD_BACK = "held_back"
 PUSH_OLDER = "push_older"
 _BLESSINGS = ("model_blessing", "infra_blessing")
+BASELINE, EVALUATION = "baseline", "evaluation"
 
 
 def push(model: Path, serving: AnyPath) -> AnyPath:
@@ -61,7 +62,7 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
         version = find_version(serving, model_digest(model))
         return version or _upload(model, serving, _next_number(serving))
     serving.mkdir(parents=True, exist_ok=True)
-    with _lock(serving):
+    with serving_lock(serving):
         for leftover in serving.glob(f"{PUSH_MARK}*"):
             shutil.rmtree(leftover)
         version = find_version(serving, model_digest(model))
@@ -71,17 +72,6 @@ def push(model: Path, serving: AnyPath) -> AnyPath:
         partial = serving / f"{PUSH_MARK}{number}"
         shutil.copytree(model, partial)
         return partial.rename(serving / number)
-
-
-@contextlib.contextmanager
-def _lock(serving: Path) -> Iterator[None]:
-    """Waits until no other process pushes to a local folder; the lock ends with the process."""
-    folder = os.open(serving, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _next_number(serving: AnyPath) -> str:
@@ -168,7 +158,9 @@ class Executor(base_executor.BaseExecutor):
         serving = serving_folder(exec_properties)
         model = model_folder(input_dict)
         custom = json.loads(exec_properties["custom_config"]) or {}
+        [baseline] = input_dict[BASELINE]
         held_back = None if custom.get(PUSH_OLDER) else newer_version(model, serving)
+        held_back = held_back or baseline.get_string_custom_property(LIVE_FAULT)
         is_blessed = all(_is_blessed(input_dict.get(name)) for name in _BLESSINGS)
         if is_blessed and held_back:
             log.warning("%s", held_back)
@@ -176,6 +168,8 @@ class Executor(base_executor.BaseExecutor):
         if is_blessed and not held_back:
             io_utils.copy_dir(str(model), pushed.uri)  # may fail, so before what cannot be undone
             version = push(model, serving)
+            [evaluation] = input_dict[EVALUATION]
+            _promise(version, serving, baseline, evaluation.uri)
             pushed.set_string_custom_property("pushed_destination", str(version))
             pushed.set_string_custom_property("pushed_version", version.name)
         pushed.set_int_custom_property("pushed", int(is_blessed and not held_back))
@@ -186,6 +180,18 @@ def model_folder(input_dict: dict[str, list[types.Artifact]]) -> Path:
     """The SavedModel to push."""
     model = artifact_utils.get_single_instance(input_dict["model"])
     return Path(path_utils.serving_model_path(model.uri))
+
+
+def _promise(version: AnyPath, serving: AnyPath, baseline: types.Artifact, evaluation: str) -> None:
+    """Writes into the live record what the version's test promised, and the last interval of that test."""
+    from crowdflow.evaluation.promise import promise  # TFMA takes seconds
+
+    found = {"until": baseline.get_int_custom_property(DATA_UNTIL), "promise": promise(evaluation)}
+
+    def change(record: dict[str, Any]) -> dict[str, Any]:
+        return record | {"pushes": {version.name: found} | record["pushes"]}
+
+    live_file.update(serving, change)
 
 
 def _is_blessed(blessing: list[types.Artifact] | None) -> bool:

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from crowdflow.components.refit import words as refit
 from crowdflow.evaluation.drift.words import verdict
-from crowdflow.ingest.counters import in_words
+from crowdflow.evaluation.live import candidate_in_words, in_words
+from crowdflow.ingest.counters import in_words as counters_in_words
 from crowdflow.storage.addresses import is_address
 
 LOGGER = "crowdflow"
@@ -111,7 +112,7 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     console.print()
     console.print(results_table(summary["metrics"]))
     of_windows = summary["counters"]["windows"]
-    lines = [*in_words(summary["counters"]["frames"]), f"windows: {windows}"]
+    lines = [*counters_in_words(summary["counters"]["frames"]), f"windows: {windows}"]
     if of_windows["naive_fallbacks"]:
         lines.append(f"windows whose naive forecasts fall back: {of_windows['naive_fallbacks']:,}")
     dropped = ", ".join(f"{lag} {count:,}" for lag, count in of_windows["dropped"].items() if count)
@@ -123,6 +124,11 @@ def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     style = "yellow" if drift["anomalies"] else ""
     for line in (verdict(drift), *(f"  {line}" for line in drift["anomalies"])):
         console.print(Text(line, style=style), soft_wrap=True)
+    live = summary["live"]
+    worse = live["verdict"] and live["verdict"]["worse"]
+    tone = "bold red" if worse else "yellow" if live["skipped"] and live["version"] else ""
+    for line in filter(None, (in_words(live), candidate_in_words(live))):
+        console.print(Text(line, style=tone), soft_wrap=True)
     pushed = summary["pushed_model"]
     if pushed is None:
         outcome = Text("Refused, nothing pushed.", "bold red")

@@ -24,6 +24,7 @@ class Root:
       report: the last report.
       summary: the last run in JSON.
       config: the last run's configuration.
+      metrics: the live figures of the last pushed model, for Prometheus.
     """
 
     def __init__(self, path: str | Path):
@@ -37,6 +38,7 @@ class Root:
         self.report = self.path / "report"
         self.summary = self.path / "summary.json"
         self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics" / "crowdflow.prom"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -68,6 +68,7 @@ def _run_locked(
         )
         outcome = _run_nodes(config, root, data, serving, progress, beam_args, outcome)
         summary.write(outcome, root)
+        _write_metrics(outcome, root, config)
     except (Exception, KeyboardInterrupt) as error:
         reason = _reason(error, log_file, root, config)
         failed = next((n["id"] for n in outcome["nodes"] if n["state"] == "failed"), None)
@@ -80,6 +81,16 @@ def _run_locked(
         return FAILED
     print_outcome(console, outcome)
     return PUSHED if outcome["pushed_model"] else REFUSED
+
+
+def _write_metrics(outcome: dict[str, Any], root: Root, config: Config) -> None:
+    """Writes the live figures for Prometheus; where there are none, those of the last run that had some stay."""
+    from crowdflow.pipeline.local.scoring import live_prometheus
+
+    text = live_prometheus(outcome["live"], config.intervals.minutes)
+    if text:
+        with disk.whole_file(root.metrics) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def _reason(error: BaseException, log_file: Path, root: Root, config: Config) -> str:

@@ -1,7 +1,8 @@
 """A score for people and for programs: lines and a table, a picture, and metrics for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.score import BIAS, MODEL, SCORED, SOURCES
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
 from crowdflow.pipeline.local.console import LABELS, errors_table
-from crowdflow.schema.intervals import from_datetime64
+from crowdflow.schema.intervals import MINUTES_PER_DAY, from_datetime64
 
 _COLUMNS = {RMSE_ACTIVE: "RMSE", MAE_ACTIVE: "MAE", BIAS: "bias"}
 _NAMES = {**LABELS, MODEL: "the forecasts"}
@@ -77,8 +78,45 @@ def draw(score: dict[str, Any], path: Path, form: str) -> None:
     figure.savefig(path, dpi=130, format=form)
 
 
-def prometheus(score: dict[str, Any]) -> str:
-    """Metrics for the textfile collector of Prometheus' node_exporter."""
+def live_prometheus(live: dict[str, Any], minutes: int) -> str | None:
+    """The gauges of `prometheus` for what the last pushed model did on the days since its push.
+
+    Args:
+      live: the section `live` of `summary.json`.
+      minutes: length of an interval.
+
+    Returns:
+      None where no day has figures.
+    """
+    found = live["verdict"]
+    if not found:
+        return None
+    end = np.datetime64(found["last"]) + np.timedelta64(MINUTES_PER_DAY - minutes, "m")
+    score = {**found, "left_out": {"": found["left_out"]}, "last": str(end)}
+    promise, further = found["promise"], {}
+    if promise:
+        further = {
+            "promised_rmse": (
+                "RMSE of the model's own test windows, trips per interval",
+                promise[RMSE_ACTIVE],
+            ),
+            "allowed_rmse": (
+                "RMSE above which the model does worse than its test promised",
+                found["allowed"],
+            ),
+        }
+    return prometheus(score, further)
+
+
+def prometheus(
+    score: dict[str, Any], further: Mapping[str, tuple[str, float]] = MappingProxyType({})
+) -> str:
+    """Metrics for the textfile collector of Prometheus' node_exporter.
+
+    Args:
+      score: see `evaluation.score`.
+      further: more gauges: name -> what it is, and its value.
+    """
     gauges: list[tuple[str, str, dict[str, float]]] = [
         (
             f"crowdflow_forecast_{label.lower()}",
@@ -88,6 +126,10 @@ def prometheus(score: dict[str, Any]) -> str:
         for name, label in _COLUMNS.items()
     ]
     last = from_datetime64(np.datetime64(score["last"].replace(" ", "T")))
+    more = [
+        (f"crowdflow_forecast_{name}", words, {"": value})
+        for name, (words, value) in further.items()
+    ]
     gauges += [
         (
             "crowdflow_forecast_steps_scored",
@@ -106,7 +148,7 @@ def prometheus(score: dict[str, Any]) -> str:
         ),
     ]
     parts = []
-    for name, words, values in gauges:
+    for name, words, values in [*gauges, *more]:
         parts += [f"# HELP {name} {words}", f"# TYPE {name} gauge"]
         parts += [f"{name}{labels} {value:.10g}" for labels, value in values.items()]
     return "\n".join(parts) + "\n"

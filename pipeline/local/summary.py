@@ -39,6 +39,7 @@ def empty(config: Config, reasons: list[str]) -> dict[str, Any]:
         "reasons": reasons,
         "refit": None,
         "drift": None,
+        "live": None,
         "pushed_model": None,
         "report": None,
     }
@@ -105,6 +106,7 @@ def complete(summary: dict[str, Any], folder: Path, root: Root) -> dict[str, Any
         "reasons": reasons,
         "refit": report["refit"],
         "drift": report["drift"],
+        "live": {name: value for name, value in report["live"].items() if name != "record"},
         "report": page.relative_to(root.path).as_posix(),
     }
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from crowdflow.evaluation.score import SOURCES
+from crowdflow.pipeline.local.scoring import live_prometheus, prometheus
+
 DATA = Path(__file__).parent / "data"
 OURS = {"up": {"job", "instance"}}  # what Prometheus itself adds
 FUNCTIONS = {"sum", "rate", "vector", "clamp_min", "histogram_quantile"}
@@ -66,6 +69,12 @@ def rules(read):
 
 
 @pytest.fixture(scope="module")
+def live_rules(read):
+    (group,) = read("prometheus/live.yml")["groups"]
+    return {rule["alert"]: rule for rule in group["rules"]}
+
+
+@pytest.fixture(scope="module")
 def panels(read):
     return read("grafana/dashboards/serving.json")["panels"]
 
@@ -81,6 +90,36 @@ def test_panels_use_what_the_server_exports(panels, known):
         for target in panel["targets"]:
             assert unknown(target["expr"], known) == [], panel["title"]
             assert selectors(target["expr"])[0], panel["title"]
+
+
+def test_alerts_on_live_figures_use_what_a_run_writes(live_rules):
+    errors = {"rmse_active_cells": 4.0, "mae_active_cells": 3.0, "bias_active_cells": 0.5}
+    verdict = {
+        "metrics": dict.fromkeys(SOURCES, errors),
+        "scored": 24,
+        "left_out": 1,
+        "last": "2024-05-06",
+        "promise": {"rmse_active_cells": 3.8},
+        "allowed": 4.75,
+    }
+    text = live_prometheus({"verdict": verdict}, 60)
+    gauges = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert gauges['crowdflow_forecast_rmse{source="model"}'] == "4"
+    assert gauges["crowdflow_forecast_promised_rmse"] == "3.8"
+    assert gauges["crowdflow_forecast_allowed_rmse"] == "4.75"
+    assert int(gauges["crowdflow_forecast_last_interval_minutes"]) % 1440 == 23 * 60
+    names = {gauge.partition("{")[0] for gauge in gauges}
+    used = set(re.findall(r"crowdflow_\w+", " ".join(r["expr"] for r in live_rules.values())))
+    assert len(used) == 3 and used <= names
+    assert live_prometheus({"verdict": None}, 60) is None
+    assert names > {
+        name.partition("{")[0]
+        for name in re.findall(
+            r"^crowd\S+",
+            prometheus({**verdict, "left_out": {}, "last": "2024-05-06 23:00"}),
+            re.MULTILINE,
+        )
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,9 +189,10 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(panels):
         assert beside or below
 
 
-def test_docs_say_what_to_do_on_every_alert(rules):
+def test_docs_say_what_to_do_on_every_alert(rules, live_rules):
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
-    assert set(re.findall(r"^\| `(CrowdFlow\w+)` \|", text, re.MULTILINE)) == rules.keys()
+    documented = set(re.findall(r"^\| `(CrowdFlow\w+)` \|", text, re.MULTILINE))
+    assert documented == rules.keys() | live_rules.keys()
 
 
 @pytest.fixture
@@ -174,11 +214,12 @@ def test_an_alert_that_does_not_fire_is_noticed(serving, tmp_path, promtool):
     assert done.returncode and "alertname: CrowdFlowServingDown" in done.stdout + done.stderr
 
 
-def test_alerts_fire_when_they_should(serving, tmp_path, promtool):
-    for path in (serving / "prometheus" / "alerts.yml", DATA / "alerts.test.yaml"):
+@pytest.mark.parametrize("name", ["alerts", "live"])
+def test_alerts_fire_when_they_should(serving, tmp_path, promtool, name):
+    for path in (serving / "prometheus" / f"{name}.yml", DATA / f"{name}.test.yaml"):
         shutil.copy(path, tmp_path)
     done = subprocess.run(
-        [promtool, "test", "rules", "alerts.test.yaml"],
+        [promtool, "test", "rules", f"{name}.test.yaml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -16,8 +16,10 @@ import pytest
 from kfp_local.launcher import start_process
 from worlds import warm
 
+from crowdflow.schema.features import LIVE_FILE
 from crowdflow.simulation.city import CitySpec, simulate
 from crowdflow.simulation.files import write_city
+from crowdflow.storage.versions import DIGESTS
 
 COMMAND = [str(Path(sys.executable).with_name("crowdflow"))]
 NODES = [
@@ -65,7 +67,7 @@ class Run:
       code: its exit code.
       output: all it printed.
       summary: its `summary.json`, `{}` where it wrote none.
-      versions: whatever stood in the serving folder then, by name.
+      versions: whatever stood in the serving folder then but the live record and the digests, by name.
     """
 
     root: Path
@@ -138,7 +140,7 @@ class Started:
         summary = self.root / "summary.json"
         account = json.loads(summary.read_text()) if summary.exists() else {}
         serving = self.root / "serving" / "crowdflow"
-        versions = sorted(serving.iterdir()) if serving.exists() else []
+        versions = sorted(p for p in serving.glob("*") if p.name not in (LIVE_FILE, DIGESTS))
         return Run(self.root, self.process.returncode, self.output(), account, versions)
 
 

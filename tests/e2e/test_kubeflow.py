@@ -14,6 +14,8 @@ from worlds import warm
 from crowdflow.config import presets
 from crowdflow.pipeline.kubeflow.compiling import compile_to
 from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
+from crowdflow.schema.features import LIVE_FILE
+from crowdflow.storage.versions import DIGESTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
 
@@ -46,7 +48,7 @@ class Kubeflow:
     @property
     def versions(self) -> list[Path]:
         serving = self.volume / "serving" / "crowdflow"
-        return sorted(serving.iterdir()) if serving.exists() else []
+        return sorted(p for p in serving.glob("*") if p.name not in (LIVE_FILE, DIGESTS))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     account = first.summary
     assert list(account) == [
         "preset", "config", "seed", "versions", "libraries", "nodes", "counters", "windows", "metrics",
-        "blessed", "reasons", "refit", "drift", "pushed_model", "report",
+        "blessed", "reasons", "refit", "drift", "live", "pushed_model", "report",
     ]  # fmt: skip
     assert (account["preset"], account["seed"]) == ("tiny-city", 1)
     config = Config.load(first.root / "config.yaml")

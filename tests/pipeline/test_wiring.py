@@ -9,8 +9,9 @@ from tfx.utils import proto_utils
 
 from crowdflow.config import BeamNodes, Config
 from crowdflow.config.beam_runner import with_runner
+from crowdflow.pipeline.fingerprint import closure
 from crowdflow.pipeline.infra_validator import SERVING_TAG
-from crowdflow.pipeline.pipeline import create_pipeline
+from crowdflow.pipeline.pipeline import CALLED, create_pipeline
 
 
 def nodes(beam_args=(), **settings):
@@ -105,6 +106,23 @@ def test_a_threshold_of_drift_concerns_drift_and_the_report():
     first, second = nodes(), nodes(drift__sizes=0.5)
     changed = {n for n in first if first[n].exec_properties != second[n].exec_properties}
     assert changed == {"FlowDrift", "FlowReportGen"}
+
+
+def test_the_live_record_reaches_the_push_and_the_report_and_no_training():
+    found = nodes()
+    after = {
+        n for n in found if "baseline" in found[n].inputs or "baseline_model" in found[n].inputs
+    }
+    assert after == {"FlowDrift", "Evaluator", "Pusher", "FlowReportGen"}
+    assert "crowdflow.storage.live_file" in closure(
+        "crowdflow.components.last_pushed_model.executor"
+    )
+    for node in ("FlowExampleGen", "WindowGen", "Transform", "Trainer", "Evaluator", "Refit"):
+        called = CALLED.get(node) or found[node].executor_spec.executor_class.__module__
+        assert not [name for name in closure(called) if "live" in name], node
+    changed = nodes(live_slack=0.5, live_tolerance=0.1)
+    different = {n for n in found if found[n].exec_properties != changed[n].exec_properties}
+    assert different == {"LastPushedModel", "Refit", "FlowReportGen"}
 
 
 def test_no_nodes_parameters_have_a_variables_value():

@@ -239,7 +239,7 @@ def test_an_hour_that_daylight_saving_skips_is_not_the_next_target(minutes, last
 
 
 def test_settings_of_no_use_are_an_error(address):
-    from crowdflow.serving.forecaster import settings_of
+    from crowdflow.config.account import settings_of
 
     for text in ("junk", "{}", json.dumps({"config": {"grid": {"depth": 3}}})):
         with pytest.raises(ServingError, match="settings"):

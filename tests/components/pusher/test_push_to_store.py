@@ -5,11 +5,13 @@ import json
 
 import pytest
 from tfx.types import standard_artifacts
+from worlds.evaluated import PROMISE, write_evaluation
 
+from crowdflow.components.last_pushed_model.words import DATA_UNTIL
 from crowdflow.components.pusher import executor
 from crowdflow.components.pusher.executor import Executor, push
 from crowdflow.schema.errors import StoreError
-from crowdflow.storage import object_store
+from crowdflow.storage import live_file, object_store
 from crowdflow.storage.store_path import StorePath
 from crowdflow.storage.versions import complete_versions, model_digest, pushed_before, serving_state
 
@@ -111,13 +113,21 @@ def test_what_others_left_stays(tmp_path, serving):
 
 def test_the_node_tells_the_address(tmp_path, serving):
     candidate, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
-    pushed = standard_artifacts.PushedModel()
+    pushed, baseline = standard_artifacts.PushedModel(), standard_artifacts.Model()
+    evaluation = standard_artifacts.ModelEvaluation()
+    baseline.set_int_custom_property(DATA_UNTIL, 600)
+    evaluation.uri = write_evaluation(tmp_path / "evaluation")
     candidate.uri, blessing.uri = str(tmp_path / "candidate"), str(tmp_path / "blessing")
     pushed.uri = str(tmp_path / "pushed")
     model = make_model(tmp_path / "candidate" / "Format-Serving")
     blessing.set_int_custom_property("blessed", 1)
     Executor().Do(
-        {"model": [candidate], "model_blessing": [blessing]},
+        {
+            "model": [candidate],
+            "model_blessing": [blessing],
+            "baseline": [baseline],
+            "evaluation": [evaluation],
+        },
         {"pushed_model": [pushed]},
         {
             "push_destination": json.dumps({"filesystem": {"base_directory": str(serving)}}),
@@ -128,6 +138,7 @@ def test_the_node_tells_the_address(tmp_path, serving):
     assert pushed.get_string_custom_property("pushed_destination") == str(version)
     assert pushed.get_string_custom_property("pushed_version") == version.name
     assert model_digest(tmp_path / "pushed") == model_digest(model)
+    assert live_file.read(serving)["pushes"] == {version.name: {"until": 600, "promise": PROMISE}}
 
 
 def test_a_bucket_that_is_not_there_is_told(tmp_path, s3):

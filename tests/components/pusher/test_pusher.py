@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tfx.types import standard_artifacts
+from worlds.evaluated import PROMISE, write_evaluation
 from worlds.small_disk import full_disk
 
+from crowdflow.components.last_pushed_model.words import DATA_UNTIL, LIVE_FAULT
 from crowdflow.components.pusher import executor
 from crowdflow.components.pusher.executor import HELD_BACK, Executor, push
 from crowdflow.components.state import STATE
 from crowdflow.schema import features
+from crowdflow.storage import live_file
 from crowdflow.storage.versions import APPROVED, complete_versions, model_digest
 
 
@@ -110,16 +113,26 @@ def node(tmp_path, serving):
     """Runs the executor on a model, blessed or not; returns the PushedModel artifact."""
     numbers = itertools.count(1)
 
-    def run(model, blessed, custom=None):
+    evaluation = standard_artifacts.ModelEvaluation()
+    evaluation.uri = write_evaluation(tmp_path / "evaluation")
+
+    def run(model, blessed, custom=None, fault="", until=600):
         candidate, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
-        pushed = standard_artifacts.PushedModel()
+        pushed, baseline = standard_artifacts.PushedModel(), standard_artifacts.Model()
+        baseline.set_int_custom_property(DATA_UNTIL, until)
+        baseline.set_string_custom_property(LIVE_FAULT, fault)
         candidate.uri = str(model.parent)
         blessing.uri = str(tmp_path / "blessing")
         blessing.set_int_custom_property("blessed", int(blessed))
         pushed.uri = str(tmp_path / "pushed" / str(next(numbers)))
         destination = {"filesystem": {"base_directory": str(serving)}}
         Executor().Do(
-            {"model": [candidate], "model_blessing": [blessing]},
+            {
+                "model": [candidate],
+                "model_blessing": [blessing],
+                "baseline": [baseline],
+                "evaluation": [evaluation],
+            },
             {"pushed_model": [pushed]},
             {"push_destination": json.dumps(destination), "custom_config": json.dumps(custom)},
         )
@@ -187,3 +200,37 @@ def test_an_older_model_is_pushed_over_a_newer_one_only_when_told_to(tmp_path, s
     unknown = make_model(tmp_path / "unknown" / "Format-Serving", "unknown")
     assert node(unknown, blessed=True).get_int_custom_property("pushed") == 1
     assert len(complete_versions(serving)) == 4
+
+
+def test_a_push_comes_with_the_promise_of_its_test_which_stays(tmp_path, serving, node):
+    models = [make_model(tmp_path / name / "Format-Serving", name) for name in "ab"]
+    node(models[0], blessed=True)
+    [first] = complete_versions(serving)
+    node(models[0], blessed=True, until=900)  # the same model again
+    node(models[1], blessed=True, until=1200)
+    [_, second] = complete_versions(serving)
+    assert live_file.read(serving)["pushes"] == {
+        first.name: {"until": 600, "promise": PROMISE},
+        second.name: {"until": 1200, "promise": PROMISE},
+    }
+
+
+def test_a_push_that_was_killed_before_its_promise_gets_it_from_the_next_run(
+    tmp_path, serving, node
+):
+    model = make_model(tmp_path / "candidate" / "Format-Serving")
+    version = push(model, serving)
+    assert live_file.read(serving)["pushes"] == {}
+    node(model, blessed=True)
+    assert complete_versions(serving) == [version]
+    assert live_file.read(serving)["pushes"] == {version.name: {"until": 600, "promise": PROMISE}}
+
+
+def test_a_model_that_is_worse_live_is_held_back(tmp_path, serving, node):
+    model = make_model(tmp_path / "candidate" / "Format-Serving")
+    held = node(model, blessed=True, fault="its RMSE 5 is above 4")
+    assert held.get_int_custom_property("pushed") == 0
+    assert held.get_string_custom_property(HELD_BACK) == "its RMSE 5 is above 4"
+    assert complete_versions(serving) == []
+    refused = node(model, blessed=False, fault="its RMSE 5 is above 4")
+    assert refused.get_string_custom_property(HELD_BACK) == ""

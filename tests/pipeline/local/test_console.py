@@ -45,6 +45,15 @@ DRIFT = {
 }
 
 
+LIVE = {
+    "version": "16",
+    "skipped": None,
+    "days": [],
+    "candidate": None,
+    "verdict": None,
+}
+
+
 REFIT = {
     "outcome": "trained on all windows",
     "trained_until": "2024-05-05 04:00",
@@ -149,6 +158,7 @@ def printed(**given):
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],
         "refit": REFIT,
         "drift": DRIFT,
+        "live": LIVE,
         "report": "report/index.html",
         **given,
     }
@@ -171,6 +181,7 @@ def test_the_outcome_tells_what_was_read_and_what_was_left_out():
         "2024-05-04 04:00, lies beside it",
         "drift: 1 of 10 distributions, a to b against the training data of version 16",
         "  inflow, by cell: 0.1, above 0.05",
+        "live: no day of version 16 has figures yet",
     ):
         assert line in lines
     assert lines[-1] == "Report: runs/x/report/index.html"
@@ -196,3 +207,27 @@ def test_what_was_read_is_not_called_a_gap():
 )
 def test_the_outcome_says_whether_a_model_was_blessed_and_pushed(blessed, pushed, verdict):
     assert verdict in printed(blessed=blessed, pushed_model=pushed)
+
+
+def test_a_model_that_does_worse_than_promised_is_said_loudly():
+    errors = {"rmse_active_cells": 6.0}
+    verdict = {
+        "first": "2024-05-06",
+        "last": "2024-05-06",
+        "days": 1,
+        "metrics": {"model": errors, "last_week": errors},
+        "best_naive": "last_week",
+        "promise": {"rmse_active_cells": 4.0},
+        "allowed": 5.0,
+        "worse": True,
+    }
+    compared = {"first": "a", "last": "a", "rmse": 5.0, "served_rmse": 6.0, "newer_days": 0}
+    live = LIVE | {"verdict": verdict, "candidate": compared}
+    lines = printed(blessed=True, pushed_model="serving/crowdflow/17", live=live)
+    assert (
+        "live: version 16 DOES WORSE THAN ITS TEST PROMISED, RMSE 6.000 on 2024-05-06, 4.000 promised, up to "
+        "5.000 allowed; best naive forecast 6.000 (last_week)"
+    ) in lines
+    assert (
+        "On a to a, which neither has seen, the new model's RMSE is 5.000 and that of version 16, 6.000"
+    ) in lines

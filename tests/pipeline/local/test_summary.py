@@ -87,6 +87,7 @@ def reported(tmp_path):
             "reasons": ["good"],
             "refit": {"outcome": "evaluation.refit is off"},
             "drift": {"anomalies": []},
+            "live": {"version": "1600000000", "record": [{"day": "2024-05-06"}]},
             "pushed_version": "1700000000",
             "held_back": held_back,
         }
@@ -106,6 +107,9 @@ def test_a_summary_is_written_as_a_whole_with_paths_under_the_root(reported):
     assert complete["report"] == "report/index.html"
     assert (root.path / complete["report"]).read_text() == "<html>"
     assert complete["windows"] == {"train": 9, "eval": 1, "test": 2}
+    assert complete["live"] == {
+        "version": "1600000000"
+    }  # the whole record is in the serving folder
     assert (complete["preset"], complete["seed"]) == ("x", 7)
     assert Config.from_dict(complete["config"]) == Config(preset="x", seed=7)
     summary.write(complete, root)

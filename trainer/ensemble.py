@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,12 +12,11 @@ import tensorflow as tf
 
 from crowdflow.config import Config
 from crowdflow.schema import features
-from crowdflow.storage.store_path import AnyPath
 from crowdflow.trainer.device import Plan
+from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.loop.keras_fit import KerasFit
 from crowdflow.trainer.loop.program import Program
 from crowdflow.trainer.model import build_model, copy_weights
-from crowdflow.trainer.store_checkpoint import checkpoint_in
 from crowdflow.trainer.training import Member, Trainer
 from crowdflow.trainer.windows import Windows, join
 
@@ -29,7 +28,7 @@ def train_members(
     plan: Plan,
     train: Windows,
     evaluation: Windows,
-    checkpoints: AnyPath,
+    checkpoint: Callable[[int], Checkpoint],
     log_dir: str,
 ) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
     """Trains the ensemble's members, each device its share of them, resuming where they stopped.
@@ -39,7 +38,7 @@ def train_members(
       plan: the devices, and how they train.
       train: transformed windows of `train`, in order of time.
       evaluation: transformed windows of `eval`.
-      checkpoints: this training's own folder.
+      checkpoint: that of each member, counted from 1.
       log_dir: folder for TensorBoard.
 
     Returns:
@@ -55,9 +54,8 @@ def train_members(
         seed = member_seed(config.seed, number)
         with tf.device("CPU:0"):  # a copy of the weights, which the loop has where it trains
             model = build_model(config.model, config.windows, *shape, seed, plan.precision)
-        checkpoint = checkpoint_in(checkpoints / str(number))
         folder = os.path.join(log_dir, f"member{number}")
-        members.append(Member(model, seed, checkpoint, folder, str(number)))
+        members.append(Member(model, seed, checkpoint(number), folder, str(number)))
     windows = join(train, evaluation)
 
     def train_on(device: str, share: Sequence[Member]) -> None:

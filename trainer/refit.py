@@ -49,8 +49,8 @@ def refit(
     )
     config = dataclasses.replace(config, training=training)
     plan = device.plan(config)
-    checkpoints = checkpoints_of(custom, plan.precision, training, known, test)
-    _, members, _ = train_members(config, plan, known, test, checkpoints, log_dir)
+    checkpoint = checkpoints_of(custom, plan.precision, training, known, test)
+    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir)
     warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder)
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -18,11 +18,13 @@ from crowdflow.config import Config, TrainingConfig
 from crowdflow.evaluation.drift.profile import Profile, merge, profile
 from crowdflow.evaluation.drift.statistics import write_training_statistics
 from crowdflow.schema import features
-from crowdflow.storage.store_path import AnyPath, as_path
+from crowdflow.storage.store_path import as_path
 from crowdflow.trainer import device, input_fn
 from crowdflow.trainer.ensemble import train_members
+from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.model import average
 from crowdflow.trainer.signatures import export
+from crowdflow.trainer.store_checkpoint import checkpoint_in
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import Windows, in_order
 
@@ -161,11 +163,12 @@ def checkpoints_of(
     precision: str,
     training: TrainingConfig,
     *splits: Windows,
-) -> AnyPath:
-    """A training's own folder for checkpoints: one of other settings, libraries or windows is not resumed."""
+) -> Callable[[int], Checkpoint]:
+    """The checkpoints of a training's members: one of other settings, libraries or windows is not resumed."""
     libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
     settings = custom["config"], custom["code_fingerprint"], precision, str(training), *libraries
-    return as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
+    folder = as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
+    return lambda number: checkpoint_in(folder / str(number))
 
 
 def training_key(settings: str, *splits: Windows) -> str:

@@ -16,6 +16,7 @@ from crowdflow.config import Config
 from crowdflow.schema import features
 from crowdflow.trainer import ensemble
 from crowdflow.trainer.device import Plan
+from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.windows import Windows
 
 random = np.random.default_rng(1)
@@ -35,7 +36,6 @@ used = {}
 class Program(ensemble.Program):
     def __init__(self, models, windows, tested, device, most):
         super().__init__(models, windows, tested, device, most, xla=False)
-        self.placed = device
 
     def train(self, orders, batch_size):
         weight = self.optimizer.variables[-1].value
@@ -47,7 +47,10 @@ ensemble.Program = Program
 def trained(devices, at_once):
     plan = Plan("float32", devices, xla=True, at_once=at_once)
     with tempfile.TemporaryDirectory() as folder:
-        found = ensemble.train_members(config, plan, train, evaluation, Path(folder), folder)
+        def checkpoint(number):
+            return Checkpoint(Path(folder) / str(number))
+
+        found = ensemble.train_members(config, plan, train, evaluation, checkpoint, folder)
     return found[1], [epoch["member"] for epoch in found[2]]
 
 spread, order = trained(("CPU:0", "CPU:1"), 2)

@@ -38,8 +38,8 @@ class Program(ensemble.Program):
         super().__init__(models, windows, tested, device, most, xla=False)
 
     def train(self, orders, batch_size):
-        weight = self.optimizer.variables[-1].value
-        used.setdefault(weight.device[-5:], set()).add(self.count)
+        devices = {variable.value.device[-5:] for variable in self.optimizer.variables}
+        used.setdefault(" ".join(sorted(devices)), set()).add(self.count)
         return super().train(orders, batch_size)
 
 ensemble.Program = Program

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from crowdflow.trainer.loop.networks import Rate
 from crowdflow.trainer.windows import Windows, in_order, taken
 
 MOST_AT_ONCE = 32
@@ -41,10 +42,10 @@ class KerasFit:
         """The optimizer in use."""
         return self.model.optimizer
 
-    def optimize_with(self, optimizer: keras.Optimizer) -> Sequence[np.ndarray]:
+    def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
         """See `Program`."""
-        self.model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
-        optimizer.build(self.model.trainable_variables)
+        self.model.compile(keras.optimizers.Adam(rate), "mse", jit_compile=False)
+        self.optimizer.build(self.model.trainable_variables)
         self._steps = 0
         return self.read()[0][1]
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from crowdflow.trainer.layers import Convolution
 
 Arrays = Sequence[np.ndarray]
+Rate = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 class Networks:
@@ -37,10 +38,10 @@ class Networks:
         self._others = [stacked[id(own)] for own in self._model.non_trainable_variables]
         self._error = keras.losses.MeanSquaredError()
 
-    def optimize_with(self, optimizer: keras.Optimizer) -> Arrays:
-        """Takes an optimizer and makes its variables; returns one network's share of them."""
-        self.optimizer = optimizer
-        optimizer.build(self._trainable)
+    def optimize_at(self, rate: Rate) -> Arrays:
+        """Takes a new Adam of a rate, and makes its variables; returns one network's share of them."""
+        self.optimizer = keras.optimizers.Adam(rate)
+        self.optimizer.build(self._trainable)
         return self.read()[0][1]
 
     def train(self, inputs: dict[str, tf.Tensor], target: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crowdflow.trainer.loop.networks import Networks
+from crowdflow.trainer.loop.networks import Networks, Rate
 from crowdflow.trainer.loop.orders import batches
 from crowdflow.trainer.loop.placement import Feed, Placed
 from crowdflow.trainer.windows import Windows
@@ -45,10 +45,10 @@ class Program:
         """The optimizer in use."""
         return self._networks.optimizer
 
-    def optimize_with(self, optimizer: keras.Optimizer) -> Sequence[np.ndarray]:
-        """Takes a new optimizer; returns the values with which its variables start, for one network."""
-        with tf.device(self._device):  # all variables are there before a graph is made
-            started = self._networks.optimize_with(optimizer)
+    def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
+        """Takes a new Adam of a rate; returns the values with which its variables start, for one network."""
+        with tf.device(self._device):  # XLA needs all variables in one place, before a graph is made
+            started = self._networks.optimize_at(rate)
         self._train = self._compiled(self._networks.train)
         self._test = self._compiled(self._networks.test)
         return started

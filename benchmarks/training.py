@@ -13,8 +13,8 @@ which (a) waits for its input.
 
 `--gpu` measures what a GPU gives: one network and four together, and `taxibj`'s shapes, against PyTorch eager,
 with CUDA graphs and with `torch.compile`; then the complete training on the windows of --file, with its RMSE on the
-test windows. It takes about eight minutes, and needs TensorFlow, numpy and PyYAML, not TFX. --write-windows, which
-needs TFX, makes the file from a finished run.
+test windows. It takes about eight minutes, and needs TensorFlow, numpy and PyYAML, but not TFX. The file comes from
+a finished run by --write-windows, which does need TFX.
 The last line is JSON.
 """
 

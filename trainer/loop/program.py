@@ -47,7 +47,9 @@ class Program:
 
     def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
         """Takes a new Adam of a rate; returns the values with which its variables start, for one network."""
-        with tf.device(self._device):  # XLA needs all variables in one place, before a graph is made
+        with tf.device(
+            self._device
+        ):  # XLA needs all variables in one place, before a graph is made
             started = self._networks.optimize_at(rate)
         self._train = self._compiled(self._networks.train)
         self._test = self._compiled(self._networks.test)

@@ -12,9 +12,9 @@ then install numpy and PyTorch's CPU build with its pip. Also measured on a proc
 which (a) waits for its input.
 
 `--gpu` measures what a GPU gives: one network and four together, and `taxibj`'s shapes, against PyTorch eager,
-with CUDA graphs and with `torch.compile`; then the complete training on the windows of --file, with its RMSE on the
-test windows. It takes about eight minutes, and needs TensorFlow, numpy and PyYAML, but not TFX. The file comes from
-a finished run by --write-windows, which does need TFX.
+with CUDA graphs and with `torch.compile`; then the complete training on the windows of --file, with its RMSE on
+the test windows. It takes about eight minutes, and needs TensorFlow, numpy and PyYAML, but not TFX. The file comes
+from a finished run by --write-windows, which does need TFX.
 The last line is JSON.
 """
 

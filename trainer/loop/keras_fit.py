@@ -20,8 +20,8 @@ def steps_at_once(steps: int) -> int:
 class KerasFit:
     """Trains one network by `keras.Model.fit`, an epoch at a time; has the methods of `Program`.
 
-    A processor keeps it for its digits, which published results have: `Program` adds numbers in another order, and XLA
-    is slower there.
+    A processor keeps it for its digits, which published results have: `Program` adds numbers in another order, and
+    XLA is slower there.
 
     Args:
       model: built.

@@ -74,7 +74,7 @@ class Networks:
     def _each(self, one: Callable[[Any], Any], values: Any) -> Any:
         """A function of one network's values for each network, `[n, ...]`; for a single one as it is."""
         if self.count > 1:
-            return tf.vectorized_map(one, values)
+            return tf.vectorized_map(one, values, fallback_to_while_loop=False)
         alone = one(tf.nest.map_structure(lambda value: tf.squeeze(value, 0), values))
         return tf.nest.map_structure(lambda value: value[None], alone)
 

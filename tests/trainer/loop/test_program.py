@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from worlds.small_training import (  # noqa: F401
+    answers,
     assert_equal_weights,
     deterministic,
     interrupt,
@@ -19,12 +20,16 @@ def told(history, *names):
     return np.array([[entry[name] or 0.0 for name in names] for entry in history])
 
 
-def assert_alike(first, second):
-    """Members whose numbers were added in another order."""
+def assert_same_history(first, second):
+    """Of members whose numbers were added in another order."""
     names = "phase", "epoch", "loss", "eval_rmse", "learning_rate"
     np.testing.assert_allclose(
-        told(first.state.history, *names), told(second.state.history, *names), rtol=2e-4
+        told(first.state.history, *names), told(second.state.history, *names), rtol=5e-4
     )
+
+
+def assert_alike(first, second):
+    assert_same_history(first, second)
     pairs = zip(first.model.get_weights(), second.model.get_weights(), strict=True)
     for one, other in pairs:
         np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-4)
@@ -70,7 +75,10 @@ def test_a_member_that_stops_early_waits_for_the_others(splits, tmp_path):
     assert len(set(lengths)) > 1, f"{lengths}: they stop at the same epoch"
     assert [len(member.state.history) for member in together.members] == lengths
     for member, other in zip(together.members, apart):
-        assert_alike(member, other)
+        assert_same_history(member, other)
+        # A bias before a normalisation has no gradient but noise, so weights need not be alike after many steps.
+        one, two = (answers(found.model, splits["eval"]) for found in (member, other))
+        np.testing.assert_allclose(one, two, atol=5e-3)
 
 
 @pytest.mark.parametrize("loop, seeds", [("xla", ()), ("graph", SEEDS)], ids=["one", "together"])

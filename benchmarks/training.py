@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _training_gpu import measure
 from _training_ours import complete, ours
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,8 +147,6 @@ def main() -> None:
         write(Path(asked.root), Path(asked.write_windows))
         return
     if asked.gpu:
-        from _training_gpu import measure
-
         measure(child, shapes, asked.file, asked.torch)
         return
     given = shapes(asked.preset, asked.batch) | {"windows": asked.windows, "file": asked.file}

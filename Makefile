@@ -34,7 +34,7 @@ help: ## list the targets
 install: ## set up .venv, where it is not up to date; STACK=today or older chooses the stack
 	@scripts/install.sh $(STACK)
 
-install-gpu: ## the same with the CUDA libraries, for one or more NVIDIA GPUs
+install-gpu: ## the same with the CUDA libraries: driver 525 or later (README.md has the cards)
 	@scripts/install.sh $(STACK)-gpu
 
 run: install ## the whole pipeline on the simulated city: crowdflow run --preset tiny-city
@@ -94,7 +94,7 @@ bench: ## list the benchmarks
 image: ## the container image, IMAGE=crowdflow:0.1.0 unless it is given
 	@scripts/image.sh $(IMAGE)
 
-image-gpu: ## the same with the CUDA libraries, its tag with -gpu
+image-gpu: ## the same with the CUDA libraries, its tag with -gpu; driver and card as for install-gpu
 	@scripts/image.sh $(IMAGE)-gpu today-gpu
 
 clean: ## remove environments, builds and caches; runs/ stays

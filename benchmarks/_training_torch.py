@@ -1,6 +1,7 @@
 """The PyTorch peer of training.py: times the paper's ST-ResNet; takes settings as JSON, prints samples/s.
 
-Runs in a separate environment with torch and numpy; if torch finds a GPU, model and windows are on it.
+Runs in a separate environment with torch and numpy; if torch finds a GPU, model and windows are on it. The setting
+`way` is `float32`, `bfloat16`, or, in bfloat16 on a GPU, `graphs` (a step is one CUDA graph) or `compile`.
 """
 
 import json
@@ -98,19 +99,42 @@ class STResNet(nn.Module):
         return self.head(fused).float()
 
 
+def captured(step, rows):
+    """A step as one CUDA graph, which takes the rows of a tensor of its own."""
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(3):
+            step(rows)
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step(rows)
+
+    def replay(rows_taken) -> torch.Tensor:
+        rows.copy_(rows_taken)
+        graph.replay()
+        return loss
+
+    return replay
+
+
 def main() -> None:
     """Trains for some seconds and prints one line of JSON."""
     given = json.loads(sys.argv[1])
     torch.set_num_threads(given["threads"])
     torch.manual_seed(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    fast = given["bfloat16"]
+    way = given["way"]
+    fast = way != "float32"
     layout = torch.channels_last if fast else torch.contiguous_format
     rows, cols, batch, windows = (given[n] for n in ("rows", "cols", "batch", "windows"))
     model = STResNet(given).to(device, memory_format=layout)
     for branch in model.branches.values():
         branch.layout = layout
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=1e-4, fused=device == "cuda", capturable=way == "graphs"
+    )
 
     def random(*shape: int):
         return torch.rand(windows, *shape, device=device)
@@ -119,22 +143,34 @@ def main() -> None:
     external = random(given["external"])
     target = random(2 * given["horizon"], rows, cols)
 
+    def step(rows_taken) -> torch.Tensor:
+        inputs = {name: x[rows_taken] for name, x in maps.items()}
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device, torch.bfloat16, enabled=fast):
+            answer = model(inputs, external[rows_taken])
+        loss = nn.functional.mse_loss(answer, target[rows_taken])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if way == "compile":
+        model = torch.compile(model, mode="reduce-overhead")
+    if way == "graphs":
+        step = captured(step, torch.arange(batch, device=device))
+
+    whole = windows // batch * batch
+
     def epoch() -> None:
-        for rows_taken in torch.randperm(windows, device=device).split(batch):
-            inputs = {name: x[rows_taken] for name, x in maps.items()}
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device, torch.bfloat16, enabled=fast):
-                answer = model(inputs, external[rows_taken])
-            loss = nn.functional.mse_loss(answer, target[rows_taken])
-            loss.backward()
-            optimizer.step()
+        order = torch.randperm(windows, device=device)
+        for rows_taken in order[:whole].split(batch):
+            loss = step(rows_taken)
         loss.item()  # waits for the GPU
 
     epoch()
     seen, started = 0, time.perf_counter()
     while time.perf_counter() - started < given["seconds"]:
         epoch()
-        seen += windows
+        seen += whole
     rate = seen / (time.perf_counter() - started)
     version = f"PyTorch {torch.__version__} on {device}"
     print(json.dumps({"samples_per_second": rate, "version": version}))

@@ -1,34 +1,38 @@
 """Training speed: CrowdFlow's training step against plain Keras and PyTorch, in samples per second.
 
     python benchmarks/training.py --torch .venv-torch/bin/python
-    PYTHONPATH=. python benchmarks/training.py --backend jax --torch python3    on a GPU, without TensorFlow
+    python benchmarks/training.py --write-windows bikenyc.npz --root runs/bikenyc
+    python benchmarks/training.py --gpu --file bikenyc.npz --torch python3
 
 All train the same architecture on arrays of the same shapes, with the same batch size and threads, each in its own
-process, alternating over several rounds: (a) `ours`, `crowdflow.trainer.training.Trainer` in the precision that it
-picks, with checkpoints; (b) the same model with float32 Keras `fit` on arrays; (c) PyTorch in float32; (d) PyTorch
-in bfloat16 autocast with channels last. To make .venv-torch: `python3 -m venv .venv-torch`, then install numpy and
-PyTorch's CPU build with its pip. Also measured: the share of an epoch in which (a) waits for its input.
+process, alternating over several rounds: (a) `ours`, the ensemble's training as `crowdflow run` does it, in the
+precision that it picks, with checkpoints; (b) the same model with float32 Keras `fit` on arrays; (c) PyTorch in
+float32; (d) PyTorch in bfloat16 autocast with channels last. To make .venv-torch: `python3 -m venv .venv-torch`,
+then install numpy and PyTorch's CPU build with its pip. Also measured on a processor: the share of an epoch in
+which (a) waits for its input.
 
-`--backend jax` trains the unchanged model file with Keras' `fit` on JAX, against the same PyTorch; it needs jax,
-keras, numpy and PyYAML.
+`--gpu` measures what a GPU gives: one network and four together, and `taxibj`'s shapes, against PyTorch eager,
+with CUDA graphs and with `torch.compile`; then the complete training on the windows of --file, with its RMSE on
+the test windows. It takes about eight minutes, and needs TensorFlow, numpy and PyYAML, but not TFX. The file comes
+from a finished run by --write-windows, which does need TFX.
 The last line is JSON.
 """
 
 import argparse
 import json
-import logging
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from _training_gpu import measure
+from _training_ours import complete, ours
+
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = 3_200
-WAITING_EPOCHS = 5
 
 
 def shapes(preset: str, batch: int | None) -> dict[str, Any]:
@@ -58,23 +62,6 @@ def shapes(preset: str, batch: int | None) -> dict[str, Any]:
     }
 
 
-def arrays(given: dict[str, Any]) -> dict[str, Any]:
-    """Random transformed windows of these shapes, float32."""
-    import numpy as np
-
-    from crowdflow.schema import features
-
-    random = np.random.default_rng(1)
-    count, grid = given["windows"], (given["rows"], given["cols"], 2)
-    found = {
-        name: random.uniform(-1, 1, (count, length, *grid)).astype(np.float32)
-        for name, length in given["maps"].items()
-    }
-    found[features.EXTERNAL] = random.random((count, given["external"]), np.float32)
-    target = random.uniform(-1, 1, (count, given["horizon"], *grid))
-    return found | {features.TARGET: target.astype(np.float32)}
-
-
 def build(given: dict[str, Any], dtype: str):
     """The preset's network."""
     from crowdflow.config import presets
@@ -85,109 +72,19 @@ def build(given: dict[str, Any], dtype: str):
     return build_model(config.model, config.windows, *size, seed=1, dtype=dtype)
 
 
-def ours(given: dict[str, Any]) -> dict[str, Any]:
-    """(a): the Trainer's own loop, from the end of the first epoch to the end of the last."""
-    import tensorflow as tf
-    from _training_windows import as_windows
-
-    from crowdflow.config import TrainingConfig
-    from crowdflow.trainer import device, threads
-    from crowdflow.trainer.training import Checkpoint, Trainer
-
-    threads.share_among_branches()  # as `crowdflow run` does
-    data = as_windows(arrays(given))
-    held_out, train = data.part(slice(1)), data.part(slice(1, None))
-    precision = device.choose_precision("auto")
-    times: list[float] = []
-
-    class Clock(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            times.append(time.perf_counter())
-
-    log = logging.getLogger("crowdflow.training")
-    log.setLevel(logging.INFO)
-    log.addHandler(Clock())
-    epochs = 2 + round(given["seconds"] * 500 / given["windows"])
-    settings = TrainingConfig(epochs=0, final_epochs=epochs, batch_size=given["batch"])
-    model = build(given, precision)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Checkpoint(Path(folder))
-        trainer = Trainer(model, settings, train, held_out, 1, checkpoint, folder)
-        trainer.run()
-    rate = (epochs - 1) * given["windows"] / (times[-1] - times[0])
-    return {
-        "samples_per_second": rate,
-        "precision": precision,
-        "waiting": waiting_shares(model, data, given),
-        "version": f"TensorFlow {tf.__version__}",
-    }
-
-
-def waiting_shares(model, data, given: dict[str, Any]) -> dict[str, float]:
-    """Share of an epoch between a step's last written weight and the next batch, with and without an input.
-
-    An epoch is one call of the graph, as in training. The graph reads the clock when a step's weights are written
-    and again when the next batch is available. These readings cost time themselves, because every step has to end
-    before the next one begins: `standing` measures that, with a batch that is already in memory.
-
-    Args:
-      model: compiled.
-      data: transformed windows.
-      given: sizes, from `shapes`.
-
-    Returns:
-      Medians over epochs: `asked`, with the batches of `input_fn.batches`, and `standing`.
-    """
-    import tensorflow as tf
-
-    from crowdflow.trainer import input_fn
-
-    size, batch = given["windows"], given["batch"]
-    steps = -(-size // batch)
-    names = list(model.input)
-    batches = iter(input_fn.batches(data, names, size, batch, steps, 1, 2, 0))
-    standing = next(batches)
-
-    def train(x, y, got):
-        with tf.control_dependencies([got]):
-            loss = model.train_step((x, y))["loss"]
-            written = [tf.identity(variable.value) for variable in model.trainable_variables]
-        with tf.control_dependencies([loss, *written]):
-            return tf.timestamp()
-
-    @tf.function
-    def epoch(asked: bool):
-        started = ready = tf.timestamp()
-        waited = tf.constant(0.0, tf.float64)
-        for _ in tf.range(steps):
-            with tf.control_dependencies([ready]):
-                x, y = next(batches) if asked else tf.nest.map_structure(tf.identity, standing)
-            with tf.control_dependencies([*x.values(), y]):
-                got = tf.timestamp()
-            waited += got - ready
-            ready = train(x, y, got)
-        return waited / (ready - started)
-
-    found = [(float(epoch(True)), float(epoch(False))) for _ in range(1 + WAITING_EPOCHS)]
-    asked, stood = (statistics.median(shares) for shares in zip(*found[1:], strict=True))
-    return {"asked": asked, "standing": stood}
-
-
-def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
-    """The same model with `keras.Model.fit` on arrays, on Keras' current backend."""
+def fitted(given: dict[str, Any]) -> dict[str, Any]:
+    """(b): the same model in float32 with `keras.Model.fit` on arrays."""
     import keras
+    import tensorflow as tf
+    from _training_windows import random_arrays
 
     from crowdflow.schema import features
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
-    data = arrays(given)
+    tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
+    data = random_arrays(given)
     target = data.pop(features.TARGET)
-    model = build(given, dtype)
-    jit = keras.backend.backend() != "tensorflow"
-    model.compile(keras.optimizers.Adam(1e-4), "mse", jit_compile=jit)
+    model = build(given, "float32")
+    model.compile(keras.optimizers.Adam(1e-4), "mse", jit_compile=False)
     times: list[float] = []
 
     class Clock(keras.callbacks.Callback):
@@ -200,37 +97,28 @@ def fitted(given: dict[str, Any], dtype: str) -> dict[str, Any]:
     return {"samples_per_second": rate, "version": f"Keras {keras.__version__}"}
 
 
-def on_jax(given: dict[str, Any]) -> dict[str, Any]:
-    """`fitted` on JAX, with the device in the version."""
-    import jax
-
-    dtype = given["precision"]
-    found = fitted(given, dtype)
-    version = f"JAX {jax.__version__} on {jax.devices()[0].device_kind}"
-    return found | {"precision": dtype, "version": version}
-
-
 def child(what: str, given: dict[str, Any], python: str = sys.executable) -> dict[str, Any]:
     """One measurement in its own process."""
     threads = str(given["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
     processors = sorted(os.sched_getaffinity(0))[: given["threads"]]
     bound = ["taskset", "-c", ",".join(map(str, processors))]
-    command = [sys.executable, __file__, "--child", what, json.dumps(given)]
-    if what.startswith("torch"):
-        settings = json.dumps({**given, "bfloat16": what == "torch-bfloat16"})
+    if what.startswith("torch"):  # with libraries of its own
+        for name in ("PYTHONPATH", "LD_LIBRARY_PATH"):
+            environment.pop(name, None)
+        settings = json.dumps({**given, "way": what.removeprefix("torch-")})
         command = [python, str(Path(__file__).with_name("_training_torch.py")), settings]
-    if what == "jax":
-        environment["KERAS_BACKEND"] = "jax"
+    else:
+        paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+        command = [sys.executable, __file__, "--child", what, json.dumps(given)]
     done = subprocess.run(
         [*bound, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-CHILDREN = {"ours": ours, "keras-float32": lambda given: fitted(given, "float32"), "jax": on_jax}
+CHILDREN = {"ours": ours, "keras-float32": fitted, "complete": complete}
 
 
 def main() -> None:
@@ -247,12 +135,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--torch", metavar="PYTHON", help="a Python interpreter with torch")
-    parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
-    parser.add_argument("--precision", default="mixed_bfloat16", help="precision of --backend jax")
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="number of random windows")
+    parser.add_argument("--gpu", action="store_true", help="measure a GPU")
+    parser.add_argument("--file", help="windows of a run, instead of random ones")
+    parser.add_argument("--write-windows", metavar="FILE", help="write the windows of --root")
+    parser.add_argument("--root", help="folder of a finished run")
     asked = parser.parse_args()
-    given = shapes(asked.preset, asked.batch)
-    given |= {"threads": asked.threads, "seconds": asked.seconds, "precision": asked.precision}
-    peers = ["jax"] if asked.backend == "jax" else ["ours", "keras-float32"]
+    if asked.write_windows:
+        from _training_windows import write
+
+        write(Path(asked.root), Path(asked.write_windows))
+        return
+    if asked.gpu:
+        measure(child, shapes, asked.file, asked.torch)
+        return
+    given = shapes(asked.preset, asked.batch) | {"windows": asked.windows, "file": asked.file}
+    given |= {"threads": asked.threads, "seconds": asked.seconds, "members": 1, "rate": 500}
+    peers = ["ours", "keras-float32"]
     if asked.torch:
         peers += ["torch-float32", "torch-bfloat16"]
     found: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
@@ -271,16 +170,15 @@ def main() -> None:
     out["ratios"] = {peer: rates[peers[0]] / rates[peer] for peer in peers[1:]}
     for peer, ratio in out["ratios"].items():
         print(f"{peers[0]} ({out['precision']}) / {peer}: {ratio:.2f}")
-    if "ours" in found:
-        asked, standing = (
-            statistics.median(run["waiting"][name] for run in found["ours"])
-            for name in ("asked", "standing")
-        )
-        out["waiting"] = {"asked": asked, "standing": standing, "share": asked - standing}
-        print(
-            f"waiting for input: {100 * (asked - standing):.2f}% of the epoch, "
-            f"{100 * asked:.2f}% minus {100 * standing:.2f}% with a batch already in memory"
-        )
+    asked, standing = (
+        statistics.median(run["waiting"][name] for run in found["ours"])
+        for name in ("asked", "standing")
+    )
+    out["waiting"] = {"asked": asked, "standing": standing, "share": asked - standing}
+    print(
+        f"waiting for input: {100 * (asked - standing):.2f}% of the epoch, "
+        f"{100 * asked:.2f}% minus {100 * standing:.2f}% with a batch already in memory"
+    )
     print(json.dumps(out))
 
 

@@ -172,9 +172,14 @@ class Config:
 
     @staticmethod
     def sections_of_account(sections: dict[str, Any]) -> dict[str, Any]:
-        """The sections in a model's account, where one from before `windows.average_days` had none."""
-        windows = sections.get("windows")
-        return {**sections, "windows": {"average_days": 0, **windows}} if windows else sections
+        """The sections in a model's account; an old one lacks `average_days`, and may have `gpu_batch_factor`."""
+        found = dict(sections)
+        if "windows" in found:
+            found["windows"] = {"average_days": 0, **found["windows"]}
+        if "training" in found:
+            former = "gpu_batch_factor"
+            found["training"] = {n: v for n, v in found["training"].items() if n != former}
+        return found
 
     def public(self) -> "Config":
         """A copy to show and to save with a run: `***` stands for the values that may be secret."""

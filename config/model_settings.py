@@ -55,8 +55,8 @@ class ModelConfig:
       head: output activation: `tanh` as in the paper, or `linear`.
       local: whether to add the per-cell linear component, a linear map for each cell from its lags, historical
         average and external vector. Training then starts from the historical average of `windows.average`.
-      members: number of ensemble members. Each is trained from its own seed, one after the other; the forecast
-        is their mean.
+      members: number of ensemble members. Each is trained from its own seed, one after the other on a processor
+        and together on a GPU; the forecast is their mean.
     """
 
     residual_units: int = 2
@@ -91,8 +91,6 @@ class TrainingConfig:
       patience: epochs without a better RMSE on `eval` after which the first phase stops; null never stops early.
       final_epochs: number of epochs of the second phase, on train + eval, from the best weights of the first.
       batch_size: number of windows per step.
-      gpu_batch_factor: on a GPU, multiplies the batch size by this factor, and the learning rates by its square
-        root. 1 trains alike on every device.
       learning_rate: Adam's learning rate in the first phase.
       final_learning_rate: learning rate of the second phase; null keeps the first phase's optimizer and constant
         rate.
@@ -100,14 +98,14 @@ class TrainingConfig:
       steps_per_epoch: maximum number of steps per epoch; null uses all windows.
       precision: `float32`, `mixed_bfloat16`, or `auto`, which depends on the device. The exported model is always
         float32.
-      deterministic: whether to use deterministic operations: the same weights bit for bit, but slower.
+      deterministic: whether to use deterministic operations: the same weights bit for bit, but slower. On a GPU
+        that is for the same card and libraries.
     """
 
     epochs: int = 0
     patience: Optional[int] = 5
     final_epochs: int = 30
     batch_size: int = 16
-    gpu_batch_factor: int = 1
     learning_rate: float = 5e-3
     final_learning_rate: Optional[float] = 5e-3
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -121,8 +119,6 @@ class TrainingConfig:
         total = self.epochs + self.final_epochs
         require(total >= 1, "training", "at least one epoch in epochs or final_epochs", total)
         require(self.batch_size >= 1, "training.batch_size", "at least 1", self.batch_size)
-        factor = self.gpu_batch_factor
-        require(factor >= 1, "training.gpu_batch_factor", "at least 1", factor)
         require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
         zero_rate = (
             self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None

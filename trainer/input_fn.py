@@ -1,10 +1,9 @@
-"""Loads windows: maps once, scaled by the Transform graph, and references to them, batched by index."""
+"""Loads windows: maps once, scaled by the Transform graph, and references to them."""
 
 import gc
-import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +17,7 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.storage.map_store import MapStore
 from crowdflow.trainer.inputs import raw_inputs
-from crowdflow.trainer.windows import Gather, Windows, allocate
+from crowdflow.trainer.windows import Windows, allocate
 
 _READ_BATCH = 512
 _SCALED_BYTES = 32 << 20  # of maps that are scaled at once
@@ -159,68 +158,3 @@ def _transformed(
             raise
         raise DataError(f"{', '.join(patterns)}: {past_table[0]}.") from None
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def epoch_order(size: int, seed: int, phase: int, epoch: int) -> np.ndarray:
-    """The order of an epoch's windows, int64 `[size]`.
-
-    It depends on seed, phase and epoch alone, so a resumed training sees the same order.
-    """
-    return np.random.default_rng([seed, phase, epoch]).permutation(size)
-
-
-def batches(
-    windows: Windows,
-    inputs: Sequence[str],
-    size: int,
-    batch_size: int,
-    steps: int,
-    seed: int,
-    phase: int,
-    first_epoch: int,
-) -> tf.data.Dataset:
-    """Endless training batches, with each window at most once per epoch.
-
-    Args:
-      windows: transformed.
-      inputs: names of the model's inputs.
-      size: train on the first `size` windows.
-      batch_size: windows per batch; the last batch of an epoch may be smaller.
-      steps: batches per epoch, from the start of its order.
-      seed: seed of the order.
-      phase: 1 or 2, part of the order's seed.
-      first_epoch: the epoch at which a resumed training starts.
-
-    Returns:
-      Dataset of `(inputs, target)`.
-    """
-
-    def orders() -> Iterator[np.ndarray]:
-        for epoch in itertools.count(first_epoch):
-            yield epoch_order(size, seed, phase, epoch)[: steps * batch_size]
-
-    # Python runs once per epoch, never per batch.
-    order = tf.TensorSpec([None], tf.int64)
-    rows = tf.data.Dataset.from_generator(orders, output_signature=order).flat_map(
-        lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-    )
-    return _gathered(rows, windows, inputs)
-
-
-def in_order(windows: Windows, inputs: Sequence[str], batch_size: int) -> tf.data.Dataset:
-    """All windows once, in their order: batches of `(inputs, target)`."""
-    return _gathered(tf.data.Dataset.range(windows.count).batch(batch_size), windows, inputs)
-
-
-def _gathered(rows: tf.data.Dataset, windows: Windows, inputs: Sequence[str]) -> tf.data.Dataset:
-    gather = Gather(windows, [*inputs, features.TARGET])
-
-    def take(chosen: tf.Tensor):
-        found = gather(chosen)
-        return found, found.pop(features.TARGET)
-
-    options = tf.data.Options()  # to rewrite its graph, tf.data would copy the maps into it
-    options.experimental_optimization.apply_default_optimizations = False
-    options.autotune.enabled = False
-    taken = rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    return taken.with_options(options)

@@ -6,6 +6,36 @@ from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable("crowdflow")
+class Convolution(layers.Conv2D):
+    """A convolution of 3 x 3 that keeps the size of the map, `[batch, H, W, I]` to `[batch, H, W, filters]`.
+
+    Attributes:
+      as_product: whether to compute it as one product of matrices. Kernels of several networks make one batch of
+        products, while their convolution has no fast form.
+    """
+
+    as_product = False
+
+    def __init__(self, filters: int, **kwargs):
+        super().__init__(filters, 3, padding="same", **kwargs)
+
+    def call(self, x):
+        if not self.as_product:
+            return super().call(x)
+        _, rows, cols, channels = x.shape
+        around = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        places = [(row, col) for row in range(3) for col in range(3)]
+        near = [around[:, row : row + rows, col : col + cols] for row, col in places]
+        near = ops.reshape(ops.concatenate(near, axis=-1), (-1, 9 * channels))
+        found = ops.matmul(near, ops.reshape(self.kernel, (-1, self.filters))) + self.bias
+        return ops.reshape(found, (-1, rows, cols, self.filters))
+
+    def get_config(self):
+        config = super().get_config()
+        return {name: config[name] for name in config if name not in ("kernel_size", "padding")}
+
+
+@keras.saving.register_keras_serializable("crowdflow")
 class HadamardFusion(layers.Layer):
     """Sum of the branches, each times a learnt weight per cell and channel (paper, eq. 5).
 

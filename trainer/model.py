@@ -11,7 +11,13 @@ from keras import layers
 
 from crowdflow.config import ModelConfig, WindowConfig
 from crowdflow.schema import features
-from crowdflow.trainer.layers import CityTotals, HadamardFusion, LocalLinear, UsualTimesLevel
+from crowdflow.trainer.layers import (
+    CityTotals,
+    Convolution,
+    HadamardFusion,
+    LocalLinear,
+    UsualTimesLevel,
+)
 
 
 class _Builder:
@@ -27,9 +33,7 @@ class _Builder:
     def conv(self, x, filters: int, name: str, zero: bool = False):
         drawn = keras.initializers.GlorotUniform(seed=self.seed())
         kernel = "zeros" if zero else drawn
-        layer = layers.Conv2D(
-            filters, 3, padding="same", kernel_initializer=kernel, dtype=self.dtype, name=name
-        )
+        layer = Convolution(filters, kernel_initializer=kernel, dtype=self.dtype, name=name)
         return layer(x)
 
     def relu(self, x, name: str):

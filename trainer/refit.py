@@ -10,7 +10,8 @@ import tensorflow_transform as tft
 
 from crowdflow.config import Config, TrainingConfig
 from crowdflow.trainer import device, input_fn
-from crowdflow.trainer.run_fn import checkpoints_of, train_members, write_model
+from crowdflow.trainer.ensemble import train_members
+from crowdflow.trainer.run_fn import checkpoints_of, write_model
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import join
 
@@ -41,15 +42,15 @@ def refit(
     graph = tft.TFTransformOutput(graph_path)
     splits = input_fn.load_splits(patterns, graph, config)
     known, test = join(splits["train"], splits["eval"]), splits["test"]
-    training = device.choose_batches(on_all(config.training, history))
-    precision = device.choose_precision(training.precision)
+    training = on_all(config.training, history)
     count = known.count + test.count
     log.info(
         "approved; once more on all %s windows, %d epochs", f"{count:,}", training.final_epochs
     )
     config = dataclasses.replace(config, training=training)
-    checkpoints = checkpoints_of(custom, precision, training, known, test)
-    _, members, _ = train_members(config, precision, known, test, checkpoints, log_dir)
+    plan = device.plan(config)
+    checkpoint = checkpoints_of(custom, plan.precision, training, known, test)
+    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir)
     warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder)
 

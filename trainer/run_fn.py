@@ -1,11 +1,10 @@
 """What the Trainer node runs: load, train, export."""
 
-import dataclasses
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,15 @@ from crowdflow.config import Config, TrainingConfig
 from crowdflow.evaluation.drift.profile import Profile, merge, profile
 from crowdflow.evaluation.drift.statistics import write_training_statistics
 from crowdflow.schema import features
-from crowdflow.storage.store_path import AnyPath, as_path
+from crowdflow.storage.store_path import as_path
 from crowdflow.trainer import device, input_fn
-from crowdflow.trainer.model import average, build_model, copy_weights
+from crowdflow.trainer.ensemble import train_members
+from crowdflow.trainer.loop.checkpoint import Checkpoint
+from crowdflow.trainer.model import average
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
-from crowdflow.trainer.training import Trainer
 from crowdflow.trainer.warmup import BATCH_SIZES
-from crowdflow.trainer.windows import Windows
+from crowdflow.trainer.windows import Windows, in_order
 
 if TYPE_CHECKING:  # with it come all components of TFX, and Refit needs none of them
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -51,15 +51,14 @@ def run_fn(fn_args: "FnArgs") -> None:
     graph = tft.TFTransformOutput(fn_args.transform_graph_path)
     files = {"train": fn_args.train_files, "eval": fn_args.eval_files}
     train, evaluation = input_fn.load_splits(files, graph, config).values()
-    training = device.choose_batches(config.training)
-    precision = device.choose_precision(training.precision)
-    log.info("%s, %s, batches of %d", device.describe(), precision, training.batch_size)
+    plan = device.plan(config)
+    log.info("%s, batches of %d", plan.describe(), config.training.batch_size)
     trained, members, history = train_members(
-        dataclasses.replace(config, training=training),
-        precision,
+        config,
+        plan,
         train,
         evaluation,
-        checkpoints_of(custom, precision, training, train, evaluation),
+        checkpoints_of(custom, plan.precision, config.training, train, evaluation),
         fn_args.model_run_dir,
     )
     warmup = input_fn.load_some(fn_args.eval_files, graph, config, max(BATCH_SIZES))
@@ -68,8 +67,8 @@ def run_fn(fn_args: "FnArgs") -> None:
     low, high = scaling(train)
     content = {
         "device": device.describe(),
-        "precision": precision,
-        "batch_size": training.batch_size,
+        "precision": plan.precision,
+        "batch_size": config.training.batch_size,
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
         "eval_rmse": {
@@ -147,61 +146,6 @@ def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return float(windows[features.FLOW_MIN][0]), float(windows[features.FLOW_MAX][0])
 
 
-def train_members(
-    config: Config,
-    precision: str,
-    train: Windows,
-    evaluation: Windows,
-    checkpoints: AnyPath,
-    log_dir: str,
-) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
-    """Trains the ensemble's members one after the other, resuming where it stopped.
-
-    Args:
-      config: of the run.
-      precision: Keras dtype policy to train in.
-      train: transformed windows of `train`, in order of time.
-      evaluation: transformed windows of `eval`.
-      checkpoints: this training's own folder.
-      log_dir: folder for TensorBoard.
-
-    Returns:
-      The networks as trained; the same in float32; and the history: one dict per epoch, with its `member`.
-    """
-    keras.utils.set_random_seed(config.seed)
-    if config.training.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    size = train[features.EXTERNAL].shape[1] if features.EXTERNAL in train else 0
-    shape = config.grid.rows, config.grid.cols, size
-    trained, exported, history = [], [], []
-    for number in range(1, config.model.members + 1):
-        if config.model.members > 1:
-            log.info("member %d of %d", number, config.model.members)
-        seed = member_seed(config.seed, number)
-        with device.strategy().scope():
-            trainer = Trainer(
-                build_model(config.model, config.windows, *shape, seed, precision),
-                config.training,
-                train,
-                evaluation,
-                seed,
-                checkpoint_in(checkpoints / str(number)),
-                os.path.join(log_dir, f"member{number}"),
-            )
-            history += [{"member": number, **epoch} for epoch in trainer.run().history]
-        trained.append(trainer.model)
-        exported.append(build_model(config.model, config.windows, *shape, seed))
-        copy_weights(trainer.model, exported[-1])
-    return trained, exported, history
-
-
-def member_seed(seed: int, member: int) -> int:
-    """The seed of a member, counted from 1; the first member has the configuration's seed."""
-    if member == 1:
-        return seed
-    return int(np.random.default_rng([seed, member]).integers(2**31))
-
-
 def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> float:
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
@@ -210,7 +154,7 @@ def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> 
       windows: transformed.
       span: trips from -1 to 1.
     """
-    inputs = input_fn.in_order(windows, list(members[0].input), 256)
+    inputs = in_order(windows, list(members[0].input), 256)
     answers = [member.predict(inputs, verbose=0) for member in members]
     errors = (np.mean(answers, axis=0) - windows[features.TARGET]).astype(np.float64) * span / 2
     return float(np.sqrt(np.mean(errors**2)))
@@ -221,11 +165,12 @@ def checkpoints_of(
     precision: str,
     training: TrainingConfig,
     *splits: Windows,
-) -> AnyPath:
-    """A training's own folder for checkpoints: one of other settings, libraries or windows is not resumed."""
+) -> Callable[[int], Checkpoint]:
+    """The checkpoints of a training's members: one of other settings, libraries or windows is not resumed."""
     libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
     settings = custom["config"], custom["code_fingerprint"], precision, str(training), *libraries
-    return as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
+    folder = as_path(custom["checkpoints"]) / training_key("".join(settings), *splits)
+    return lambda number: checkpoint_in(folder / str(number))
 
 
 def training_key(settings: str, *splits: Windows) -> str:

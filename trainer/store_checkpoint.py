@@ -3,12 +3,9 @@
 import tempfile
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from crowdflow.storage import object_store
 from crowdflow.storage.store_path import AnyPath, StorePath
-from crowdflow.trainer.training import Checkpoint, TrainingState
+from crowdflow.trainer.loop.checkpoint import Checkpoint, Standing
 
 
 def checkpoint_in(folder: AnyPath) -> Checkpoint:
@@ -27,9 +24,9 @@ class StoreCheckpoint(Checkpoint):
         super().__init__(Path(self._scratch.name))
         self._object = str(folder / self._path.name)
 
-    def save(self, state: TrainingState, model: keras.Model, best: list[np.ndarray]) -> None:
+    def save(self, standing: Standing) -> None:
         """Writes the file locally, then uploads it."""
-        super().save(state, model, best)
+        super().save(standing)
         content = self._path.read_bytes()
         with (
             object_store.clear_errors(self._object),
@@ -37,7 +34,7 @@ class StoreCheckpoint(Checkpoint):
         ):
             file.write(content)
 
-    def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:
+    def load(self) -> Standing | None:
         """See `Checkpoint`."""
         if object_store.info(self._object) is None:
             return None

@@ -5,132 +5,213 @@ a fixed number of epochs. Nothing here ever sees the test split.
 """
 
 import dataclasses
-import io
-import json
 import logging
 import math
 import os
 import time
-import zipfile
-import zlib
-from pathlib import Path
+from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from crowdflow.config import TrainingConfig
 from crowdflow.schema import features
 from crowdflow.schema.errors import ConfigError
-from crowdflow.trainer import input_fn
-from crowdflow.trainer.windows import Windows, join
+from crowdflow.trainer.loop.checkpoint import DONE, Checkpoint, Standing, TrainingState
+from crowdflow.trainer.loop.keras_fit import KerasFit
+from crowdflow.trainer.loop.orders import epoch_order
+from crowdflow.trainer.loop.program import Program
+from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
 
-MOST_AT_ONCE = 32
 
-
-@dataclasses.dataclass
-class TrainingState:
-    """The state of a training, saved with the weights after every epoch.
+@dataclasses.dataclass(eq=False)
+class Member:
+    """A network of the ensemble.
 
     Attributes:
-      phase: 1, 2, or 3 when it is done.
-      epoch: finished epochs of this phase.
-      best_rmse: best eval RMSE so far, trips per interval, over all cells.
-      waited: epochs since the best.
-      history: one dict per epoch: phase, epoch, loss (scaled), eval_rmse (trips, phase 1), seconds, learning_rate.
+      model: built, not compiled; in `[-1, 1]` units. It has its final weights when the training is done.
+      seed: seed of the order of windows.
+      checkpoint: checkpoint to resume from and save to.
+      log_dir: folder for TensorBoard.
+      name: number in the ensemble.
     """
 
-    phase: int = 1
-    epoch: int = 0
-    best_rmse: float = math.inf
-    waited: int = 0
-    history: list[dict] = dataclasses.field(default_factory=list)
+    model: keras.Model
+    seed: int
+    checkpoint: Checkpoint
+    log_dir: str
+    name: str = "1"
+
+    def __post_init__(self):
+        first = self.model.get_weights()
+        self.standing = Standing(TrainingState(), first, (), first)
+        self._boards: dict[str, tf.summary.SummaryWriter] = {}
+
+    @property
+    def state(self) -> TrainingState:
+        """Where its training stands."""
+        return self.standing.state
+
+    def board(self, part: str, epoch: int, **scalars: float) -> None:
+        """Writes an epoch's numbers for TensorBoard, under Keras' names."""
+        folder = os.path.join(self.log_dir, f"phase{self.state.phase}", part)
+        if folder not in self._boards:
+            self._boards[folder] = tf.summary.create_file_writer(folder)
+        with self._boards[folder].as_default():
+            for name, value in scalars.items():
+                tf.summary.scalar(f"epoch_{name}", value, step=epoch)
+        self._boards[folder].flush()
 
 
-class Checkpoint:
-    """One file with state, weights, optimizer and best weights, replaced atomically.
+class Trainer:
+    """Trains members by one loop: those that are equally far train their next epoch together.
 
     Args:
-      folder: named by a hash of configuration, data and code, so that a restart finds it.
+      members: as many as the loop has networks.
+      loop: with the members' models, and the windows of `train` and then `eval`, which it tests on.
+      config: settings of both phases.
+      train: transformed windows of `train`, in order of time.
+      evaluation: those of `eval`.
     """
 
-    def __init__(self, folder: Path):
-        self._path = folder / "checkpoint.npz"
+    def __init__(
+        self,
+        members: Sequence[Member],
+        loop: KerasFit | Program,
+        config: TrainingConfig,
+        train: Windows,
+        evaluation: Windows,
+    ):
+        self.members, self.loop, self.config = members, loop, config
+        self._sizes = {1: train.count, 2: train.count + evaluation.count}
+        # The range of flows is 2 in scaled units.
+        span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]
+        self.trips_per_unit = float(span) / 2
+        self._optimizer = 0  # the phase that it was made for
+        self._fresh: Sequence[np.ndarray] = ()
+        self._held: list[Member] = []  # those whose standing is in the loop
 
-    def save(self, state: TrainingState, model: keras.Model, best: list[np.ndarray]) -> None:
-        """Writes the file under another name, then renames it."""
-        groups = {
-            "weight": model.get_weights(),
-            "optimizer": [np.asarray(v) for v in model.optimizer.variables],
-            "best": best,
-        }
-        arrays = {
-            f"{name}_{i:05d}": a for name, group in groups.items() for i, a in enumerate(group)
-        }
-        content = io.BytesIO()  # a zip file on a full disk prints tracebacks of its own
-        np.savez(content, state=json.dumps(dataclasses.asdict(state)), **arrays)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_bytes(content.getbuffer())
-            partial.replace(self._path)
-        finally:
-            partial.unlink(missing_ok=True)
+    def run(self) -> None:
+        """Trains both phases, resuming where they stopped. The models then have their final weights.
 
-    def load(self) -> tuple[TrainingState, dict[str, list[np.ndarray]]] | None:
-        """State and the groups `weight`, `optimizer` and `best`, or None if there is no checkpoint."""
-        if not self._path.exists():
-            return None
-        groups: dict[str, list[np.ndarray]] = {"weight": [], "optimizer": [], "best": []}
-        try:
-            with np.load(self._path) as saved:
-                for name in sorted(set(saved.files) - {"state"}):
-                    groups[name.rsplit("_", 1)[0]].append(saved[name])
-                return TrainingState(**json.loads(str(saved["state"]))), groups
-        except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            log.warning(
-                "%s: not a whole checkpoint (%s); training starts at the first epoch",
-                self._path.name,
-                error,
-            )
-            return None
+        Raises:
+          ConfigError: a loss is no longer a number; names the rate that did it.
+        """
+        for member in self.members:
+            saved = member.checkpoint.load()
+            if saved is not None:
+                member.standing = saved
+                log.info("resumed: phase %d after epoch %d", saved.state.phase, saved.state.epoch)
+            self._pass_on(member)
+        while going := [member for member in self.members if member.state.phase < DONE]:
+            least = min(map(_place, going))
+            self._epoch([member for member in going if _place(member) == least])
+        for member in self.members:
+            member.model.set_weights(member.standing.weights)
 
+    def _pass_on(self, member: Member) -> None:
+        """Takes a member past the end of a phase."""
+        standing, state, config = member.standing, member.state, self.config
+        early = bool(config.patience) and state.waited >= config.patience
+        if state.phase == 1 and (state.epoch >= config.epochs or early):
+            standing.weights = standing.best
+            state.phase, state.epoch = 2, 0
+            if config.final_learning_rate is not None:
+                standing.optimizer = ()
+            self._held = []
+            member.checkpoint.save(standing)
+        if state.phase == 2 and state.epoch >= config.final_epochs:
+            state.phase = DONE
+            member.checkpoint.save(standing)
 
-class _EpochEnd(keras.callbacks.Callback):
-    """Runs after every epoch: history, best weights, early stopping, checkpoint, a line of progress."""
+    def _epoch(self, group: Sequence[Member]) -> None:
+        phase, epoch = group[0].state.phase, group[0].state.epoch
+        started = time.monotonic()
+        self._optimize(phase)
+        self._write(group)
+        size = self._sizes[phase]
+        seen = self._steps(phase) * self.config.batch_size
+        orders = [epoch_order(size, m.seed, phase, epoch)[:seen] for m in self._seats(group)]
+        losses = self.loop.train(orders, self.config.batch_size)
+        errors = [None] * self.loop.count
+        if phase == 1:
+            errors = self.loop.test(4 * self.config.batch_size)
+        seconds = time.monotonic() - started
+        rate = float(self.loop.optimizer.learning_rate)
+        found = zip(self.members, losses, errors, self.loop.read(), strict=True)
+        for member, loss, error, (weights, optimizer) in found:
+            if member in group:
+                entry = {
+                    "phase": phase,
+                    "epoch": epoch + 1,
+                    "loss": float(loss),
+                    "eval_rmse": None if error is None else math.sqrt(error) * self.trips_per_unit,
+                    "seconds": seconds,
+                    "learning_rate": rate,
+                }
+                _require_finite(entry, self.config)
+                member.standing.weights, member.standing.optimizer = weights, optimizer
+                self._note(member, entry, error)
+        epochs = self.config.epochs if phase == 1 else self.config.final_epochs
+        line = describe_epoch([member.state.history[-1] for member in group], epochs)
+        if len(self.members) > 1:
+            line = f"{line}  (member {', '.join(member.name for member in group)})"
+        log.info(line)
+        for member in group:
+            self._pass_on(member)
 
-    def __init__(self, trainer: "Trainer", epochs: int):
-        super().__init__()
-        self._trainer = trainer
-        self._epochs = epochs
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        trainer, state = self._trainer, self._trainer.state
-        entry = {
-            "phase": state.phase,
-            "epoch": epoch + 1,
-            "loss": float(logs["loss"]),
-            "eval_rmse": None,
-            "seconds": time.monotonic() - self._started,
-            "learning_rate": float(self.model.optimizer.learning_rate),
-        }
-        _require_finite(entry, trainer.config)
-        state.epoch = epoch + 1
-        if "val_loss" in logs:
-            entry["eval_rmse"] = math.sqrt(logs["val_loss"]) * trainer.trips_per_unit
+    def _note(self, member: Member, entry: dict, error: float | None) -> None:
+        """History, best weights, TensorBoard and checkpoint of a member's epoch."""
+        state = member.state
+        state.epoch = entry["epoch"]
+        number = state.epoch - 1
+        member.board("train", number, loss=entry["loss"], learning_rate=entry["learning_rate"])
+        if error is not None:
+            member.board("validation", number, loss=error)
             state.waited += 1
             if entry["eval_rmse"] < state.best_rmse:
                 state.best_rmse, state.waited = entry["eval_rmse"], 0
-                trainer.best = self.model.get_weights()
-            if trainer.config.patience and state.waited >= trainer.config.patience:
-                self.model.stop_training = True
+                member.standing.best = member.standing.weights
         state.history.append(entry)
-        trainer.checkpoint.save(state, self.model, trainer.best)
-        log.info(describe_epoch(entry, self._epochs))
+        member.checkpoint.save(member.standing)
+
+    def _optimize(self, phase: int) -> None:
+        """Makes the phase's optimizer, where it has one of its own."""
+        config = self.config
+        own = 1 if config.final_learning_rate is None else phase
+        if self._optimizer == own:
+            return
+        rate, epochs = config.learning_rate, config.epochs
+        if own == 2:
+            rate, epochs = config.final_learning_rate, config.final_epochs
+        if config.schedule == "cosine":
+            steps = max(1, self._steps(own) * epochs)
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        self._fresh = self.loop.optimize_at(rate)
+        self._optimizer, self._held = own, []
+
+    def _seats(self, group: Sequence[Member]) -> list[Member]:
+        """For each network of the loop, the member that it trains; the first of the group fills other seats."""
+        return [member if member in group else group[0] for member in self.members]
+
+    def _write(self, group: Sequence[Member]) -> None:
+        """Brings the group's standings into the loop, unless it has them from the epoch before."""
+        if any(member not in self._held for member in group):
+            seated = [member.standing for member in self._seats(group)]
+            self.loop.write([(one.weights, one.optimizer or self._fresh) for one in seated])
+        self._held = list(group)
+
+    def _steps(self, phase: int) -> int:
+        whole = math.ceil(self._sizes[phase] / self.config.batch_size)
+        return min(whole, self.config.steps_per_epoch or whole)
+
+
+def _place(member: Member) -> tuple[int, int, int]:
+    """Members of one place have the same epoch before them, and as many behind them."""
+    return member.state.phase, member.state.epoch, len(member.state.history)
 
 
 def _require_finite(entry: dict, config: TrainingConfig) -> None:
@@ -144,139 +225,14 @@ def _require_finite(entry: dict, config: TrainingConfig) -> None:
         )
 
 
-def describe_epoch(entry: dict, epochs: int) -> str:
-    """The line of progress for an epoch."""
-    scored = "" if entry["eval_rmse"] is None else f"  eval rmse {entry['eval_rmse']:.4f}"
+def describe_epoch(entries: Sequence[dict], epochs: int) -> str:
+    """The line of progress for an epoch, of one member or several."""
+    first = entries[0]
+    losses = " ".join(f"{entry['loss']:.3e}" for entry in entries)
+    scored = ""
+    if first["eval_rmse"] is not None:
+        scored = "  eval rmse " + " ".join(f"{entry['eval_rmse']:.4f}" for entry in entries)
     return (
-        f"phase {entry['phase']}  epoch {entry['epoch']}/{epochs}  loss {entry['loss']:.3e}{scored}"
-        f"  {entry['seconds']:.1f} s"
+        f"phase {first['phase']}  epoch {first['epoch']}/{epochs}  loss {losses}{scored}"
+        f"  {first['seconds']:.1f} s"
     )
-
-
-def steps_at_once(steps: int) -> int:
-    """The number of steps in one call of the graph: a divisor of the epoch's steps, so that none is left over."""
-    return max(n for n in range(1, MOST_AT_ONCE + 1) if steps % n == 0)
-
-
-class Trainer:
-    """Trains one model.
-
-    Args:
-      model: built, not compiled; in `[-1, 1]` units.
-      config: settings of both phases.
-      train: transformed windows of `train`, in order of time.
-      evaluation: those of `eval`, which share their maps.
-      seed: seed of the order of windows.
-      checkpoint: checkpoint to resume from and save to.
-      log_dir: folder for TensorBoard.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        config: TrainingConfig,
-        train: Windows,
-        evaluation: Windows,
-        seed: int,
-        checkpoint: Checkpoint,
-        log_dir: str,
-    ):
-        self.model, self.config, self.checkpoint = model, config, checkpoint
-        self._seed, self._log_dir = seed, log_dir
-        self._inputs = list(model.input)
-        self._eval = evaluation
-        self._windows = join(train, evaluation)
-        self._sizes = {1: train.count, 2: self._windows.count}
-        # The range of flows is 2 in scaled units.
-        span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]
-        self.trips_per_unit = float(span) / 2
-        self.state = TrainingState()
-        self.best = model.get_weights()
-
-    def run(self) -> TrainingState:
-        """Trains both phases, resuming where they stopped. The model then has its final weights.
-
-        Raises:
-          ConfigError: the loss is no longer a number; names the rate that did it.
-        """
-        self._compile(1)
-        self._resume()
-        if self.state.phase == 1:
-            self._fit(self.config.epochs)
-            self.model.set_weights(self.best)
-            self.state.phase, self.state.epoch = 2, 0
-            if self.config.final_learning_rate is not None:
-                self._compile(2)
-            self.checkpoint.save(self.state, self.model, self.best)
-        if self.state.phase == 2:
-            self._fit(self.config.final_epochs)
-            self.state.phase = 3
-            self.checkpoint.save(self.state, self.model, self.best)
-        return self.state
-
-    def _compile(self, phase: int) -> None:
-        config = self.config
-        rate = config.learning_rate
-        epochs = config.epochs
-        if phase == 2:
-            rate, epochs = config.final_learning_rate, config.final_epochs
-        if config.schedule == "cosine":
-            steps = max(1, self._steps(phase) * epochs)
-            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        # XLA is slower on a CPU.
-        self.model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse", jit_compile=False)
-        self.model.optimizer.build(self.model.trainable_variables)
-
-    def _resume(self) -> None:
-        saved = self.checkpoint.load()
-        if saved is None:
-            return
-        self.state, groups = saved
-        self.best = groups["best"]
-        if self.state.phase >= 2 and self.config.final_learning_rate is not None:
-            self._compile(2)
-        self.model.set_weights(groups["weight"])
-        for variable, value in zip(
-            self.model.optimizer.variables, groups["optimizer"], strict=True
-        ):
-            variable.assign(value)
-        log.info("resumed: phase %d after epoch %d", self.state.phase, self.state.epoch)
-
-    def _steps(self, phase: int) -> int:
-        whole = math.ceil(self._sizes[phase] / self.config.batch_size)
-        return min(whole, self.config.steps_per_epoch or whole)
-
-    def _stopped_early(self) -> bool:
-        patience = self.config.patience
-        return self.state.phase == 1 and bool(patience) and self.state.waited >= patience
-
-    def _fit(self, epochs: int) -> None:
-        phase = self.state.phase
-        if self.state.epoch >= epochs or self._stopped_early():
-            return
-        data = input_fn.batches(
-            self._windows,
-            self._inputs,
-            self._sizes[phase],
-            self.config.batch_size,
-            self._steps(phase),
-            self._seed,
-            phase,
-            self.state.epoch,
-        )
-        options = {}
-        if phase == 1:
-            batch = 4 * self.config.batch_size
-            options["validation_data"] = input_fn.in_order(self._eval, self._inputs, batch)
-        self.model.steps_per_execution = steps_at_once(self._steps(phase))
-        self.model.make_train_function(force=True)
-        board = keras.callbacks.TensorBoard(os.path.join(self._log_dir, f"phase{phase}"))
-        self.model.fit(
-            data,
-            initial_epoch=self.state.epoch,
-            epochs=epochs,
-            steps_per_epoch=self._steps(phase),
-            callbacks=[board, _EpochEnd(self, epochs)],
-            verbose=0,
-            **options,
-        )

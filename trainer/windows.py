@@ -112,3 +112,23 @@ def shared_tensor(values: np.ndarray) -> tf.Tensor:
     if values.ctypes.data % mmap.PAGESIZE or not values.flags.c_contiguous or not values.size:
         return tf.constant(values)
     return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+
+
+def in_order(windows: Windows, inputs: Sequence[str], batch_size: int) -> tf.data.Dataset:
+    """All windows once, in their order: batches of `(inputs, target)`."""
+    return taken(tf.data.Dataset.range(windows.count).batch(batch_size), windows, inputs)
+
+
+def taken(rows: tf.data.Dataset, windows: Windows, inputs: Sequence[str]) -> tf.data.Dataset:
+    """Batches of `(inputs, target)` from batches of windows' numbers."""
+    gather = Gather(windows, [*inputs, features.TARGET])
+
+    def take(chosen: tf.Tensor):
+        found = gather(chosen)
+        return found, found.pop(features.TARGET)
+
+    options = tf.data.Options()  # to rewrite its graph, tf.data would copy the maps into it
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    found = rows.map(take, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return found.with_options(options)

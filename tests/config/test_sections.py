@@ -53,7 +53,6 @@ def refused(settings):
         ("training.epochs", -1, "0 or more"),
         ("training.final_epochs", -1, "0 or more"),
         ("training.batch_size", 0, "at least 1"),
-        ("training.gpu_batch_factor", 0, "at least 1"),
         ("training.learning_rate", 0.0, "above 0"),
         ("training.patience", 0, "above 0, or null"),
         ("training.steps_per_epoch", -3, "above 0, or null"),

@@ -1,14 +1,12 @@
 """Device and precision, on whatever machine runs this."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
-from crowdflow.config import TrainingConfig
+from crowdflow.config import Config, presets
 from crowdflow.trainer import device
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -17,25 +15,6 @@ CPUINFO = Path("/proc/cpuinfo")
 @pytest.mark.parametrize("setting", ["float32", "mixed_bfloat16"])
 def test_a_given_precision_is_taken_as_it_is(setting):
     assert device.choose_precision(setting) == setting
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, None), (5e-3, 1e-2)])
-def test_a_gpu_gets_larger_batches_and_rates_to_match(given, expected):
-    config = TrainingConfig(
-        batch_size=16,
-        gpu_batch_factor=4,
-        learning_rate=1e-3,
-        final_learning_rate=given,
-        schedule="constant",
-        steps_per_epoch=9,
-    )
-    there = device.choose_batches(config, gpu=True)
-    assert (there.batch_size, there.steps_per_epoch) == (64, 3)
-    assert (there.learning_rate, there.final_learning_rate) == (2e-3, expected)
-    assert device.choose_batches(there, gpu=True) == there
-    assert device.choose_batches(config, gpu=False) is config
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    assert device.choose_batches(config) == (there if has_gpu else config)
 
 
 @pytest.mark.parametrize(
@@ -70,17 +49,26 @@ def test_the_device_is_described_in_words():
     assert re.fullmatch(expected, device.describe())
 
 
-TWO = """
-import tensorflow as tf
-from crowdflow.trainer import device
-[cpu] = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-print(type(device.strategy("CPU")).__name__, device.strategy("CPU").num_replicas_in_sync)
-"""
+def test_a_processor_trains_members_one_after_the_other_by_keras_loop():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("for machines without a GPU")
+    plan = device.plan(Config())
+    assert plan == device.Plan(device.choose_precision("auto"))
+    assert plan.describe() == f"{device.describe()}, {plan.precision}"
 
 
-def test_several_devices_are_mirrored_and_one_is_the_default():
-    command = [sys.executable, "-c", TWO]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["MirroredStrategy", "2"]
-    assert device.strategy("CPU") is tf.distribute.get_strategy()
+def test_a_plan_for_gpus_is_told_in_a_line():
+    plan = device.Plan("mixed_bfloat16", ("GPU:0",), True, 4, 21_000_000_000)
+    assert plan.describe().endswith(
+        ", mixed_bfloat16, an epoch one XLA program, 4 networks at once, "
+        "up to 21.0 GB of windows on the device"
+    )
+
+
+@pytest.mark.parametrize(
+    ("preset", "members", "devices", "expected"),
+    [("bikenyc", 4, 1, 4), ("bikenyc", 4, 2, 2), ("bikenyc", 3, 2, 2), ("taxibj", 4, 1, 1)],
+)
+def test_small_networks_train_together_and_large_ones_alone(preset, members, devices, expected):
+    config = presets.load(preset).replace({"model.members": members})
+    assert device.members_at_once(config, devices, "mixed_bfloat16") == expected

@@ -1,7 +1,6 @@
 """A training that is interrupted anywhere resumes as if it had not been."""
 
 import gc
-import logging
 import math
 import os
 
@@ -12,44 +11,13 @@ from worlds.small_training import (  # noqa: F401
     answers,
     assert_equal_weights,
     deterministic,
+    interrupt,
     make_trainer,
     rmse,
 )
 
 from crowdflow.schema.errors import ConfigError
-from crowdflow.trainer.training import (
-    TrainingState,
-)
-
-
-class Interrupted(Exception):
-    pass
-
-
-class _Stop(logging.Handler):
-    """Ends a training right after it told of an epoch, as a kill would."""
-
-    def __init__(self, phase, epoch):
-        super().__init__()
-        self._place = f"phase {phase}  epoch {epoch}/"
-
-    def emit(self, record):
-        if record.getMessage().startswith(self._place):
-            raise Interrupted
-
-
-def run_interrupted(trainer, phase, epoch):
-    log, stop = logging.getLogger("crowdflow.training"), _Stop(phase, epoch)
-    level = log.level
-    log.setLevel(logging.INFO)
-    log.addHandler(stop)
-    try:
-        with pytest.raises(Interrupted):
-            trainer.run()
-    finally:
-        log.removeHandler(stop)
-        log.setLevel(level)
-
+from crowdflow.trainer.loop.checkpoint import Standing, TrainingState
 
 # How it is trained, where it is interrupted (phase, epoch), and the optimizer's steps in the end.
 INTERRUPTIONS = {
@@ -67,14 +35,14 @@ def undisturbed(request, splits, tmp_path_factory):
     settings, places, steps = INTERRUPTIONS[request.param]
     trainer = make_trainer(splits, tmp_path_factory.mktemp("whole"), **settings)
     trainer.run()
-    assert int(trainer.model.optimizer.iterations) == steps
+    assert int(trainer.loop.optimizer.iterations) == steps
     return settings, places, trainer
 
 
 def test_an_interrupted_training_ends_with_the_same_bits(undisturbed, splits, tmp_path):
     settings, places, whole = undisturbed
     for phase, epoch in places:
-        run_interrupted(make_trainer(splits, tmp_path, **settings), phase, epoch)
+        interrupt(make_trainer(splits, tmp_path, **settings), phase, epoch)
     resumed = make_trainer(splits, tmp_path, **settings)
     state = resumed.run()
     assert_equal_weights(resumed.model.get_weights(), whole.model.get_weights())
@@ -97,7 +65,7 @@ def test_patience_stops_phase_1_and_a_restart_knows_it(splits, tmp_path):
     assert len(scores) == int(np.argmin(scores)) + 2 < 9
     assert whole.state.history[-1]["phase"] == 2
 
-    run_interrupted(make_trainer(splits, tmp_path / "b", **settings), 1, len(scores))
+    interrupt(make_trainer(splits, tmp_path / "b", **settings), 1, len(scores))
     resumed = make_trainer(splits, tmp_path / "b", **settings)
     assert len(resumed.run().history) == len(whole.state.history)
     assert_equal_weights(resumed.model.get_weights(), whole.model.get_weights())
@@ -119,9 +87,9 @@ def test_a_half_written_checkpoint_is_ignored(splits, tmp_path):
     (folder / "checkpoint.4242.partial").write_bytes(b"PK\x03\x04 half of")
     assert trainer.checkpoint.load() is None
     trainer.run()
-    state, groups = trainer.checkpoint.load()
-    assert state.phase == 3 and math.isfinite(state.best_rmse)
-    assert_equal_weights(groups["weight"], trainer.model.get_weights())
+    saved = trainer.checkpoint.load()
+    assert saved.state.phase == 3 and math.isfinite(saved.state.best_rmse)
+    assert_equal_weights(saved.weights, trainer.model.get_weights())
     assert not list(folder.glob(f"*.{os.getpid()}.partial"))
 
 
@@ -131,19 +99,20 @@ def test_a_full_disk_keeps_the_checkpoint_before(splits, tmp_path):
     trainer.run()
     folder = tmp_path / "checkpoint"
     with small_disk(folder, 1 << 20):
-        trainer.checkpoint.save(TrainingState(epoch=1), trainer.model, trainer.best)
+        standing = trainer.members[0].standing
+        standing.state = TrainingState(epoch=1)
+        trainer.checkpoint.save(standing)
         resize(folder, sum(file.stat().st_blocks * 512 for file in folder.iterdir()))
         with pytest.raises(OSError, match="No space left on device"):
-            trainer.checkpoint.save(TrainingState(epoch=2), trainer.model, trainer.best)
+            standing.state = TrainingState(epoch=2)
+            trainer.checkpoint.save(standing)
         gc.collect()  # a zip file that was not closed would print a traceback now
         assert [file.name for file in folder.iterdir()] == ["checkpoint.npz"]
-        assert trainer.checkpoint.load()[0].epoch == 1
+        assert trainer.checkpoint.load().state.epoch == 1
 
 
 def test_a_checkpoint_before_the_first_epoch_comes_back(splits, tmp_path):
     """The best RMSE is infinite then, which plain JSON does not know."""
     trainer = make_trainer(splits, tmp_path, epochs=0, final_epochs=1)
-    trainer.model.compile("adam")
-    trainer.model.optimizer.build(trainer.model.trainable_variables)
-    trainer.checkpoint.save(TrainingState(), trainer.model, trainer.best)
-    assert trainer.checkpoint.load()[0] == TrainingState()
+    trainer.checkpoint.save(Standing(TrainingState(), trainer.best, (), trainer.best))
+    assert trainer.checkpoint.load().state == TrainingState()

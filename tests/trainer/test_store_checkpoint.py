@@ -2,34 +2,33 @@
 
 import logging
 
-import keras
 import numpy as np
 import pytest
 
 from crowdflow.storage import object_store
 from crowdflow.storage.store_path import as_path
+from crowdflow.trainer.loop.checkpoint import Checkpoint, Standing, TrainingState
 from crowdflow.trainer.store_checkpoint import StoreCheckpoint, checkpoint_in
-from crowdflow.trainer.training import Checkpoint, TrainingState
+
+WEIGHTS = [np.arange(6, dtype=np.float32).reshape(3, 2), np.ones(2, np.float32)]
 
 
-def make_model():
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    model.compile(optimizer="adam", loss="mse")
-    model.optimizer.build(model.trainable_variables)
-    return model
+def make_standing(**state):
+    optimizer = [np.int64(4), *(0 * weight for weight in WEIGHTS)]
+    return Standing(TrainingState(**state), WEIGHTS, optimizer, [-weight for weight in WEIGHTS])
 
 
 def test_it_is_found_again_as_it_was_saved(bucket):
-    folder, model = as_path(f"{bucket}/checkpoints/key/1"), make_model()
+    folder = as_path(f"{bucket}/checkpoints/key/1")
     assert checkpoint_in(folder).load() is None
     for epoch in (1, 2):  # the second takes the first's place
-        state = TrainingState(epoch=epoch, history=[{"epoch": epoch}])
-        checkpoint_in(folder).save(state, model, model.get_weights())
-    found, groups = checkpoint_in(folder).load()
-    assert found == state
-    for saved, weight in zip(groups["best"], model.get_weights(), strict=True):
-        np.testing.assert_array_equal(saved, weight)
+        standing = make_standing(epoch=epoch, history=[{"epoch": epoch}])
+        checkpoint_in(folder).save(standing)
+    found = checkpoint_in(folder).load()
+    assert found.state == standing.state
+    for name in ("weights", "optimizer", "best"):
+        for saved, array in zip(getattr(found, name), getattr(standing, name), strict=True):
+            np.testing.assert_array_equal(saved, array)
     assert [e.address for e in object_store.entries(str(folder))] == [f"{folder}/checkpoint.npz"]
 
 
@@ -41,9 +40,8 @@ def test_a_folder_here_has_the_checkpoint_of_ever(tmp_path):
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
 def test_a_short_checkpoint_is_ignored_with_a_warning(kept, bucket, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("crowdflow"), "propagate", True)
-    model = make_model()
     for folder in (as_path(f"{bucket}/checkpoints/key/1"), tmp_path):
-        checkpoint_in(folder).save(TrainingState(epoch=3), model, model.get_weights())
+        checkpoint_in(folder).save(make_standing(epoch=3))
         whole = (folder / "checkpoint.npz").read_bytes()
         size = int(kept * len(whole)) if isinstance(kept, float) else kept
         if folder == tmp_path:

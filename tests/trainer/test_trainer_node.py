@@ -86,7 +86,7 @@ def test_the_trainer_node_tells_what_it_did(trained):
     as_trained, as_exported = account["eval_rmse"].values()
     assert 0 < abs(as_trained - as_exported) < 0.02  # bfloat16 and float32
     saved = [np.load(path) for path in checkpoints_of(trained)]
-    weights = [file[n] for file in saved for n in file.files if n.startswith("weight_")]
+    weights = [file[n] for file in saved for n in file.files if n.startswith("weights_")]
     assert account["parameters"] == sum(w.size for w in weights)
     assert list((trained / "run").rglob("events.out.tfevents*"))
 
@@ -103,7 +103,7 @@ def test_the_exported_model_is_the_mean_of_the_trained_members(world, splits, tr
         saved = np.load(path)
         sizes = world.config.model, world.config.windows, *SHAPE[1:3], EXTERNAL
         as_trained, member = build_model(*sizes, dtype="mixed_bfloat16"), build_model(*sizes)
-        as_trained.set_weights([saved[n] for n in sorted(saved.files) if n.startswith("weight_")])
+        as_trained.set_weights([saved[n] for n in sorted(saved.files) if n.startswith("weights_")])
         copy_weights(as_trained, member)
         inputs = {name: splits["eval"][name] for name in member.input}
         answers.append(keras.ops.convert_to_numpy(member(inputs, training=False)))

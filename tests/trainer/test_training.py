@@ -14,11 +14,9 @@ from worlds.small_training import (  # noqa: F401
     rmse,
 )
 
-from crowdflow.trainer import input_fn
-from crowdflow.trainer.training import (
-    describe_epoch,
-    steps_at_once,
-)
+from crowdflow.trainer.loop import keras_fit
+from crowdflow.trainer.loop.keras_fit import steps_at_once
+from crowdflow.trainer.training import describe_epoch
 
 STILL = 1e-30  # a learning rate that moves no float32 weight
 
@@ -101,14 +99,18 @@ def test_phase_1_takes_train_and_phase_2_train_and_eval(splits, tmp_path, settin
     trainer = make_trainer(splits, tmp_path, **settings)
     phases = [entry["phase"] for entry in trainer.run().history]
     assert (phases.count(1), phases.count(2)) == epochs
-    assert int(trainer.model.optimizer.iterations) == steps
+    assert int(trainer.loop.optimizer.iterations) == steps
 
 
 def test_an_epochs_line(splits):
     entry = {"phase": 1, "epoch": 3, "loss": 0.01234, "eval_rmse": 7.5, "seconds": 1.25}
-    assert describe_epoch(entry, 9) == "phase 1  epoch 3/9  loss 1.234e-02  eval rmse 7.5000  1.2 s"
+    line = "phase 1  epoch 3/9  loss 1.234e-02  eval rmse 7.5000  1.2 s"
+    assert describe_epoch([entry], 9) == line
+    other = entry | {"loss": 0.02, "eval_rmse": 8.25}
+    line = "phase 1  epoch 3/9  loss 1.234e-02 2.000e-02  eval rmse 7.5000 8.2500  1.2 s"
+    assert describe_epoch([entry, other], 9) == line
     entry |= {"phase": 2, "eval_rmse": None}
-    assert describe_epoch(entry, 9) == "phase 2  epoch 3/9  loss 1.234e-02  1.2 s"
+    assert describe_epoch([entry], 9) == "phase 2  epoch 3/9  loss 1.234e-02  1.2 s"
 
 
 def test_steps_of_a_call_divide_the_epoch():
@@ -125,7 +127,7 @@ def test_steps_of_a_call_divide_the_epoch():
 
 def test_an_epoch_of_several_calls_takes_every_window_once(splits, tmp_path, monkeypatch):
     taken = []
-    original = input_fn.batches
+    original = keras_fit.taken
 
     def watched(*args):
         def note(inputs, target):
@@ -139,8 +141,8 @@ def test_an_epoch_of_several_calls_takes_every_window_once(splits, tmp_path, mon
 
         return original(*args).map(see)
 
-    monkeypatch.setattr(input_fn, "batches", watched)
+    monkeypatch.setattr(keras_fit, "taken", watched)
     trainer = make_trainer(splits, tmp_path, epochs=2, final_epochs=0, batch_size=4)
     trainer.run()
     size = len(splits["train"]["target"])
-    assert sum(taken[: math.ceil(size / 4)]) == size and trainer.model.optimizer.iterations == 2 * 4
+    assert sum(taken[: math.ceil(size / 4)]) == size and trainer.loop.optimizer.iterations == 2 * 4

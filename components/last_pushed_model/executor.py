@@ -13,7 +13,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies from there)
-from crowdflow.components.last_pushed_model import live, models
+from crowdflow.components.last_pushed_model import models
 from crowdflow.components.last_pushed_model.words import (
     DATA_UNTIL,
     LIVE_FAULT,
@@ -90,6 +90,8 @@ def _score_live(
     config: Config,
 ) -> None:
     """Brings the live record up to date, and puts what this run found into the output."""
+    from crowdflow.components.last_pushed_model import live  # Beam takes seconds
+
     [windows] = input_dict["windows"]
     found, fault = live.record(serving, _candidate(input_dict), windows, config)
     io_utils.write_string_file(

@@ -66,7 +66,11 @@ def fingerprints(copied):
         ("trainer/preprocessing.py", {"crowdflow.trainer.preprocessing"}),
         (
             "flows/windows.py",
-            {"crowdflow.components.window_gen.executor", "crowdflow.trainer.run_fn"},
+            {
+                "crowdflow.components.last_pushed_model.executor",
+                "crowdflow.components.window_gen.executor",
+                "crowdflow.trainer.run_fn",
+            },
         ),
         (
             "components/validation_gate/anomalies.py",

@@ -98,7 +98,7 @@ USERS = {
     "holidays": {"Transform", "Trainer", "Refit"},
     "jinja2": {"FlowReportGen"},
     "keras": {"Trainer", "Refit"},
-    "tensorflow-model-analysis": {"Evaluator", "FlowReportGen"},
+    "tensorflow-model-analysis": {"Evaluator", "FlowReportGen", "Pusher"},
     "click": set(),
     "kfp": set(),
 }

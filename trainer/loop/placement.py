@@ -71,9 +71,8 @@ class Feed:
             yield self._whole, order
             return
         steps = self._steps(order[:1].size)
-        with ThreadPoolExecutor(
-            1
-        ) as other:  # copies a block while the caller trains on the one before
+        # It copies a block while the caller trains on the one before.
+        with ThreadPoolExecutor(1) as other:
             following = other.submit(self._block, order[:steps])
             for start in range(steps, len(order) + steps, steps):
                 ready = following.result()

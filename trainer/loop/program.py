@@ -47,9 +47,8 @@ class Program:
 
     def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
         """Takes a new Adam of a rate; returns the values with which its variables start, for one network."""
-        with tf.device(
-            self._device
-        ):  # XLA needs all variables in one place, before a graph is made
+        # XLA needs all variables in one place, before a graph is made.
+        with tf.device(self._device):
             started = self._networks.optimize_at(rate)
         self._train = self._compiled(self._networks.train)
         self._test = self._compiled(self._networks.test)
@@ -89,9 +88,8 @@ class Program:
 
     def _compiled(self, step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         def steps(placed: Placed, order: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
-            count, _, size = (
-                order.shape
-            )  # XLA must know every shape, and runs best where it knows the rounds
+            # XLA must know every shape, and runs best where it knows the rounds.
+            count, _, size = order.shape
 
             def one(number, total):
                 inputs, target = placed.take(order[number])

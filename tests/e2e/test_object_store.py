@@ -11,7 +11,7 @@ from crowdflow.pipeline.kubeflow.compiling import compile_to
 from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
 from crowdflow.storage import object_store
 from crowdflow.storage.store_path import StorePath
-from crowdflow.storage.versions import complete_versions
+from crowdflow.storage.versions import PUSH_MARK, complete_versions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -56,7 +56,7 @@ def test_data_and_serving_folder_in_an_object_store(crowdflow, data, bucket, tmp
     last, first = other.summary["metrics"]["last_pushed"], run.summary["metrics"]["model"]
     assert last["rmse_active_cells"] == pytest.approx(first["rmse_active_cells"], rel=1e-6)
     assert len(complete_versions(serving)) == (2 if other.code == 0 else 1)
-    assert not [path for path in serving.iterdir() if path.name.startswith(".")]
+    assert not [path for path in serving.iterdir() if path.name.startswith(PUSH_MARK)]
 
 
 def test_a_serving_folder_that_cannot_be_reached_stops_a_run_before_it_trains(

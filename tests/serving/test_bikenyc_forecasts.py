@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from standin import server
 
+from crowdflow.storage.versions import complete_versions
+
 COMMAND = str(Path(sys.executable).with_name("crowdflow"))
 BIKENYC = Path(__file__).parents[3] / "shared/data/bikenyc/NYC14_M16x8_T60_NewEnd.h5"
 # A small network: what is tested is that all ways to it agree, not what it knows. Its gate is the real one.
@@ -51,7 +53,7 @@ def evaluated(root) -> np.ndarray:
     spec = {"target_time": tf.io.FixedLenFeature([], tf.int64)}
     times = tf.io.parse_example(records, spec)["target_time"].numpy()
     records = [records[i] for i in np.argsort(times)]
-    [version] = (root / "serving/crowdflow").iterdir()
+    [version] = complete_versions(root / "serving/crowdflow")
     model = tf.saved_model.load(str(version))
     answer = model.signatures["serving_examples"](examples=tf.constant(records))
     return answer["flow"].numpy()[:, 0]

@@ -11,6 +11,8 @@ import pytest
 from standin import server
 from worlds.pages import read_page
 
+from crowdflow.storage.versions import complete_versions
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CITY = Path("runs", "tiny-city")
@@ -60,7 +62,7 @@ def test_the_blocks_do_what_they_say(folder):
 
 
 def test_the_signature_is_what_the_tutorial_shows(folder):
-    [version] = (folder / MODEL).iterdir()
+    [version] = complete_versions(folder / MODEL)
     command = ["saved_model_cli", "show", "--dir", str(version)]
     said = run([*command, "--tag_set", "serve", "--signature_def", "serving_default"], folder)
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Optional
 
 from crowdflow.schema.errors import StoreError
-from crowdflow.storage import disk, files, object_store
+from crowdflow.storage import files, object_store
 from crowdflow.storage.addresses import is_address
-from crowdflow.storage.store_path import AnyPath, StorePath
+from crowdflow.storage.store_path import AnyPath, write_whole
 
 _CHUNK = 1 << 20
 # A file that changed this shortly before it was read could change again within the resolution of its times.
@@ -59,14 +59,8 @@ class Digests:
         """Writes the digests that were asked for, if they are others than before; it does not fail."""
         if self._kept is None or self._now == self._before:
             return
-        text = json.dumps(self._now, indent=0)
         with contextlib.suppress(OSError, StoreError):
-            if isinstance(self._kept, StorePath):
-                with object_store.open_to_write(str(self._kept)) as file:
-                    file.write(text.encode())
-            else:
-                with disk.whole_file(self._kept) as partial:
-                    partial.write_text(text)
+            write_whole(self._kept, json.dumps(self._now, indent=0).encode())
 
 
 def _read(kept: AnyPath) -> dict[str, list]:

@@ -6,9 +6,7 @@ from typing import Any
 
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.features import LIVE_FILE
-from crowdflow.storage import object_store
-from crowdflow.storage.disk import whole_file
-from crowdflow.storage.store_path import AnyPath, StorePath
+from crowdflow.storage.store_path import AnyPath, StorePath, write_whole
 from crowdflow.storage.versions import serving_lock
 
 Record = dict[str, Any]
@@ -57,15 +55,5 @@ def _replace(serving: AnyPath, change: Callable[[Record], Record]) -> Record:
     record = read(serving)
     changed = change(record)
     if changed != record:
-        content = json.dumps(changed, indent=1).encode()
-        path = serving / LIVE_FILE
-        if isinstance(path, StorePath):
-            with (
-                object_store.clear_errors(str(path)),
-                object_store.open_to_write(str(path)) as file,
-            ):
-                file.write(content)
-        else:
-            with whole_file(path) as partial:
-                partial.write_bytes(content)
+        write_whole(serving / LIVE_FILE, json.dumps(changed, indent=1).encode())
     return changed

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
-from crowdflow.storage import object_store
+from crowdflow.storage import disk, object_store
 from crowdflow.storage.addresses import is_address
 
 
@@ -82,6 +82,21 @@ def as_path(text: str | os.PathLike) -> AnyPath:
     """Turns text into a local path or an address in an object store."""
     text = os.fspath(text)
     return StorePath(text) if is_address(text) else Path(text)
+
+
+def write_whole(path: AnyPath, content: bytes) -> None:
+    """Writes a file or an object in place of what is there, so that readers see whole ones.
+
+    Raises:
+      StoreError: the object store does not answer or refuses.
+    """
+    if isinstance(path, StorePath):
+        address = str(path)
+        with object_store.clear_errors(address), object_store.open_to_write(address) as file:
+            file.write(content)
+    else:
+        with disk.whole_file(path) as partial:
+            partial.write_bytes(content)
 
 
 def files_in(folder: AnyPath) -> Iterator[tuple[str, str, object_store.Entry | None]]:

@@ -4,14 +4,13 @@ TensorFlow Java brings it, from Maven Central. `Loader.java` loads a model and a
 streams: strings as Java's `writeUTF`, numbers in big-endian order.
 """
 
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import travelling
+from worlds import java, travelling
 
 from crowdflow.schema import features
 from crowdflow.trainer.warmup import WARMUP_FILE
@@ -25,12 +24,8 @@ KINDS = {"f": ">f4", "i": ">i8"}
 @pytest.fixture(scope="session")
 def jars(tmp_path_factory) -> Path:
     """TensorFlow Java, or a skip with the reason."""
-    for program in ("java", "javac", "mvn"):
-        if not shutil.which(program):
-            pytest.skip(f"needs {program} (Java 17 and Maven)")
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
-    if int(said.split('"')[1].split(".")[0]) < 17:
-        pytest.skip(f"needs Java 17, found {said.splitlines()[0]}")
+    if lacking := java.lacking("java", "javac", "mvn"):
+        pytest.skip(lacking)
     out = tmp_path_factory.mktemp("jars")
     command = ["mvn", "--batch-mode", "--quiet", f"--file={FOLDER / 'pom.xml'}"]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={out}"]

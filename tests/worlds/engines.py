@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 import yaml
+from worlds import java
 
 FLINK, SPARK = "1.19.3", "3.5.0"
 BEAM = metadata.version("apache-beam")
@@ -43,7 +44,7 @@ _OPENS += [
     for name in ("java.base/sun.net.util", "java.security.jgss/sun.security.krb5")
 ]
 _POM = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>crowdflow</groupId><artifactId>{engine}-job-server</artifactId><version>1</version>
   <dependencies>
@@ -86,12 +87,8 @@ def fetch(engine: str) -> Path:
     Raises:
       Missing: Java 17 or Maven is not there, or a registry cannot be reached.
     """
-    for program in ("java", "mvn"):
-        if not shutil.which(program):
-            raise Missing(f"needs {program} (Java 17 and Maven)")
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
-    if int(said.split('"')[1].split(".")[0]) < 17:
-        raise Missing(f"needs Java 17, found {said.splitlines()[0]}")
+    if lacking := java.lacking("java", "mvn"):
+        raise Missing(lacking)
     home = FOLDER / f"{engine}-beam-{BEAM}"
     if not (home / "complete").exists():
         home.mkdir(parents=True, exist_ok=True)

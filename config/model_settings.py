@@ -57,6 +57,9 @@ class ModelConfig:
         average and external vector. Training then starts from the historical average of `windows.average`.
       members: number of ensemble members. Each is trained from its own seed, one after the other on a processor
         and together on a GPU; the forecast is their mean.
+      quantiles: levels, ascending within 0..1, of the quantiles that the model answers beside its mean forecast. For
+        them each member leaves out a quarter of the days of `eval`, which are then forecast by members that have
+        not seen them. `[]` gives none, and every member all days.
     """
 
     residual_units: int = 2
@@ -70,6 +73,7 @@ class ModelConfig:
     head: Literal["tanh", "linear"] = "linear"
     local: bool = True
     members: int = 4
+    quantiles: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
     def __post_init__(self):
         require(self.residual_units >= 0, "model.residual_units", "0 or more", self.residual_units)
@@ -78,6 +82,9 @@ class ModelConfig:
         ok = not self.local or self.head == "linear"
         require(ok, "model.head", "linear with model.local", self.head)
         require(self.members >= 1, "model.members", "at least 1", self.members)
+        levels = self.quantiles
+        ok = all(0 < level < 1 for level in levels) and list(levels) == sorted(set(levels))
+        require(ok, "model.quantiles", "levels between 0 and 1, ascending", list(levels))
 
 
 @dataclasses.dataclass(frozen=True)

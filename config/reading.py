@@ -173,9 +173,12 @@ def _coerce(kind: Any, value: Any, dotted: str) -> Any:
         require(value in args, dotted, "one of " + ", ".join(map(str, args)), value)
         return value
     if origin is tuple:
-        ok = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        require(ok, dotted, "a list of strings, such as [one, two]", value)
-        return tuple(map(str, value))
+        words = "strings, such as [one, two]" if args[0] is str else "numbers, such as [0.1, 0.9]"
+        require(isinstance(value, (list, tuple)), dotted, f"a list of {words}", value)
+        if args[0] is str:
+            require(all(isinstance(v, str) for v in value), dotted, f"a list of {words}", value)
+            return tuple(map(str, value))
+        return tuple(_coerce(args[0], one, dotted) for one in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is str and isinstance(value, dt.date):

@@ -68,6 +68,8 @@ MODEL_NAME = "crowdflow"
 
 # Output of the signatures: float [batch, h, H, W, 2], trips per interval, never negative.
 FLOW = "flow"
+# Likewise, with the levels of `model.quantiles` as last axis, where the model has some: float [batch, h, H, W, 2, Q].
+QUANTILES = "quantiles"
 DENSE_SIGNATURE = "serving_default"
 EXAMPLES_SIGNATURE = "serving_examples"
 EXAMPLES = "examples"  # string [batch], input of the second signature
@@ -83,12 +85,15 @@ TRAINED_UNTIL = "trained_until"  # last target interval of the training, wall-cl
 APPROVED = "approved"  # of a refitted model: TRAINED_UNTIL of the approved one, in the same version
 HOLIDAYS = "holidays"  # dates YYYY-MM-DD of the country's table
 LAYOUT = "layout"  # `range.pattern` of the training's data, or null
+LEVELS = "quantiles"  # levels of the model's quantiles, in their order; absent, as in earlier models, it has none
 
 # Statistics of the training targets: a TFDV proto, `evaluation/drift/statistics.py`.
 TRAINING_STATISTICS_FILE = os.path.join("assets.extra", "training_statistics.pb")
 
 # Metrics by epoch, in the folder of the model run.
 HISTORY_FILE = "history.json"
+# Forecasts of `eval` by networks that were not trained on it, in the same folder: see `trainer.quantiles.unseen`.
+UNSEEN_FILE = "unseen.npz"
 
 # What a node, an ingest or a batch of forecasts read, kept and dropped, by reason.
 COUNTERS_FILE = "counters.json"

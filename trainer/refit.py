@@ -11,7 +11,9 @@ import tensorflow_transform as tft
 from crowdflow.config import Config, TrainingConfig
 from crowdflow.trainer import device, input_fn
 from crowdflow.trainer.ensemble import train_members
-from crowdflow.trainer.run_fn import checkpoints_of, write_model
+from crowdflow.trainer.quantiles.unseen import Unseen
+from crowdflow.trainer.quantiles.unseen import join as join_unseen
+from crowdflow.trainer.run_fn import checkpoints_of, spread_of, write_model
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import join
 
@@ -23,6 +25,7 @@ def refit(
     graph_path: str,
     custom: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
+    unseen: Sequence[Unseen],
     more: Mapping[str, Any],
     folder: str,
     log_dir: str,
@@ -34,6 +37,8 @@ def refit(
       graph_path: the Transform output, whose scaling stays the approved model's.
       custom: as `run_fn` has it.
       history: the approved training's epochs, as in its `history.json`.
+      unseen: the approved model's forecasts of days that it was not trained on, from which the new model's
+        quantiles are learnt; it has seen all days itself. Without any, it has no quantiles.
       more: fields of the model's account besides the usual ones.
       folder: of the SavedModel.
       log_dir: folder for TensorBoard.
@@ -50,9 +55,10 @@ def refit(
     config = dataclasses.replace(config, training=training)
     plan = device.plan(config)
     checkpoint = checkpoints_of(custom, plan.precision, training, known, test)
-    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir)
+    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir, leave_out=False)
+    spread = spread_of(join_unseen(unseen), [known, test], config) if unseen else None
     warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
-    write_model(members, graph, custom, [known, test], warmup, more, folder)
+    write_model(members, graph, custom, [known, test], warmup, more, folder, spread)
 
 
 def on_all(training: TrainingConfig, history: Sequence[Mapping[str, Any]]) -> TrainingConfig:

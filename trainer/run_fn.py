@@ -22,6 +22,8 @@ from crowdflow.trainer import device, input_fn
 from crowdflow.trainer.ensemble import train_members
 from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.model import average
+from crowdflow.trainer.quantiles.spread import Spread, fit
+from crowdflow.trainer.quantiles.unseen import Unseen, forecast_unseen
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
 from crowdflow.trainer.warmup import BATCH_SIZES
@@ -63,8 +65,17 @@ def run_fn(fn_args: "FnArgs") -> None:
     )
     warmup = input_fn.load_some(fn_args.eval_files, graph, config, max(BATCH_SIZES))
     splits = [train, evaluation]
-    final = write_model(members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir)
     low, high = scaling(train)
+    tf.io.gfile.makedirs(fn_args.model_run_dir)
+    spread = None
+    if config.model.quantiles:
+        left_out = config.training.final_epochs > 0
+        unseen = forecast_unseen(members, evaluation, low, high, left_out)
+        unseen.save(os.path.join(fn_args.model_run_dir, features.UNSEEN_FILE))
+        spread = spread_of(unseen, splits, config)
+    final = write_model(
+        members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir, spread
+    )
     content = {
         "device": device.describe(),
         "precision": plan.precision,
@@ -77,7 +88,6 @@ def run_fn(fn_args: "FnArgs") -> None:
         },
         "history": history,
     }
-    tf.io.gfile.makedirs(fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, features.HISTORY_FILE), "w") as file:
         file.write(json.dumps(content, indent=2))
 
@@ -90,6 +100,7 @@ def write_model(
     warmup: Mapping[str, np.ndarray],
     more: Mapping[str, Any],
     folder: str,
+    spread: Spread | None,
 ) -> keras.Model:
     """Writes the mean of networks as a SavedModel, with what it says of itself and of its training targets.
 
@@ -101,6 +112,7 @@ def write_model(
       warmup: raw windows, see `signatures.export`.
       more: fields of the account besides the usual ones.
       folder: to write to.
+      spread: of flows around the forecasts, or None.
 
     Returns:
       The mean of the networks.
@@ -114,12 +126,25 @@ def write_model(
         features.TRAINED_UNTIL: last + (config.windows.horizon - 1) * config.intervals.minutes,
         features.HOLIDAYS: custom["holidays"],
         features.LAYOUT: custom.get("layout"),
+        features.LEVELS: list(config.model.quantiles) if spread is not None else [],
         **more,
     }
     final = average(members)
-    export(final, graph, low, high, config, account, folder, warmup)
+    export(final, graph, low, high, config, account, folder, warmup, spread)
     write_statistics(splits, low, high, folder)
     return final
+
+
+def spread_of(unseen: Unseen, splits: Sequence[Windows], config: Config) -> Spread:
+    """The spread of flows around forecasts, in cells that had flow in any of the training targets."""
+    alive = False
+    for windows in splits:
+        rows = np.unique(windows.rows[features.TARGET])
+        for first in range(0, len(rows), _STATISTICS_BATCH):
+            maps = windows.maps[rows[first : first + _STATISTICS_BATCH]]
+            alive |= (maps > -1).any(axis=0)
+    levels, minutes = config.model.quantiles, config.intervals.minutes
+    return fit(unseen.forecasts, unseen.flows, unseen.times, alive, levels, minutes)
 
 
 def write_statistics(splits: Sequence[Windows], low: float, high: float, folder: str) -> None:

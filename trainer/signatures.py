@@ -14,6 +14,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from crowdflow.config import Config
 from crowdflow.schema import features
 from crowdflow.trainer.inputs import raw_inputs
+from crowdflow.trainer.quantiles.graph import Quantiles
+from crowdflow.trainer.quantiles.spread import Spread
 from crowdflow.trainer.warmup import write_warmup
 
 
@@ -27,6 +29,7 @@ class _Served(tf.Module):
         low: float,
         high: float,
         config: Config,
+        spread: Spread | None,
     ):
         super().__init__()
         self._model = model
@@ -36,6 +39,7 @@ class _Served(tf.Module):
         self._transform = graph.transform_features_layer()
         self._low, self._high = low, high
         self._minutes = config.intervals.minutes
+        self._quantiles = Quantiles(spread, self._minutes) if spread is not None else None
         schema = graph.raw_metadata.schema
         self._contract = {feature.name: feature for feature in schema.feature}
 
@@ -46,8 +50,11 @@ class _Served(tf.Module):
             raw = {name: tf.identity(values) for name, values in raw.items()}
         scaled = self._transform(raw)
         out = self._model({name: scaled[name] for name in self._model.input}, training=False)
-        flow = (out + 1.0) / 2.0 * (self._high - self._low) + self._low
-        return {features.FLOW: tf.maximum(flow, 0.0)}
+        flow = tf.maximum((out + 1.0) / 2.0 * (self._high - self._low) + self._low, 0.0)
+        answers = {features.FLOW: flow}
+        if self._quantiles is not None:
+            answers[features.QUANTILES] = self._quantiles(flow, raw[features.TARGET_TIME])
+        return answers
 
 
 def _in_range(contract: schema_pb2.Feature, values: tf.Tensor) -> tf.Operation:
@@ -85,12 +92,13 @@ def export(
     account: dict[str, Any],
     folder: str,
     warmup: Mapping[str, np.ndarray],
+    spread: Spread | None = None,
 ) -> None:
     """Writes the SavedModel.
 
     `serving_default` takes dense raw windows by name, `serving_examples` serialized tf.Examples. Both answer
-    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero, and fail
-    with an InvalidArgument that names the input where a value is outside the data contract. `account` answers
+    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero, and
+    `quantiles`, `[batch, h, H, W, 2, Q]`, where there is a spread. They fail with an InvalidArgument that names the input where a value is outside the data contract. `account` answers
     what the model says of itself, to any query.
 
     Args:
@@ -102,8 +110,9 @@ def export(
       account: the settings and data of the training, saved in the model and next to it as JSON.
       folder: folder to write.
       warmup: raw windows, `[n, ...]` by name, which a server runs before it takes requests.
+      spread: of flows around the forecasts, for the quantiles.
     """
-    served = _Served(model, graph, low, high, config)
+    served = _Served(model, graph, low, high, config, spread)
     raw = graph.raw_feature_spec()
     spec = {name: raw[name] for name in raw_inputs(config)}
     text = json.dumps(account, indent=2)

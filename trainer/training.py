@@ -22,6 +22,7 @@ from crowdflow.trainer.loop.checkpoint import DONE, Checkpoint, Standing, Traini
 from crowdflow.trainer.loop.keras_fit import KerasFit
 from crowdflow.trainer.loop.orders import epoch_order
 from crowdflow.trainer.loop.program import Program
+from crowdflow.trainer.quantiles.folds import FOLDS, folds_of
 from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
@@ -37,6 +38,7 @@ class Member:
       checkpoint: checkpoint to resume from and save to.
       log_dir: folder for TensorBoard.
       name: number in the ensemble.
+      fold: the fold of `eval` that phase 2 leaves out, see `quantiles.folds`; None trains on all of it.
     """
 
     model: keras.Model
@@ -44,6 +46,7 @@ class Member:
     checkpoint: Checkpoint
     log_dir: str
     name: str = "1"
+    fold: int | None = None
 
     def __post_init__(self):
         first = self.model.get_weights()
@@ -86,7 +89,12 @@ class Trainer:
         evaluation: Windows,
     ):
         self.members, self.loop, self.config = members, loop, config
-        self._sizes = {1: train.count, 2: train.count + evaluation.count}
+        self._count = train.count + evaluation.count
+        self._sizes = {1: train.count, 2: self._count}
+        folds = folds_of(evaluation[features.TARGET_TIME])
+        self._left_out = [train.count + np.flatnonzero(folds == fold) for fold in range(FOLDS)]
+        if members[0].fold is not None:  # as many windows for each member, whatever its fold
+            self._sizes[2] -= max(map(len, self._left_out))
         # The range of flows is 2 in scaled units.
         span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]
         self.trips_per_unit = float(span) / 2
@@ -133,8 +141,8 @@ class Trainer:
         self._optimize(phase)
         self._write(group)
         size = self._sizes[phase]
-        seen = self._steps(phase) * self.config.batch_size
-        orders = [epoch_order(size, m.seed, phase, epoch)[:seen] for m in self._seats(group)]
+        seen = min(size, self._steps(phase) * self.config.batch_size)
+        orders = [self._order(m, phase, epoch)[:seen] for m in self._seats(group)]
         losses = self.loop.train(orders, self.config.batch_size)
         errors = [None] * self.loop.count
         if phase == 1:
@@ -192,6 +200,13 @@ class Trainer:
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         self._fresh = self.loop.optimize_at(rate)
         self._optimizer, self._held = own, []
+
+    def _order(self, member: Member, phase: int, epoch: int) -> np.ndarray:
+        """The order of the member's windows in an epoch, by their numbers."""
+        if phase == 1 or member.fold is None:
+            return epoch_order(self._sizes[phase], member.seed, phase, epoch)
+        rows = np.delete(np.arange(self._count), self._left_out[member.fold])
+        return rows[epoch_order(len(rows), member.seed, phase, epoch)]
 
     def _seats(self, group: Sequence[Member]) -> list[Member]:
         """For each network of the loop, the member that it trains; the first of the group fills other seats."""

@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -15,11 +16,12 @@ from crowdflow.components.json_files import read_json
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, REFITTED, TRAINED_UNTIL
 from crowdflow.config import Config
 from crowdflow.evaluation.model_errors import model_errors
-from crowdflow.evaluation.window_files import WindowFiles, target_shape
+from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
 from crowdflow.flows.metrics import RMSE_ACTIVE
 from crowdflow.schema import features
 from crowdflow.storage import versions
 from crowdflow.storage.files import fetched_folder
+from crowdflow.trainer.quantiles.unseen import Unseen
 from crowdflow.trainer.refit import refit
 
 log = logging.getLogger("crowdflow.refit")
@@ -65,6 +67,7 @@ class Executor(base_executor.BaseExecutor):
                     "holidays": json.loads(exec_properties["holidays"]),
                 },
                 read_json(run.uri, features.HISTORY_FILE)["history"],
+                unseen_forecasts(run.uri, approved, WindowFiles(uris[TEST]), config),
                 {
                     features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]},
                     features.LAYOUT: account.get(features.LAYOUT),
@@ -85,6 +88,28 @@ class Executor(base_executor.BaseExecutor):
         until = read_json(folder, features.ACCOUNT_FILE)[features.TRAINED_UNTIL]
         output.set_int_custom_property(TRAINED_UNTIL, until)
         output.set_int_custom_property(APPROVED_UNTIL, account[features.TRAINED_UNTIL])
+
+
+def unseen_forecasts(run: str, approved: str, windows: WindowFiles, config: Config) -> list[Unseen]:
+    """The approved model's forecasts of `eval`, by members that left a day out, and of the test windows.
+
+    Empty where the model has no quantiles.
+    """
+    if not config.model.quantiles:
+        return []
+    shape = target_shape(config)
+    spec = {
+        features.TARGET: tf.io.FixedLenFeature(shape, tf.float32),
+        features.TARGET_TIME: tf.io.FixedLenFeature([], tf.int64),
+    }
+    found = [Unseen.load(os.path.join(run, features.UNSEEN_FILE))]
+    with fetched_folder(approved) as copy:
+        answer = tf.saved_model.load(str(copy)).signatures[features.EXAMPLES_SIGNATURE]
+        for batch in windows:
+            parsed = parse_windows(batch, spec)
+            flow = answer(tf.constant(batch))[features.FLOW].numpy()
+            found.append(Unseen(parsed[features.TARGET_TIME], flow, parsed[features.TARGET]))
+    return found
 
 
 def find_fault(

@@ -1,0 +1,81 @@
+"""Forecasts of days that the forecasting networks have not been trained on, and what came."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from crowdflow.schema import features
+from crowdflow.trainer.quantiles.folds import FOLDS, fold_of_member, folds_of
+from crowdflow.trainer.windows import Windows, in_order
+
+_BATCH = 256  # windows
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unseen:
+    """Forecasts and flows, in trips per interval.
+
+    Attributes:
+      times: first target intervals, wall-clock minutes, int64 `[n]`.
+      forecasts: float32 `[n, h, H, W, 2]`, not below zero.
+      flows: what came, of the same shape.
+    """
+
+    times: np.ndarray
+    forecasts: np.ndarray
+    flows: np.ndarray
+
+    def save(self, path: str) -> None:
+        """Writes them as one `.npz` file, anywhere that TensorFlow writes."""
+        with tf.io.gfile.GFile(path, "wb") as file:
+            np.savez_compressed(file, **vars(self))
+
+    @classmethod
+    def load(cls, path: str) -> "Unseen":
+        """Reads what `save` has written."""
+        with tf.io.gfile.GFile(path, "rb") as file, np.load(file) as arrays:
+            return cls(**arrays)
+
+
+def join(parts: Iterable[Unseen]) -> Unseen:
+    """All of them, one after the other."""
+    columns = zip(*(vars(part).values() for part in parts))
+    return Unseen(*(np.concatenate(column) for column in columns))
+
+
+def forecast_unseen(
+    members: Sequence[keras.Model], windows: Windows, low: float, high: float, left_out: bool
+) -> Unseen:
+    """The forecasts of `eval` by the members that have not been trained on the window's day.
+
+    Args:
+      members: of the ensemble, in order, in float32.
+      windows: transformed windows of `eval`.
+      low: the flow that scales to -1.
+      high: the flow that scales to 1.
+      left_out: whether each member has left out its fold; else none has been trained on any of the windows.
+    """
+    if not left_out:
+        return _forecast(members, windows, low, high)
+    folds = folds_of(windows[features.TARGET_TIME])
+    found = []
+    for fold in range(min(len(members), FOLDS)):
+        chosen = [m for number, m in enumerate(members, 1) if fold_of_member(number) == fold]
+        part = windows.part(np.flatnonzero(folds == fold))
+        if part.count:
+            found.append(_forecast(chosen, part, low, high))
+    return join(found)
+
+
+def _forecast(members: Sequence[keras.Model], windows: Windows, low: float, high: float) -> Unseen:
+    inputs = in_order(windows, list(members[0].input), _BATCH)
+    mean = np.mean([member.predict(inputs, verbose=0) for member in members], axis=0)
+    half = np.float32((high - low) / 2)
+    forecasts, flows = (
+        (part + 1) * half + np.float32(low) for part in (mean, windows[features.TARGET])
+    )
+    # Scaling there and back moves a count by a rounding error.
+    return Unseen(windows[features.TARGET_TIME], np.maximum(forecasts, 0), np.round(flows, 3))

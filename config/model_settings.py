@@ -57,9 +57,9 @@ class ModelConfig:
         average and external vector. Training then starts from the historical average of `windows.average`.
       members: number of ensemble members. Each is trained from its own seed, one after the other on a processor
         and together on a GPU; the forecast is their mean.
-      quantiles: levels, ascending within 0..1, of the quantiles that the model answers beside its mean forecast. For
-        them each member leaves out a quarter of the days of `eval`, which are then forecast by members that have
-        not seen them. `[]` gives none, and every member all days.
+      quantiles: levels, ascending between 0 and 1, of the quantiles that the model answers beside its mean
+        forecast. For them each member leaves out a quarter of the days of `eval`, which are then forecast by
+        members that have not seen them. `[]` gives none, and every member all days.
     """
 
     residual_units: int = 2

@@ -35,7 +35,11 @@ def eval_config(config: Config, code_fingerprint: str) -> config_pb2.EvalConfig:
 
     rules = config.evaluation
     by_mae = {MAE_RATIO_TO_NAIVE: _below(1)} if rules.naive_mae else {}
-    metric = {"horizon": config.windows.horizon, "code_fingerprint": code_fingerprint}
+    metric = {
+        "horizon": config.windows.horizon,
+        "levels": config.model.quantiles,
+        "code_fingerprint": code_fingerprint,
+    }
     return config_pb2.EvalConfig(
         model_specs=[model_spec(CANDIDATE, False), model_spec(BASELINE, True)],
         slicing_specs=[

@@ -1,8 +1,8 @@
 """Quantiles of flows and how they are judged: calibration, coverage, width and pinball loss. Pure numpy.
 
 A flow is a count, and stands for its unit: all values that round to it, from a half below to a half above, and for
-zero those from 0 on. So quantiles are real numbers and never below zero, and rounded they are quantiles of the count
-itself; a flow at the edge of an interval lies within it in part (Czado, Gneiting and Held, Biometrics 2009).
+zero those from 0 on. So quantiles are real numbers and never below zero, and rounded they are quantiles of the
+count itself; a flow at the edge of an interval lies within it in part (Czado, Gneiting and Held, Biometrics 2009).
 """
 
 import dataclasses
@@ -10,7 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crowdflow.schema.intervals import MINUTES_PER_DAY
+
 MEDIAN = 0.5
+PARTS_OF_DAY = 4  # from midnight on
 
 
 def units(flows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,6 +33,11 @@ def share_below(flows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """
     low, high = (end[..., None] for end in units(flows))
     return np.clip((bounds - low) / (high - low), 0, 1)
+
+
+def part_of_day(times):
+    """The part of the day, within 0..3, of wall-clock minutes: an integer, or an array or tensor of integers."""
+    return times % MINUTES_PER_DAY // (MINUTES_PER_DAY // PARTS_OF_DAY)
 
 
 def pairs(levels: Sequence[float]) -> dict[int, tuple[int, int]]:
@@ -74,7 +82,9 @@ class QuantileSums:
     def zero(cls, levels: Sequence[float], cells: Sequence[int] = ()) -> "QuantileSums":
         """Sums over no flows; `cells` is the shape of what is summed apart."""
         shape = *cells, len(levels)
-        return cls(tuple(levels), np.zeros(shape), np.zeros(shape), np.zeros((*cells, len(pairs(levels)))))
+        return cls(
+            tuple(levels), np.zeros(shape), np.zeros(shape), np.zeros((*cells, len(pairs(levels))))
+        )
 
     def add(self, flows: np.ndarray, quantiles: np.ndarray) -> "QuantileSums":
         """Adds flows `[..., *cells]` and their quantiles `[..., *cells, Q]`, trips per interval."""
@@ -102,13 +112,15 @@ class QuantileSums:
         return QuantileSums(self.levels, *parts, self.count * int(cells.sum()))
 
     def calibration(self) -> list[float]:
-        """For each quantile the share of flows below it, of all cells together: well calibrated, it is the level."""
+        """For each quantile the share of all flows below it: its level, if well calibrated."""
         return [float(share) for share in self.below / (self.count or np.nan)]
 
     def metrics(self) -> dict[str, float]:
-        """Of all cells together: `pinball`, the mean over the levels, and each interval's `coverage` and `width`."""
+        """Of all flows: `pinball`, the mean over the levels, and each interval's `coverage` and `width`."""
         count = self.count or np.nan
-        found = {"pinball": float(self.pinball.sum() / len(self.levels) / count)} if self.levels else {}
+        found = (
+            {"pinball": float(self.pinball.sum() / len(self.levels) / count)} if self.levels else {}
+        )
         for (percent, (low, high)), width in zip(pairs(self.levels).items(), self.width):
             found[f"coverage_{percent}"] = float((self.below[high] - self.below[low]) / count)
             found[f"width_{percent}"] = float(width / count)

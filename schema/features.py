@@ -54,7 +54,8 @@ SCALING_SPLIT = "scaling"
 FRAMES_FOLDER, AVERAGES_FOLDER = "frames", "averages"
 
 # Used in the evaluation only.
-ACTIVE_CELLS = "active_cells"  # int64, number of cells with any flow before the window and before the test period
+# int64 [H, W], 1 for a cell with any flow before the window and before the test period
+ACTIVE_CELLS = "active_cells"
 HOUR = "hour"  # int64, hour of the day of the first target interval
 WEEKEND = "weekend"  # int64, 1 on Saturday and Sunday
 
@@ -68,7 +69,7 @@ MODEL_NAME = "crowdflow"
 
 # Output of the signatures: float [batch, h, H, W, 2], trips per interval, never negative.
 FLOW = "flow"
-# Likewise, with the levels of `model.quantiles` as last axis, where the model has some: float [batch, h, H, W, 2, Q].
+# Likewise its quantiles, where the model has some: float [batch, h, H, W, 2, Q].
 QUANTILES = "quantiles"
 DENSE_SIGNATURE = "serving_default"
 EXAMPLES_SIGNATURE = "serving_examples"

@@ -97,9 +97,9 @@ def export(
     """Writes the SavedModel.
 
     `serving_default` takes dense raw windows by name, `serving_examples` serialized tf.Examples. Both answer
-    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero, and
-    `quantiles`, `[batch, h, H, W, 2, Q]`, where there is a spread. They fail with an InvalidArgument that names the input where a value is outside the data contract. `account` answers
-    what the model says of itself, to any query.
+    `flow`, float32 `[batch, h, H, W, 2]`, inflow then outflow, in trips per interval, never below zero, and with a
+    spread `quantiles`, `[batch, h, H, W, 2, Q]`. They fail with an InvalidArgument that names the input where a
+    value is outside the data contract. `account` answers what the model says of itself, to any query.
 
     Args:
       model: in float32, with its final weights.

@@ -90,10 +90,11 @@ def FlowReportGen(
         "pushed_version": pushed_model.get_string_custom_property("pushed_version") or None,
         HELD_BACK: pushed_model.get_string_custom_property(HELD_BACK) or None,
     }
-    path = os.path.join(report.uri, features.METRICS_FILE)
-    io_utils.write_string_file(path, json.dumps(content, indent=2))
     active = read_json(window_counters.uri, features.ACTIVE_FILE)
     data = results.report_data(content, settings, windows.uri, model.uri, active)
+    content["quantiles"] = data.quantiles
+    path = os.path.join(report.uri, features.METRICS_FILE)
+    io_utils.write_string_file(path, json.dumps(content, indent=2))
     io_utils.write_string_file(os.path.join(report.uri, features.PAGE_FILE), render_page(data))
 
 

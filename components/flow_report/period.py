@@ -5,11 +5,12 @@ interval; times are wall-clock minutes (`schema.intervals`).
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
 
+from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, pairs, part_of_day
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
@@ -27,11 +28,13 @@ class Batch(NamedTuple):
       times: start of each window's first target interval, int64 `[b]`.
       truth: float32 `[b, h, H, W, 2]`.
       forecasts: `MODEL` and each name of `schema.features.NAIVE_FORECASTS` -> its forecast, shaped as `truth`.
+      quantiles: of the model, float32 `[b, h, H, W, 2, Q]`, or None where it has none.
     """
 
     times: np.ndarray
     truth: np.ndarray
     forecasts: dict[str, np.ndarray]
+    quantiles: Optional[np.ndarray] = None
 
 
 # Reads the windows batch by batch: all, or those of some first target intervals, int64 `[k]`.
@@ -94,6 +97,7 @@ class TestPeriod:
       times: start of each window's first target interval, int64 `[n]`, increasing.
       active: bool `[H, W]`, cells with flow.
       busiest: row and column of the cell with the largest true flow.
+      cell_flow: true flow, float64 `[H, W]`, of both directions and all windows.
       cell_rmse: each forecast's name -> float64 `[H, W]`, over both directions.
       cell_bias: mean of the model's forecast minus the truth, float64 `[H, W]`, over both directions.
       step_rmse: each forecast's name -> float64 `[h]`, over active cells.
@@ -101,6 +105,8 @@ class TestPeriod:
       shown: the windows whose maps are drawn, at least one.
       week: times of the last seven days' windows, int64 `[m]`.
       week_maps: each name of `IN_WEEK` -> its flows then, float32 `[m, H, W, 2]`.
+      week_band: the lower and upper end of the `band` interval then, float32 `[m, H, W, 2, 2]`, or None.
+      held: how the model's quantiles held by part of the day, each of cells `[H, W, 2]`; empty without quantiles.
     """
 
     __test__ = False  # for pytest, by its name
@@ -108,6 +114,7 @@ class TestPeriod:
     times: np.ndarray
     active: np.ndarray
     busiest: tuple[int, int]
+    cell_flow: np.ndarray
     cell_rmse: dict[str, np.ndarray]
     cell_bias: np.ndarray
     step_rmse: dict[str, np.ndarray]
@@ -115,6 +122,15 @@ class TestPeriod:
     shown: list[Shown]
     week: np.ndarray
     week_maps: dict[str, np.ndarray]
+    week_band: Optional[np.ndarray] = None
+    held: tuple[QuantileSums, ...] = ()
+
+    @property
+    def busy_band(self) -> Optional[np.ndarray]:
+        """The busiest cell's `week_band`, float32 `[m, 2, 2]`, or None."""
+        return (
+            None if self.week_band is None else self.week_band[:, self.busiest[0], self.busiest[1]]
+        )
 
     @property
     def busy_week(self) -> dict[str, np.ndarray]:
@@ -123,17 +139,18 @@ class TestPeriod:
         return {name: maps[:, row, col] for name, maps in self.week_maps.items()}
 
 
-def summarise(read: Read, active: np.ndarray) -> TestPeriod:
+def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> TestPeriod:
     """Reads all windows once for the sums, then those that are drawn.
 
     Args:
       read: reads the windows, in any order.
       active: bool `[H, W]`, cells with flow.
+      levels: of the model's quantiles.
 
     Raises:
       DataError: there is no window, two have the same time, or a grid is another than that of `active`.
     """
-    sums = _Sums(active)
+    sums = _Sums(active, levels)
     for batch in read(None):
         sums.add(batch)
     if not sums.times:
@@ -146,13 +163,15 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
     busiest = np.unravel_index(np.argmax(sums.flow), active.shape)
     chosen = chosen_windows(times, total, errors)
     week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
-    maps, week_maps = _drawn(read, times[[index for _, index in chosen]], week)
+    shown = times[[index for _, index in chosen]]
+    maps, week_maps, week_band = _drawn(read, shown, week, band(levels))
     values = len(times) * 2
     share = active.size / max(int(active.sum()), 1)
     return TestPeriod(
         times=times,
         active=active,
         busiest=(int(busiest[0]), int(busiest[1])),
+        cell_flow=sums.flow,
         cell_rmse={name: np.sqrt(found / values) for name, found in sums.cell_squares.items()},
         cell_bias=sums.cell_error / values,
         step_rmse={
@@ -163,14 +182,18 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
         shown=[Shown(label, int(times[i]), *maps[int(times[i])]) for label, i in chosen],
         week=week,
         week_maps=week_maps,
+        week_band=week_band,
+        held=tuple(sums.held) if any(one.count for one in sums.held) else (),
     )
 
 
 class _Sums:
     """Sums over the windows, batch by batch."""
 
-    def __init__(self, active: np.ndarray):
+    def __init__(self, active: np.ndarray, levels: Sequence[float]):
         self._active = active
+        cells = *active.shape, 2
+        self.held = [QuantileSums.zero(levels, cells) for _ in range(PARTS_OF_DAY)]
         self.times: list[np.ndarray] = []
         self.total: list[np.ndarray] = []  # true flow of all cells by window
         self.error: list[np.ndarray] = []  # squared error of the model by window
@@ -204,13 +227,24 @@ class _Sums:
             for flows in (batch.truth, batch.forecasts[MODEL])
         )
         self.pairs.add(true, predicted)
+        if batch.quantiles is not None:
+            parts = part_of_day(batch.times)
+            for part in np.unique(parts):
+                mine = parts == part
+                self.held[part].add(first[mine], batch.quantiles[mine, 0])
+
+
+def band(levels: Sequence[float]) -> Optional[tuple[int, int]]:
+    """The levels, by index, of the interval that is drawn: that of 80%, or else the widest; None without any."""
+    found = pairs(levels)
+    return found.get(80, found[max(found)]) if found else None
 
 
 def _drawn(
-    read: Read, shown: np.ndarray, week: np.ndarray
-) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
-    """True and predicted maps by time of the windows that are shown, and the week's maps by name of `IN_WEEK`."""
-    maps, times = {}, []
+    read: Read, shown: np.ndarray, week: np.ndarray, ends: Optional[tuple[int, int]]
+) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray], Optional[np.ndarray]]:
+    """True and predicted maps by time of the windows that are shown, the week's by name of `IN_WEEK`, its band."""
+    maps, times, bands = {}, [], []
     series: dict[str, list[np.ndarray]] = {name: [] for name in IN_WEEK}
     for batch in read(np.union1d(shown, week)):
         sources = {"truth": batch.truth, **batch.forecasts}
@@ -220,8 +254,11 @@ def _drawn(
         times.append(batch.times[inside])
         for name, found in series.items():
             found.append(sources[name][inside, 0])
+        if batch.quantiles is not None and ends:
+            bands.append(batch.quantiles[inside, 0][..., list(ends)])
     order = np.argsort(np.concatenate(times))
-    return maps, {name: np.concatenate(found)[order] for name, found in series.items()}
+    week_maps = {name: np.concatenate(found)[order] for name, found in series.items()}
+    return maps, week_maps, np.concatenate(bands)[order] if bands else None
 
 
 def chosen_windows(
@@ -256,20 +293,3 @@ def chosen_windows(
     label = "Largest error"
     chosen[worst] = f"{chosen[worst]}, {label.lower()}" if worst in chosen else label
     return [(label, index) for index, label in chosen.items()]
-
-
-def with_gaps(times: np.ndarray, values: np.ndarray, minutes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inserts a NaN at each gap, so that a plotted line breaks there.
-
-    Args:
-      times: int64 `[n]`, increasing.
-      values: float `[n, ...]`.
-      minutes: length of an interval.
-
-    Returns:
-      datetime64[m] `[n + gaps]` and float64 `[n + gaps, ...]`.
-    """
-    gaps = np.flatnonzero(np.diff(times) > minutes) + 1
-    filled = np.insert(times, gaps, times[gaps - 1] + minutes)
-    broken = np.insert(np.asarray(values, np.float64), gaps, np.nan, axis=0)
-    return filled.astype("datetime64[m]"), broken

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullLocator, ScalarFormatter
 
 from crowdflow.components.flow_report.maps import FLOW_COLORS, cell_maps, flow_maps
-from crowdflow.components.flow_report.period import MODEL, with_gaps
+from crowdflow.components.flow_report.period import MODEL
 from crowdflow.components.flow_report.report_data import LABELS, ReportData
 from crowdflow.components.flow_report.theme import LIGHT, color, style
 from crowdflow.schema.features import CHANNELS, NAIVE_FORECASTS
@@ -72,6 +72,23 @@ def busy_week(data: ReportData) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
+
+
+def with_gaps(times: np.ndarray, values: np.ndarray, minutes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inserts a NaN at each gap, so that a plotted line breaks there.
+
+    Args:
+      times: int64 `[n]`, increasing.
+      values: float `[n, ...]`.
+      minutes: length of an interval.
+
+    Returns:
+      datetime64[m] `[n + gaps]` and float64 `[n + gaps, ...]`.
+    """
+    gaps = np.flatnonzero(np.diff(times) > minutes) + 1
+    filled = np.insert(times, gaps, times[gaps - 1] + minutes)
+    broken = np.insert(np.asarray(values, np.float64), gaps, np.nan, axis=0)
+    return filled.astype("datetime64[m]"), broken
 
 
 def _date_axis(axes: np.ndarray, times: np.ndarray, minutes: int) -> None:

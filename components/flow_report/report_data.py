@@ -9,6 +9,7 @@ from crowdflow.config import GridConfig
 # The forecasts that a report compares, in the order of its tables and legends.
 LABELS = {
     "model": "Model",
+    "median": "Model's median",
     "last_pushed": "Best pushed model",
     "weeks_and_days": "Last four weeks and seven days",
     "four_weeks": "Last four weeks",
@@ -54,6 +55,7 @@ class ReportData:
       drift: the content of FlowDrift's `drift.json`, or None where it is unknown.
       grid: of the cells; None is one without a box.
       live: the content of LastPushedModel's `live.json`, or None where it is unknown.
+      quantiles: how the model's quantiles held, see `quantile_section.held`, or None for a model without any.
     """
 
     title: str
@@ -78,6 +80,7 @@ class ReportData:
     drift: Optional[dict[str, Any]] = None
     grid: Optional[GridConfig] = None
     live: Optional[dict[str, Any]] = None
+    quantiles: Optional[dict[str, Any]] = None
 
     @property
     def unit(self) -> str:

@@ -10,18 +10,19 @@ import tensorflow_model_analysis as tfma
 from tfx.utils import path_utils
 
 from crowdflow.components.flow_report.period import MODEL, Batch, Read, summarise
+from crowdflow.components.flow_report.quantile_section import held
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
-from crowdflow.evaluation.flow_errors import (
-    MAE_RATIO_TO_NAIVE,
-    RATIO_TO_NAIVE,
-    source_metric,
-)
+from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
+from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE, POISSON, source_metric
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
+from crowdflow.evaluation.usual_quantiles import hour_of_week
 from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
 from crowdflow.flows import metrics
+from crowdflow.flows.quantiles import QuantileSums, metric_names
 from crowdflow.schema import features
+from crowdflow.storage.map_store import MapStore
 
 _TEST = "Split-test"
 
@@ -36,10 +37,11 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
       blessed: the Evaluator's verdict.
 
     Returns:
-      `metrics` by source, `by_hour` and `by_day` by source, `blessed` and `reasons`.
+      `metrics`, `by_hour` and `by_day` by source, `quantiles` as `_quantiles` returns them, `blessed` and `reasons`.
     """
     models = (CANDIDATE,) if fallback else (CANDIDATE, BASELINE)
     slices: dict[tuple, dict[str, dict[str, float]]] = {}
+    whole: dict[str, float] = {}
     for name in models:
         loaded = tfma.load_eval_result(evaluation, model_name=name)
         for key, outputs in loaded.slicing_metrics:
@@ -48,11 +50,11 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
             found = slices.setdefault(key, {})
             found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
             for source in features.NAIVE_FORECASTS:
-                prefix = source_metric(source, "")
-                naive = {
-                    m.removeprefix(prefix): v for m, v in values.items() if m.startswith(prefix)
-                }
-                found[source] = _own(naive, config)
+                found[source] = _own(_of_source(values, source), config)
+            if name == CANDIDATE:
+                median = _of_source(values, MEDIAN_SOURCE)
+                found |= {MEDIAN_SOURCE: _own(median, config)} if median else {}
+                whole = values if not key else whole
     overall = {"last_pushed": None, **slices[()]}
     by_hour: dict[str, dict[int, float]] = {}
     by_day: dict[str, dict[str, float]] = {}
@@ -68,9 +70,26 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
         "metrics": overall,
         "by_hour": by_hour,
         "by_day": by_day,
+        "quantiles": _quantiles(whole, config),
         "blessed": blessed,
         "reasons": reasons(evaluation, overall, config, blessed),
     }
+
+
+def _of_source(values: dict[str, float], source: str) -> dict[str, float]:
+    prefix = source_metric(source, "")
+    return {m.removeprefix(prefix): v for m, v in values.items() if m.startswith(prefix)}
+
+
+def _quantiles(values: dict[str, float], config: Config) -> Optional[dict[str, Any]]:
+    """The levels, and by source how its quantiles hold over active cells; None for a model without any."""
+    names = metric_names(config.model.quantiles)
+    if not names or names[0] not in values:
+        return None
+    poisson = _of_source(values, POISSON)
+    found = {"model": values, POISSON: poisson}
+    sources = {source: {name: of[name] for name in names} for source, of in found.items()}
+    return {"levels": list(config.model.quantiles), "sources": sources}
 
 
 def _own(values: dict[str, float], config: Config) -> dict[str, float]:
@@ -120,6 +139,13 @@ def report_data(
       active: 1 for each cell that was active before the test period, `[H][W]`.
     """
     read = _reader(os.path.join(windows, _TEST), path_utils.serving_model_path(model), config)
+    found, cells = content["quantiles"], np.array(active, bool)
+    levels = found["levels"] if found else []
+    tested = summarise(read, cells, levels)
+    usual = QuantileSums.zero(levels)
+    if found:
+        frames = MapStore(os.path.join(windows, features.FRAMES_FOLDER))
+        usual = hour_of_week(frames, tested.times, cells, levels)
     counters = content["counters"]
     return ReportData(
         title=config.preset,
@@ -131,7 +157,7 @@ def report_data(
         windows=counters["windows"]["windows"],
         counters=counters,
         interval_minutes=config.intervals.minutes,
-        tested=summarise(read, np.array(active, bool)),
+        tested=tested,
         metrics=content["metrics"],
         by_hour=content["by_hour"],
         by_day=content["by_day"],
@@ -144,6 +170,7 @@ def report_data(
         drift=content["drift"],
         grid=config.grid,
         live=content["live"],
+        quantiles=held(found, tested, usual),
     )
 
 
@@ -164,8 +191,10 @@ def _reader(windows: str, model: str, config: Config) -> Read:
                 batch = [window for window, wanted in zip(batch, inside) if wanted]
             if batch:
                 parsed = parse_windows(batch, spec)
-                forecasts = {MODEL: answer(tf.constant(batch))[features.FLOW].numpy()}
+                own = {name: values.numpy() for name, values in answer(tf.constant(batch)).items()}
+                forecasts = {MODEL: own[features.FLOW]}
                 forecasts |= {name: parsed[feature] for name, feature in naive.items()}
-                yield Batch(parsed[features.TARGET_TIME], parsed[features.TARGET], forecasts)
+                times, truth = parsed[features.TARGET_TIME], parsed[features.TARGET]
+                yield Batch(times, truth, forecasts, own.get(features.QUANTILES))
 
     return read

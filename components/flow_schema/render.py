@@ -26,7 +26,6 @@ def render(name: str, config: Config) -> str:
         template,
         rows=grid.rows,
         cols=grid.cols,
-        cells=grid.rows * grid.cols,
         max_flow=ingest.max_flow,
         **{lag: lags.get(lag, 0) for lag in features.LAGS},
         horizon=config.windows.horizon,

@@ -163,7 +163,7 @@ def full_windows(job: Job, plan: Plan, folder: str, config: Config) -> dict[str,
 
 
 def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.ndarray:
-    """Cells that are active for each window: with any flow before the window, not counting the test period.
+    """The cells that are active for each window: with any flow before it, not counting the test period.
 
     Args:
       first: as `frames.first_flows`, of all frames, int64 `[H, W]`.
@@ -171,10 +171,10 @@ def active_cells(first: np.ndarray, origins: np.ndarray, test_start: int) -> np.
       test_start: first minute of the test period.
 
     Returns:
-      Counts, int64 `[m]`; the same for all test windows.
+      1 for an active cell, int64 `[m, H, W]`; the same for all test windows.
     """
     before = np.minimum(origins, test_start)
-    return (first.reshape(-1) < before[:, None]).sum(axis=1)
+    return (first < before[:, None, None]).astype(np.int64)
 
 
 def _historical_average(

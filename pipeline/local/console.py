@@ -23,12 +23,18 @@ _NODE_CACHED = "A cached execution %d is used."
 
 LABELS = {
     "model": "this model",
+    "median": "its median",
     "last_pushed": "best pushed model",
     "last_interval": "last interval",
     "last_week": "last week",
     "historical_average": "historical average",
     "four_weeks": "last four weeks",
     "weeks_and_days": "weeks and days",
+}
+QUANTILE_LABELS = {
+    "model": "this model",
+    "hour_of_week": "same hour of the week",
+    "poisson": "Poisson, hist. average",
 }
 UNBLESSED = "Not blessed, and pushed all the same, as evaluation.push_unblessed says."
 COLUMNS = {
@@ -105,12 +111,33 @@ def results_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
+def quantiles_table(held: dict[str, Any]) -> Table:
+    """How the quantiles of the model and the naive ones held on the test windows."""
+    percents = [int(name[9:]) for name in held["sources"]["model"] if name.startswith("coverage_")]
+    title = "Intervals on the test windows, over active cells"
+    columns = [
+        "pinball loss",
+        *(f"within {p}%" for p in percents),
+        *(f"width {p}%" for p in percents),
+    ]
+    table = errors_table(title, "quantiles", columns)
+    for source, label in QUANTILE_LABELS.items():
+        found = held["sources"][source]
+        values = [f"{found['pinball']:.3f}"]
+        values += [f"{100 * found[f'coverage_{percent}']:.1f}%" for percent in percents]
+        values += [f"{found[f'width_{percent}']:.2f}" for percent in percents]
+        table.add_row(label, *values, style="bold" if source == "model" else "")
+    return table
+
+
 def print_outcome(console: Console, summary: dict[str, Any]) -> None:
     """Prints the results of a completed run."""
     root = Path(summary["config"]["paths"]["root"])
     windows = ", ".join(f"{count} {split}" for split, count in summary["windows"].items())
     console.print()
     console.print(results_table(summary["metrics"]))
+    if summary["quantiles"]:
+        console.print(quantiles_table(summary["quantiles"]))
     of_windows = summary["counters"]["windows"]
     lines = [*counters_in_words(summary["counters"]["frames"]), f"windows: {windows}"]
     if of_windows["naive_fallbacks"]:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from crowdflow.components.flow_schema.render import render
-from crowdflow.config import Config
+from crowdflow.config import Config, ModelConfig
 from crowdflow.schema import features, templates
 
 SHAPE = (2, 3, 2, 2)  # [h, H, W, 2]
 ACTIVE = 4
+AROUND = (-3.0, -2.0, -1.0, 0.0, 0.5, 1.0, 4.0)  # quantiles less the flow
 COUNT = 11
 BEST = "last_week"
 NOISE = {
@@ -68,7 +69,9 @@ def make_columns():
         features.TARGET_TIME: 16_335 * 1440 + 60 * np.arange(COUNT),
         features.HOUR: np.arange(COUNT) % 3 + 7,
         features.WEEKEND: (np.arange(COUNT) > 6).astype(np.int64),
-        features.ACTIVE_CELLS: np.full(COUNT, ACTIVE),
+        features.ACTIVE_CELLS: np.tile(np.arange(6).reshape(3, 2) < ACTIVE, (COUNT, 1, 1)).astype(
+            np.int64
+        ),
     }
     for name, noise in NOISE.items():
         forecast = truth + random.normal(0, noise, truth.shape)
@@ -91,7 +94,9 @@ def save_model(factor, folder):
     def answer(examples):
         parsed = tf.io.parse_example(examples, spec)
         truth = parsed[features.TARGET]
-        return {features.FLOW: truth + factor * (parsed[naive] - truth)}
+        flow = truth + factor * (parsed[naive] - truth)
+        spread = tf.constant(AROUND, tf.float32)
+        return {features.FLOW: flow, features.QUANTILES: tf.maximum(flow[..., None] + spread, 0)}
 
     signatures = {features.EXAMPLES_SIGNATURE: answer}
     tf.saved_model.save(tf.Module(), folder, signatures=signatures)
@@ -193,6 +198,57 @@ def test_metrics_equal_numpy_in_every_slice(evaluations, columns):
             (("weekend", 1),),
             *hours,
         }
+
+
+def test_metrics_of_quantiles_are_those_of_active_flows_one_by_one(evaluations, columns):
+    import tensorflow_model_analysis as tfma
+    from scipy import stats
+
+    levels = ModelConfig().quantiles
+    truth, best = columns["target"], columns[features.naive_feature(BEST)]
+    means = columns[features.naive_feature("historical_average")]
+    loaded = tfma.load_eval_result(evaluations["within_tolerance"], model_name="candidate")
+    [whole] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
+    sliced = {str(key): outputs[""][""] for key, outputs in loaded.slicing_metrics}
+    hour = sliced["(('hour', '8'),)"]
+    for given, rows in ((whole, np.arange(COUNT)), (hour, np.flatnonzero(columns["hour"] == 8))):
+        losses, shares, widths, poisson, absolute = [], [], [], [], []
+        for index in np.ndindex(truth.shape):
+            if index[0] not in rows:
+                continue
+            flow = float(truth[index])
+            forecast = flow + 0.9 * (float(best[index]) - flow)
+            quantiles = [max(forecast + around, 0) for around in AROUND]
+            absolute.append(abs(flow - round(quantiles[3])))
+            if 2 * index[2] + index[3] >= ACTIVE:
+                continue
+            naive = stats.poisson.ppf(levels, float(means[index]))
+            for level, own, other in zip(levels, quantiles, naive, strict=True):
+                for found, q in ((losses, own), (poisson, other)):
+                    found.append((level if flow > q else level - 1) * (flow - q))
+            low, high = quantiles[1], quantiles[5]
+            widths.append(high - low)
+            inside = min(high, flow + 0.5) - max(low, flow - 0.5)  # no flow here is below 1
+            shares.append(max(inside, 0.0))
+        expected = {
+            "pinball": np.mean(losses),
+            "poisson/pinball": np.mean(poisson),
+            "coverage_80": np.mean(shares),
+            "width_80": np.mean(widths),
+            "median/mae_active_cells": np.sum(absolute) / (len(absolute) * ACTIVE / 6),
+        }
+        found = {name: given[name]["doubleValue"] for name in expected}
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_without_quantiles_is_judged_by_its_mean_alone(evaluations):
+    import tensorflow_model_analysis as tfma
+
+    loaded = tfma.load_eval_result(evaluations["better"], model_name="baseline")
+    [whole] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
+    assert "doubleValue" in whole[RMSE]
+    for name in ("pinball", "coverage_80", "median/mae_active_cells"):
+        assert whole[name] == {"doubleValue": "NaN"}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,4 +1,4 @@
-"""The days of `eval` that each member of an ensemble leaves out, so that it forecasts them as days it has not seen."""
+"""The days of `eval` that each member of an ensemble leaves out, and so forecasts as days it has not seen."""
 
 import numpy as np
 

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from crowdflow.trainer.quantiles.spread import Spread, parts_of_day
+from crowdflow.flows.quantiles import part_of_day
+from crowdflow.trainer.quantiles.spread import Spread
 
 
 class Quantiles:
@@ -30,7 +31,7 @@ class Quantiles:
         """
         horizon, groups, knots, _ = self._shape
         steps = np.arange(horizon)
-        part = parts_of_day(times[:, None] + steps * self._minutes)  # [batch, h]
+        part = part_of_day(times[:, None] + steps * self._minutes)  # [batch, h]
         position = tf.minimum(tf.sqrt(flow) / self._gap, knots - 1.0)
         knot = tf.minimum(tf.cast(position, tf.int32), knots - 2)
         share = (position - tf.cast(knot, tf.float32))[..., None]

@@ -2,8 +2,8 @@
 
 `n` is the number of windows, `h` the horizon, `Q` the number of levels. A flow's distance from its forecast is
 measured in roots of the forecast, as a count's spread grows. Its quantiles are read off by the forecast's size,
-smoothed over forecasts of nearly the same size, and then corrected in each part of the day and for each third of the
-cells: the levels are moved until the share of flows below each quantile is right there, too.
+smoothed over forecasts of nearly the same size, and then corrected in each part of the day and for each third of
+the cells: the levels are moved until the share of flows below each quantile is right there, too.
 """
 
 import dataclasses
@@ -11,10 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crowdflow.flows.quantiles import share_below, units
-from crowdflow.schema.intervals import MINUTES_PER_DAY
+from crowdflow.flows.quantiles import PARTS_OF_DAY, part_of_day, share_below, units
 
-PARTS = 4  # of the day
 _SIZES = 3  # of cells, by their mean forecast
 _KNOTS = 64  # roots of forecasts at which quantiles are read off
 _LEAST = 400  # flows at a knot
@@ -33,7 +31,7 @@ class Spread:
     Attributes:
       gap: of the knots, in roots of a forecast.
       table: by step, group and knot, the quantiles' distances, float32 `[h, G, K, Q]`, ascending in Q.
-      groups: by part of the day, the group of each cell and direction, int32 `[4, H, W, 2]`; -1 is a cell that never
+      groups: by part of the day, the group of each cell and direction, int32 `[4, H, W, 2]`; -1 is one that never
         had flow, whose quantiles are zero.
     """
 
@@ -66,7 +64,7 @@ def fit(
     gap = max(float(np.sqrt(forecasts.max(initial=0))), 1.0) / (_KNOTS - 1)
     tables = []
     for step in range(forecasts.shape[1]):
-        group = groups[parts_of_day(times + step * minutes)][:, alive]  # [n, a]
+        group = groups[part_of_day(times + step * minutes)][:, alive]  # [n, a]
         tables.append(
             _fit_step(forecasts[:, step][:, alive], flows[:, step][:, alive], group, levels, gap)
         )
@@ -77,23 +75,18 @@ def quantiles(spread: Spread, forecasts: np.ndarray, times: np.ndarray, minutes:
     """The quantiles of forecasts `[n, h, H, W, 2]` from `times` on: trips per interval, `[n, h, H, W, 2, Q]`."""
     found = []
     for step in range(forecasts.shape[1]):
-        group = spread.groups[parts_of_day(times + step * minutes)]
+        group = spread.groups[part_of_day(times + step * minutes)]
         found.append(_read(spread.table[step], forecasts[:, step], group, spread.gap))
     return np.stack(found, axis=1)
-
-
-def parts_of_day(times):
-    """The part of the day, within 0..3, of wall-clock minutes; of an array or a tensor."""
-    return times % MINUTES_PER_DAY // (MINUTES_PER_DAY // PARTS)
 
 
 def _groups(forecasts: np.ndarray, alive: np.ndarray) -> np.ndarray:
     size = forecasts.mean(axis=(0, 1))[alive]
     rank = np.empty(len(size), np.int64)
     rank[np.argsort(size, kind="stable")] = np.arange(len(size))
-    groups = np.full((PARTS, *alive.shape), -1, np.int32)
+    groups = np.full((PARTS_OF_DAY, *alive.shape), -1, np.int32)
     third = rank * _SIZES // max(len(size), 1)
-    groups[:, alive] = third + _SIZES * np.arange(PARTS)[:, None]
+    groups[:, alive] = third + _SIZES * np.arange(PARTS_OF_DAY)[:, None]
     return groups
 
 
@@ -102,7 +95,7 @@ def _fit_step(forecasts, flows, group, levels: Sequence[float], gap: float) -> n
     order = np.argsort(forecasts, axis=None)
     forecasts, flows, group = (values.reshape(-1)[order] for values in (forecasts, flows, group))
     common = _by_size(forecasts, flows, gap)  # [K, P]
-    found = np.empty((PARTS * _SIZES, _KNOTS, len(levels)))
+    found = np.empty((PARTS_OF_DAY * _SIZES, _KNOTS, len(levels)))
     for number in range(len(found)):
         mine = group == number
         moved = np.array(levels)

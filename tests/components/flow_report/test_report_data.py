@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from crowdflow.components.flow_report.period import Pairs, summarise, with_gaps
+from crowdflow.components.flow_report.period import Pairs, summarise
+from crowdflow.components.flow_report.plots import with_gaps
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import format_start
 

@@ -8,6 +8,11 @@ from crowdflow.schema.account import require_format
 from crowdflow.schema.errors import ServingError
 
 
+def levels_of(account: str | bytes) -> tuple[float, ...]:
+    """The levels of a model's quantiles, ascending, by its account of itself; none where it has no quantiles."""
+    return tuple(json.loads(account).get(features.LEVELS, ()))
+
+
 def settings_of(account: str | bytes) -> tuple[Config, list[str]]:
     """The settings in a model's account of itself, and its country's holidays.
 

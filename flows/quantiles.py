@@ -50,6 +50,24 @@ def pairs(levels: Sequence[float]) -> dict[int, tuple[int, int]]:
     return dict(sorted(found.items()))
 
 
+def shown_interval(levels: Sequence[float]) -> tuple[int, int, int] | None:
+    """The interval to show where there is room for one: percent and indices of its levels.
+
+    It is that of 80%, or else the widest; None where no two levels belong together.
+    """
+    found = pairs(levels)
+    if not found:
+        return None
+    percent = 80 if 80 in found else max(found)
+    return percent, *found[percent]
+
+
+def quantile_name(level: float) -> str:
+    """The name of a quantile in a column's, such as `p05`, or `p97_5` for 0.975."""
+    whole, _, rest = f"{100 * level:.10g}".partition(".")
+    return f"p{whole.zfill(2)}" + (f"_{rest}" if rest else "")
+
+
 def median_of(quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray | None:
     """The median of the count, `[...]` of quantiles `[..., Q]`; None where it is not among the levels."""
     return np.rint(quantiles[..., list(levels).index(MEDIAN)]) if MEDIAN in levels else None

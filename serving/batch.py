@@ -16,6 +16,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from crowdflow.components.window_gen.transform import Concatenate
 from crowdflow.config import Config
+from crowdflow.config.account import levels_of
 from crowdflow.flows.frames import FrameBlock, merge_blocks
 from crowdflow.flows.map_tables import ENDINGS, write_on_maps
 from crowdflow.flows.windows import missing_lags, window_offsets
@@ -29,24 +30,13 @@ from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.serving import ranges, request
 from crowdflow.serving.folder import ModelFolder, find_model
-from crowdflow.serving.forecaster import Forecast, settings_in
+from crowdflow.serving.forecaster import Forecast, account_in, ask, settings_in, table_schema
 from crowdflow.serving.page import keep_frames, near_the_end, page_of_batch
 from crowdflow.storage import disk
 from crowdflow.storage.store_path import AnyPath, as_path
 
 _REQUEST_BYTES = 64 << 20  # of the maps of a request
 _PARTIAL, _PLAN_FILE, _PREFIX = ".partial", "plan.json", "forecasts"
-_SCHEMA = pa.schema(
-    [
-        ("forecast_start", pa.timestamp("ns")),
-        ("step", pa.int64()),
-        ("interval_start", pa.timestamp("ns")),
-        ("row", pa.int64()),
-        ("col", pa.int64()),
-        ("inflow", pa.float32()),
-        ("outflow", pa.float32()),
-    ]
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,31 +116,30 @@ def windows_at_once(config: Config) -> int:
     return max(min(features.MAX_BATCH, _REQUEST_BYTES // size), 1)
 
 
-class _Model(ModelHandler[tuple, tuple, ModelFolder]):
+class _Model(ModelHandler[tuple, Forecast, ModelFolder]):
     """The pushed model, loaded once per process; an element holds one request's windows."""
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, config: Config, levels: tuple[float, ...]):
         super().__init__()
-        self._folder = folder
+        self._folder, self._levels = folder, levels
+        self._steps = np.arange(config.windows.horizon) * config.intervals.minutes
 
     def load_model(self) -> ModelFolder:
         return ModelFolder(as_path(self._folder))
 
     def run_inference(
         self, batch: Sequence[tuple], model: ModelFolder, inference_args: Any = None
-    ) -> Iterable[tuple]:
+    ) -> Iterable[Forecast]:
         for targets, inputs in batch:
-            yield targets, model.predict(inputs, features.DENSE_SIGNATURE, features.FLOW)
+            yield ask(model, inputs, targets[:, None] + self._steps, self._levels)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         return {"min_batch_size": 1, "max_batch_size": 1}
 
 
-def _as_table(answer: tuple[np.ndarray, np.ndarray], minutes: int) -> pa.Table:
-    targets, flows = answer
-    steps = np.arange(flows.shape[1]) * minutes
-    table = Forecast(targets[:, None] + steps, flows).table()
-    return pa.Table.from_pandas(table, _SCHEMA, preserve_index=False)
+def _as_table(forecast: Forecast) -> pa.Table:
+    schema = table_schema(forecast.levels)
+    return pa.Table.from_pandas(forecast.table(), schema, preserve_index=False)
 
 
 class FramesToForecasts(beam.PTransform):
@@ -162,6 +151,7 @@ class FramesToForecasts(beam.PTransform):
         holidays: Sequence[str],
         side: Mapping[str, Any],
         model: AnyPath,
+        levels: tuple[float, ...],
         span: tuple[str | None, str | None],
         folder: Path,
         keep: bool = False,
@@ -169,7 +159,7 @@ class FramesToForecasts(beam.PTransform):
         super().__init__()
         self._keep = keep
         self._config, self._side, self._span = config, side, span
-        self._holidays = holidays
+        self._holidays, self._levels = holidays, levels
         self._model, self._folder = str(model), str(folder)
 
     def expand(self, frames):
@@ -194,11 +184,13 @@ class FramesToForecasts(beam.PTransform):
             | "ByTargetDay" >> beam.GroupByKey()
             | "Requests"
             >> beam.ParDo(_BuildRequests(self._config, self._holidays, self._side), side)
-            | "Ask" >> RunInference(_Model(self._model))
-            | "Table" >> beam.Map(_as_table, self._config.intervals.minutes)
+            | "Ask" >> RunInference(_Model(self._model, self._config, self._levels))
+            | "Table" >> beam.Map(_as_table)
             | "Write"
             >> beam.io.WriteToParquetBatched(
-                os.path.join(self._folder, _PREFIX), _SCHEMA, file_name_suffix=".parquet"
+                os.path.join(self._folder, _PREFIX),
+                table_schema(self._levels),
+                file_name_suffix=".parquet",
             )
         )
 
@@ -253,6 +245,7 @@ def run(
             holidays,
             read_side_files(sources, config),
             folder.absolute(),
+            levels_of(account_in(folder)),
             (first, last),
             partial,
             page is not None,

@@ -1,11 +1,11 @@
 """A pushed model in a folder, run in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from crowdflow.schema.errors import ServingError
-from crowdflow.serving.transport import require_output
+from crowdflow.serving.transport import require_outputs
 from crowdflow.storage.files import fetched_folder
 from crowdflow.storage.store_path import AnyPath
 from crowdflow.storage.versions import SAVED_MODEL, complete_versions
@@ -39,7 +39,9 @@ class ModelFolder:
         self._tf = tf
         self._model = model  # keeps its variables alive
 
-    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+    def predict(
+        self, inputs: Mapping[str, np.ndarray], signature: str, outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         """See `Transport`."""
         if signature not in self._signatures:
             known = ", ".join(self._signatures)
@@ -49,8 +51,8 @@ class ModelFolder:
             answer = self._signatures[signature](**tensors)
         except (TypeError, ValueError, self._tf.errors.OpError) as error:
             raise ServingError(f"{self.path}: {_message(error)}") from None
-        require_output(self.path, output, answer)
-        return answer[output].numpy()
+        require_outputs(self.path, outputs, answer)
+        return {name: answer[name].numpy() for name in outputs}
 
 
 def find_model(folder: AnyPath, version: int | None) -> AnyPath:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from crowdflow.schema.errors import ConfigError, ServingError
 from crowdflow.schema.secrets import without_secrets
 from crowdflow.serving import credentials
-from crowdflow.serving.transport import Options, require_output
+from crowdflow.serving.transport import Options, require_outputs
 
 _SCHEMES = ("grpc", "grpcs")
 _FIRST_WAIT = 0.2  # seconds; doubled with every retry
@@ -55,21 +55,23 @@ class GrpcServer:
         self._channel = channel
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
-    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+    def predict(
+        self, inputs: Mapping[str, np.ndarray], signature: str, outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         """See `Transport`."""
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self._options.name
         request.model_spec.signature_name = signature
-        request.output_filter.append(output)
+        request.output_filter.extend(outputs)
         if self._options.version is not None:
             request.model_spec.version.value = self._options.version
         if self._options.label:
             request.model_spec.version_label = self._options.label
         for name, values in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-        outputs = self._ask(request).outputs
-        require_output(self._url, output, outputs)
-        return tf.make_ndarray(outputs[output])
+        found = self._ask(request).outputs
+        require_outputs(self._url, outputs, found)
+        return {name: tf.make_ndarray(found[name]) for name in outputs}
 
     def _ask(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Retries while no server answers or it is not ready; a forecast has no side effects."""

@@ -53,20 +53,27 @@ def without_place(tables: Sequence[Path], config: Config) -> list[Path]:
 
 
 def describe(forecast: Forecast) -> Iterator[str]:
-    """One line per interval: sums over the city, and the busiest cell."""
-    cells = forecast.flows.shape[3]
-    flat = [
-        (start, maps)
-        for starts, steps in zip(forecast.starts, forecast.flows)
-        for start, maps in zip(starts, steps)
-    ]
-    for start, maps in flat[:_SHOWN]:
+    """One line per interval: sums over the city, and the busiest cell, with its band where there is one."""
+    shape = forecast.flows.shape[2:]
+    flat, starts = forecast.flows.reshape(-1, *shape), forecast.starts.reshape(-1)
+    percent, ends = forecast.band or (0, np.zeros((*forecast.flows.shape, 0)))
+    ends = ends.reshape(*flat.shape, -1)
+    for start, maps, around in zip(starts[:_SHOWN], flat, ends):
         inflow, outflow = maps.sum(axis=(0, 1), dtype=np.float64)
-        row, col = divmod(int(maps.sum(axis=2).argmax()), cells)
-        busiest = f"busiest cell row {row}, col {col}: {maps[row, col, 0]:.1f} in, {maps[row, col, 1]:.1f} out"
-        yield f"{format_start(start)}  inflow {inflow:,.1f}, outflow {outflow:,.1f}; {busiest}"
+        row, col = divmod(int(maps.sum(axis=2).argmax()), shape[1])
+        busiest = f"{_flow(maps[row, col, 0], around[row, col, 0])} in, "
+        busiest += f"{_flow(maps[row, col, 1], around[row, col, 1])} out"
+        line = f"{format_start(start)}  inflow {inflow:,.1f}, outflow {outflow:,.1f}"
+        yield f"{line}; busiest cell row {row}, col {col}: {busiest}"
     if len(flat) > _SHOWN:
         yield f"... and {len(flat) - _SHOWN:,} more"
+    if forecast.band:
+        yield f"In brackets: where {percent}% of flows are expected."
+
+
+def _flow(mean: float, ends: np.ndarray) -> str:
+    """A forecast with its band in whole trips, where there is one."""
+    return f"{mean:.1f}" + (f" ({ends[0]:.0f} to {ends[1]:.0f})" if len(ends) else "")
 
 
 def write_table(table: pd.DataFrame, path: Path, config: Config) -> None:
@@ -86,32 +93,42 @@ def write_table(table: pd.DataFrame, path: Path, config: Config) -> None:
 
 
 def draw(forecast: Forecast, path: Path) -> None:
-    """Draws the maps of the first forecast: inflow and outflow, one column per step; row 0 is north."""
+    """Draws the maps of the first forecast: one column per step; row 0 is north.
+
+    Rows are inflow and outflow, and, of a model with quantiles, the widths of their bands.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    maps = forecast.flows[0][:_MOST_STEPS]  # [h, H, W, 2]
-    steps, rows, cols, _ = maps.shape
+    maps = np.moveaxis(forecast.flows[0][:_MOST_STEPS], -1, 0)  # [2, h, H, W]
+    panels = list(zip(CHANNELS, maps))
+    if forecast.band:
+        percent, ends = forecast.band
+        widths = np.moveaxis(ends[0, :_MOST_STEPS, ..., 1] - ends[0, :_MOST_STEPS, ..., 0], -1, 0)
+        panels += [
+            (f"{name}, width of the {percent}% band", w) for name, w in zip(CHANNELS, widths)
+        ]
+    _, steps, rows, cols = maps.shape
     scale = min(3.2 / cols, 4.0 / rows)
-    size = (steps * (cols * scale + 0.3) + 1.4, 2 * (rows * scale + 0.45) + 0.3)
+    size = (steps * (cols * scale + 0.3) + 1.4, len(panels) * (rows * scale + 0.45) + 0.3)
     figure = Figure(figsize=size, layout="compressed")
-    axes = figure.subplots(2, steps, squeeze=False)
-    for channel, name in enumerate(CHANNELS):
-        top = max(float(maps[..., channel].max()), 1.0)
+    axes = figure.subplots(len(panels), steps, squeeze=False)
+    for number, (name, shown) in enumerate(panels):
+        top = max(float(shown.max()), 1.0)
         for step in range(steps):
-            axis = axes[channel, step]
-            image = axis.imshow(maps[step, ..., channel], cmap=_COLORS, vmin=0, vmax=top)
+            axis = axes[number, step]
+            image = axis.imshow(shown[step], cmap=_COLORS, vmin=0, vmax=top)
             axis.set_xticks([0, cols - 1])
             axis.set_yticks([0, rows - 1])
             axis.tick_params(length=2, labelsize=7)
-            if not channel:
+            if not number:
                 time = to_datetime64(forecast.starts[0, step]).item()
                 axis.set_title(f"{time:%a %Y-%m-%d %H:%M}", fontsize=9)
-        bar = figure.colorbar(image, ax=axes[channel], aspect=20, fraction=0.32 / steps)
-        bar.set_label(f"{name}, trips", fontsize=8)
+        bar = figure.colorbar(image, ax=axes[number], aspect=20, fraction=0.32 / steps)
+        bar.set_label(f"{name.partition(',')[0]}, trips", fontsize=8)
         bar.ax.tick_params(labelsize=7)
-        axes[channel, 0].set_ylabel(name, fontsize=9)
+        axes[number, 0].set_ylabel(name.replace(", ", "\n"), fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)

@@ -3,7 +3,7 @@
 https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from urllib3.util.retry import Retry
 from crowdflow.schema.errors import ServingError
 from crowdflow.schema.secrets import without_secrets
 from crowdflow.serving import credentials
-from crowdflow.serving.transport import Options, require_output
+from crowdflow.serving.transport import Options, require_outputs
 
 _SCHEMES = ("http", "https")
 _NOT_READY = (429, 502, 503, 504)
@@ -63,19 +63,18 @@ class RestServer:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
-    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+    def predict(
+        self, inputs: Mapping[str, np.ndarray], signature: str, outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         """See `Transport`."""
         columns = {name: _plain(name, values) for name, values in inputs.items()}
         answer = self._post({"signature_name": signature, "inputs": columns})
         try:
             found = orjson.loads(answer.content)["outputs"]
-            if isinstance(found, dict):  # a signature with several outputs returns them by name
-                require_output(self._url, output, found)
-                found = found[output]
-            if not isinstance(found, list):
-                raise TypeError
-            texts = isinstance(found[0], str)
-            return np.array(found, object if texts else np.float32)
+            if not isinstance(found, dict):  # only a signature with several outputs names them
+                found = {outputs[0]: found}
+            require_outputs(self._url, outputs, found)
+            return {name: _array(found[name]) for name in outputs}
         except (ValueError, LookupError, TypeError):
             raise ServingError(
                 f"{self._url}: expected JSON with `outputs`. Received: {answer.text[:200]!r}."
@@ -108,6 +107,12 @@ class RestServer:
             text = f"redirects to {answer.headers['Location']}, which is not followed. Give that address."
         message = f"{self._url}: {answer.status_code} {text}"
         raise ServingError(without_secrets(message, token, self._password))
+
+
+def _array(values: Any) -> np.ndarray:
+    if not isinstance(values, list):
+        raise TypeError
+    return np.array(values, object if isinstance(values[0], str) else np.float32)
 
 
 def _plain(name: str, values: np.ndarray) -> np.ndarray | list:

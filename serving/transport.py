@@ -1,7 +1,7 @@
 """The interface to a model, in a folder or on a server."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,16 +14,18 @@ from crowdflow.serving.credentials import Access
 class Transport(Protocol):
     """Sends requests to a model."""
 
-    def predict(self, inputs: Mapping[str, np.ndarray], signature: str, output: str) -> np.ndarray:
+    def predict(
+        self, inputs: Mapping[str, np.ndarray], signature: str, outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         """Sends one request.
 
         Args:
           inputs: int64, float32 or object (texts) arrays `[batch, ...]` by name.
           signature: its name.
-          output: name of the output to return.
+          outputs: names of those to return.
 
         Returns:
-          float32 `[batch, ...]`, or object (texts) `[batch]`.
+          By name, float32 `[batch, ...]`, or object (texts) `[batch]`.
 
         Raises:
           ServingError: the model refused, with its message, or does not answer.
@@ -58,8 +60,9 @@ class Options(Access):
             raise ServingError("Expected a version or a label of the model. Received both.")
 
 
-def require_output(where: object, output: str, found: Iterable[str]) -> None:
-    """Raises ServingError if an answer does not have the output that was requested; names those that it has."""
-    if output not in found:
-        names = ", ".join(sorted(found)) or "none"
-        raise ServingError(f"{where}: expected the output {output}. Received: {names}.")
+def require_outputs(where: object, outputs: Iterable[str], found: Iterable[str]) -> None:
+    """Raises ServingError if an answer lacks an output that was requested; names those that it has."""
+    for output in outputs:
+        if output not in found:
+            names = ", ".join(sorted(found)) or "none"
+            raise ServingError(f"{where}: expected the output {output}. Received: {names}.")

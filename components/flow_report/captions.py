@@ -1,9 +1,8 @@
 """Titles and captions of the report's figures."""
 
-from crowdflow.components.flow_report.report_data import (
-    LABELS,
-    ReportData,
-)
+import numpy as np
+
+from crowdflow.components.flow_report.report_data import LABELS, ReportData
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.schema.intervals import format_start
 
@@ -17,7 +16,7 @@ def caption(data: ReportData, name: str) -> tuple[str, str]:
         "week": (
             f"Last week of the busiest cell (row {row}, column {col})",
             "The model's forecast, the true flow and the historical average. Lines break at missing "
-            "intervals; weekends are shaded.",
+            "intervals; weekends are shaded." + _band(data),
         ),
         "hours": (
             "Error by hour of the day",
@@ -43,6 +42,15 @@ def caption(data: ReportData, name: str) -> tuple[str, str]:
         "training": ("Training curves", _training(data)),
     }
     return captions[name]
+
+
+def _band(data: ReportData) -> str:
+    if not data.quantiles or data.tested.busy_band is None:
+        return ""
+    low, high = data.tested.busy_band[..., 0], data.tested.busy_band[..., 1]
+    truth = data.tested.busy_week["truth"]
+    inside = int(((truth >= np.floor(low + 0.5)) & (truth <= np.floor(high + 0.5))).sum())
+    return f" In the blue band the model expects a flow to lie; {inside} of these {truth.size} did."
 
 
 def _maps(data: ReportData) -> str:

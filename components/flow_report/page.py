@@ -11,6 +11,7 @@ from crowdflow.components.flow_report.drift_section import drift_section
 from crowdflow.components.flow_report.facts import data_cards, training_cards
 from crowdflow.components.flow_report.live_section import live_section
 from crowdflow.components.flow_report.plots import figures
+from crowdflow.components.flow_report.quantile_section import quantile_section
 from crowdflow.components.flow_report.report_data import LABELS, METRICS, ReportData
 from crowdflow.components.flow_report.week_map import week_map
 from crowdflow.components.refit.words import in_words
@@ -42,6 +43,7 @@ def render_page(data: ReportData) -> str:
         outcome=_outcome(data),
         headline=_headline(data),
         accuracy=_accuracy(data),
+        quantiles=quantile_section(data),
         week_map=week_map(data),
         pictures=_pictures(data),
         live=live_section(data.live, data.unit),

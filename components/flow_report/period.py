@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, pairs, part_of_day
+from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, part_of_day, shown_interval
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
@@ -105,7 +105,7 @@ class TestPeriod:
       shown: the windows whose maps are drawn, at least one.
       week: times of the last seven days' windows, int64 `[m]`.
       week_maps: each name of `IN_WEEK` -> its flows then, float32 `[m, H, W, 2]`.
-      week_band: the lower and upper end of the `band` interval then, float32 `[m, H, W, 2, 2]`, or None.
+      week_band: the lower and upper end of `shown_interval` then, float32 `[m, H, W, 2, 2]`, or None.
       held: how the model's quantiles held by part of the day, each of cells `[H, W, 2]`; empty without quantiles.
     """
 
@@ -164,7 +164,7 @@ def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> T
     chosen = chosen_windows(times, total, errors)
     week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
     shown = times[[index for _, index in chosen]]
-    maps, week_maps, week_band = _drawn(read, shown, week, band(levels))
+    maps, week_maps, week_band = _drawn(read, shown, week, shown_interval(levels))
     values = len(times) * 2
     share = active.size / max(int(active.sum()), 1)
     return TestPeriod(
@@ -234,14 +234,8 @@ class _Sums:
                 self.held[part].add(first[mine], batch.quantiles[mine, 0])
 
 
-def band(levels: Sequence[float]) -> Optional[tuple[int, int]]:
-    """The levels, by index, of the interval that is drawn: that of 80%, or else the widest; None without any."""
-    found = pairs(levels)
-    return found.get(80, found[max(found)]) if found else None
-
-
 def _drawn(
-    read: Read, shown: np.ndarray, week: np.ndarray, ends: Optional[tuple[int, int]]
+    read: Read, shown: np.ndarray, week: np.ndarray, interval: Optional[tuple[int, int, int]]
 ) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray], Optional[np.ndarray]]:
     """True and predicted maps by time of the windows that are shown, the week's by name of `IN_WEEK`, its band."""
     maps, times, bands = {}, [], []
@@ -254,8 +248,8 @@ def _drawn(
         times.append(batch.times[inside])
         for name, found in series.items():
             found.append(sources[name][inside, 0])
-        if batch.quantiles is not None and ends:
-            bands.append(batch.quantiles[inside, 0][..., list(ends)])
+        if batch.quantiles is not None and interval:
+            bands.append(batch.quantiles[inside, 0][..., list(interval[1:])])
     order = np.argsort(np.concatenate(times))
     week_maps = {name: np.concatenate(found)[order] for name, found in series.items()}
     return maps, week_maps, np.concatenate(bands)[order] if bands else None

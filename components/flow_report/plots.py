@@ -13,6 +13,7 @@ from crowdflow.components.flow_report.maps import FLOW_COLORS, cell_maps, flow_m
 from crowdflow.components.flow_report.period import MODEL
 from crowdflow.components.flow_report.report_data import LABELS, ReportData
 from crowdflow.components.flow_report.theme import LIGHT, color, style
+from crowdflow.flows.quantiles import shown_interval
 from crowdflow.schema.features import CHANNELS, NAIVE_FORECASTS
 from crowdflow.schema.intervals import MINUTES_PER_DAY, to_datetime64, weekday
 
@@ -47,7 +48,7 @@ def figures(data: ReportData) -> dict[str, Figure]:
 
 
 def busy_week(data: ReportData) -> Figure:
-    """The busiest cell's last week, first step: true, predicted and average flow; one panel per direction."""
+    """The busiest cell's last week, first step: true, predicted and average flow, and the model's interval."""
     times, flows = data.tested.week, data.tested.busy_week
     lines = (
         ("true", flows["truth"], {"color": LIGHT["ink"], "lw": 1.3}),
@@ -65,12 +66,17 @@ def busy_week(data: ReportData) -> Figure:
             at, series = with_gaps(times, values[:, channel], data.interval_minutes)
             # Without dots, an interval between two gaps would be invisible.
             axis.plot(at, series, label=label, marker=".", ms=2.5, **look)
+        if data.tested.busy_band is not None:
+            percent, *_ = shown_interval(data.quantiles["levels"])
+            at, ends = with_gaps(times, data.tested.busy_band[:, channel], data.interval_minutes)
+            label = f"{percent}% of flows are expected here"
+            axis.fill_between(at, *ends.T, color=LIGHT["interval"], lw=0, zorder=1, label=label)
         axis.set_title(CHANNELS[channel].capitalize(), loc="left")
         axis.set_ylabel(data.unit)
         axis.set_ylim(bottom=0)
     _date_axis(axes, times, data.interval_minutes)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure
 
 

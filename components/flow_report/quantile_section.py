@@ -3,11 +3,21 @@
 from typing import Any, Optional
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
+from crowdflow.components.flow_report import theme
 from crowdflow.components.flow_report.period import TestPeriod
+from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.evaluation.usual_quantiles import HOUR_OF_WEEK
-from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums
+from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, pairs
 
+_NAME, _TITLE = "calibration", "Do the quantiles hold"
+_CAPTION = (
+    "All active cells and test windows. On the dashed line, as many flows lie below a quantile as its level says; "
+    "below it, flows were larger than the quantile more often than they should be."
+)
+_CLOSE = 5.0  # points between an interval and the share of flows in it, up to which it is trusted
 _SIZES = ("quietest third of the cells", "middle third", "busiest third")
 LABELS = {
     "model": "Model",
@@ -63,4 +73,77 @@ def held(
         "calibration": whole.of(cells).calibration(),
         "by_part": by_part,
         "by_size": by_size,
+    }
+
+
+def quantile_section(data: ReportData) -> Optional[dict[str, Any]]:
+    """What the page's section shows, or None without quantiles.
+
+    Returns:
+      `verdict` and `tone`, for people who know no statistics; `picture`, the calibration curve; `percents` of the
+      intervals; `sources` and `groups`, rows of tables with `label`, `pinball`, `coverage` and `width`; `unit`.
+    """
+    found = data.quantiles
+    if not found:
+        return None
+    percents = list(pairs(found["levels"]))
+    if not percents:
+        return None
+    groups = [*found["by_part"], *found["by_size"]]
+    model = found["sources"]["model"]
+    shown = 80 if 80 in percents else percents[-1]
+    share = 100 * model[f"coverage_{shown}"]
+    far = max(abs(100 * model[f"coverage_{percent}"] - percent) for percent in percents)
+    verdict = (
+        f"Of 100 flows, the model's {shown}% band held {share:.0f}, and it should hold {shown}."
+    )
+    if far <= _CLOSE:
+        verdict += " The bands can be trusted as they are."
+    elif share < shown:
+        verdict += " The bands are too narrow: expect flows outside them more often than they say."
+    else:
+        verdict += " The bands are too wide: they are on the safe side."
+    with theme.style():
+        svg = theme.inline_svg(calibration_curve(found), _NAME, f"{_TITLE}. {_CAPTION}")
+    labelled = [{"label": label, **found["sources"][name]} for name, label in LABELS.items()]
+    return {
+        "verdict": verdict,
+        "tone": "good" if far <= _CLOSE else "bad",
+        "picture": {"name": _NAME, "title": _TITLE, "caption": _CAPTION, "svg": svg, "basis": None},
+        "percents": percents,
+        "sources": [_row(line, percents) for line in labelled],
+        "groups": [_row(line, percents) for line in groups],
+        "unit": data.unit,
+    }
+
+
+def calibration_curve(found: dict[str, Any]) -> Figure:
+    """The share of flows below each quantile, against its level."""
+    figure = Figure(figsize=(4.6, 4.3), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(
+        [0, 1], [0, 1], color=theme.LIGHT["muted"], lw=0.9, ls=(0, (5, 2)), label="as it should be"
+    )
+    axis.plot(
+        found["levels"],
+        found["calibration"],
+        color=theme.color("model"),
+        marker="o",
+        lw=1.4,
+        label="model",
+    )
+    axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axis.set(xlabel="quantile, as its level says", ylabel="share of true flows below it")
+    for ticks in (axis.xaxis, axis.yaxis):
+        ticks.set_major_formatter(PercentFormatter(1))
+    axis.legend(loc="upper left")
+    return figure
+
+
+def _row(line: dict[str, Any], percents: list[int]) -> dict[str, Any]:
+    return {
+        "label": line["label"],
+        "pinball": f"{line['pinball']:.3f}",
+        "coverage": [f"{100 * line[f'coverage_{percent}']:.1f}%" for percent in percents],
+        "width": [f"{line[f'width_{percent}']:.2f}" for percent in percents],
     }

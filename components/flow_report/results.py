@@ -37,7 +37,7 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
       blessed: the Evaluator's verdict.
 
     Returns:
-      `metrics`, `by_hour` and `by_day` by source, `quantiles` as `_quantiles` returns them, `blessed` and `reasons`.
+      `metrics`, `by_hour` and `by_day` by source, `quantiles` as of `_quantiles`, `blessed` and `reasons`.
     """
     models = (CANDIDATE,) if fallback else (CANDIDATE, BASELINE)
     slices: dict[tuple, dict[str, dict[str, float]]] = {}
@@ -60,6 +60,8 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     by_day: dict[str, dict[str, float]] = {}
     for key, found in slices.items():
         for source, values in found.items() if key else ():
+            if source == MEDIAN_SOURCE:
+                continue
             [(feature, value)] = key
             if feature == features.HOUR:
                 by_hour.setdefault(source, {})[int(value)] = values[metrics.RMSE_ACTIVE]

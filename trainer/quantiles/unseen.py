@@ -1,6 +1,7 @@
 """Forecasts of days that the forecasting networks have not been trained on, and what came."""
 
 import dataclasses
+import io
 from collections.abc import Iterable, Sequence
 
 import keras
@@ -30,13 +31,17 @@ class Unseen:
 
     def save(self, path: str) -> None:
         """Writes them as one `.npz` file, anywhere that TensorFlow writes."""
+        content = io.BytesIO()  # a GFile is no place for a zip, which goes back in it
+        np.savez_compressed(content, **vars(self))
         with tf.io.gfile.GFile(path, "wb") as file:
-            np.savez_compressed(file, **vars(self))
+            file.write(content.getvalue())
 
     @classmethod
     def load(cls, path: str) -> "Unseen":
         """Reads what `save` has written."""
-        with tf.io.gfile.GFile(path, "rb") as file, np.load(file) as arrays:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = io.BytesIO(file.read())
+        with np.load(content) as arrays:
             return cls(**arrays)
 
 

@@ -163,6 +163,9 @@ class EvaluationConfig:
       live_tolerance: the model's RMSE must be at most (1 + tolerance) times that of the last pushed model, as it
         serves, on the days since its push that neither has seen; null only reports both. A refitted model has
         learnt newer days than the candidate, so leave room.
+      quantile_rate: how fast the quantiles of a refitted model follow the live record: each day moves the level at
+        which one is read off by this share of what the day's flows below it fell short of it, at most half-way to
+        0 or 1. 0 leaves the levels alone.
     """
 
     naive_margin: float = 0.0
@@ -175,6 +178,7 @@ class EvaluationConfig:
     push_older: bool = False
     live_slack: float = 0.25
     live_tolerance: Optional[float] = None
+    quantile_rate: float = 0.1
 
     def __post_init__(self):
         ok = 0 <= self.naive_margin < 1
@@ -186,6 +190,8 @@ class EvaluationConfig:
         for name in ("live_slack", "live_tolerance"):
             value = getattr(self, name)
             require(value is None or value >= 0, f"evaluation.{name}", "0 or more", value)
+        ok = 0 <= self.quantile_rate <= 1
+        require(ok, "evaluation.quantile_rate", "within 0..1", self.quantile_rate)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.score import BIAS, MODEL, NO_RECORD, SCORED, SOURCES, Forecasts, score
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
+from crowdflow.flows.quantiles import QuantileSums, shown_interval
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import CHANNELS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, minutes_to_date
@@ -46,7 +47,8 @@ def day_line(
     Returns:
       `day`, `version`, `windows` (forecasts that were made), `due` (steps up to the end of the last day of the
       frames), `scored` and `left_out` (steps), `gap` (why there are no figures, or None), `active_cells`,
-      `metrics` by source and `best_naive`; the last three are None in a gap.
+      `metrics` by source, `best_naive`, and `quantiles`: their `levels` and the share of flows `below` each; the
+      last four are None in a gap, and `quantiles` of a model that has none.
     """
     end = (int(frames.starts[-1]) // MINUTES_PER_DAY + 1) * MINUTES_PER_DAY
     left_out = Counter[str]()
@@ -78,7 +80,49 @@ def day_line(
         "active_cells": kept and kept["active_cells"],
         "metrics": kept and kept["metrics"],
         "best_naive": kept and best_naive(kept["metrics"]),
+        "quantiles": kept and _held(forecasts, frames, config.intervals.minutes),
     }
+
+
+def _held(forecasts: Forecasts, frames: FrameBlock, minutes: int) -> Optional[dict[str, Any]]:
+    """The share of flows below each quantile, over active cells and all steps that have a record."""
+    if not forecasts.levels:
+        return None
+    steps = np.arange(forecasts.flows.shape[1])
+    targets = forecasts.origins[:, None] + steps * minutes
+    recorded = np.isin(targets, frames.starts)
+    active = (frames.maps[frames.starts < forecasts.origins.min()] > 0).any(axis=(0, 3))
+    truth = frames.maps[np.searchsorted(frames.starts, targets[recorded])]
+    sums = QuantileSums.zero(forecasts.levels)
+    sums.add(truth[:, active], forecasts.quantiles[recorded][:, active])
+    return {"levels": list(forecasts.levels), "below": sums.calibration()}
+
+
+def followed_levels(
+    days: Iterable[Mapping[str, Any]], levels: Sequence[float], rate: float
+) -> list[float]:
+    """The levels at which a new model's quantiles are read off, so that they hold as the last days' should have.
+
+    Adaptive conformal inference (Gibbs and Candès, NeurIPS 2021): after each day every level moves by the rate
+    times what its share of flows fell short. It moves at most half-way to 0 or 1, whichever is nearer.
+
+    Args:
+      days: the record's lines.
+      levels: of the quantiles, ascending.
+      rate: `evaluation.quantile_rate`.
+
+    Returns:
+      Ascending; the levels themselves where no day has the figures.
+    """
+    nominal = np.array(levels)
+    reach = np.minimum(nominal, 1 - nominal) / 2
+    found = nominal.copy()
+    for line in newest(days):
+        held = line.get("quantiles")
+        if held and held["levels"] == list(levels):
+            found += rate * (nominal - held["below"])
+            found = np.clip(found, nominal - reach, nominal + reach)
+    return np.maximum.accumulate(found).tolist()
 
 
 def _due(origins: np.ndarray, end: int, config: Config) -> int:
@@ -197,6 +241,7 @@ def in_words(live: Mapping[str, Any]) -> str:
     if not found:
         return f"live: no day of version {version} has figures yet{tail}"
     promise, errors = found["promise"], found["metrics"]
+    tail = f"{_band_in_words(live['days'])}{tail}"
     span = found["first"] if found["days"] == 1 else f"{found['first']} to {found['last']}"
     text = f"RMSE {errors[MODEL][RMSE_ACTIVE]:.3f} on {span}"
     if promise:
@@ -205,6 +250,17 @@ def in_words(live: Mapping[str, Any]) -> str:
     text += f"; best naive forecast {errors[best][RMSE_ACTIVE]:.3f} ({best}){tail}"
     worse = " DOES WORSE THAN ITS TEST PROMISED" if found["worse"] else ""
     return f"live: version {version}{worse}, {text}"
+
+
+def _band_in_words(days: Sequence[Mapping[str, Any]]) -> str:
+    held = [line["quantiles"] for line in days if line.get("quantiles")]
+    interval = shown_interval(held[-1]["levels"]) if held else None
+    if not interval:
+        return ""
+    percent, low, high = interval
+    same = [one["below"] for one in held if one["levels"] == held[-1]["levels"]][-_DAYS:]
+    share = np.mean([below[high] - below[low] for below in same])
+    return f"; {100 * share:.0f}% of flows within its {percent}% band"
 
 
 def candidate_in_words(live: Mapping[str, Any]) -> Optional[str]:

@@ -32,10 +32,14 @@ class Forecasts:
     Attributes:
       origins: first target intervals, wall-clock minutes, int64 `[m]`, ascending.
       flows: trips per interval, float32 `[m, h, H, W, 2]`; NaN where a cell has no forecast.
+      quantiles: of the same, float32 `[m, h, H, W, 2, Q]`, or None.
+      levels: of the quantiles, ascending.
     """
 
     origins: np.ndarray
     flows: np.ndarray
+    quantiles: np.ndarray | None = None
+    levels: tuple[float, ...] = ()
 
 
 def score(

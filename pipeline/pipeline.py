@@ -170,6 +170,7 @@ def create_pipeline(
         windows=windows,
         transform_graph=transform.outputs["transform_graph"],
         blessing=evaluator.outputs["blessing"],
+        baseline=last_pushed.outputs["baseline"],
         config=config.section(*SHAPES_A_MODEL, "evaluation"),
         holidays=json.dumps(holidays),
         checkpoints=checkpoints,

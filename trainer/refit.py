@@ -26,6 +26,7 @@ def refit(
     custom: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     unseen: Sequence[Unseen],
+    levels: Sequence[float],
     more: Mapping[str, Any],
     folder: str,
     log_dir: str,
@@ -39,6 +40,7 @@ def refit(
       history: the approved training's epochs, as in its `history.json`.
       unseen: the approved model's forecasts of days that it was not trained on, from which the new model's
         quantiles are learnt; it has seen all days itself. Without any, it has no quantiles.
+      levels: at which each of `model.quantiles` is read off, ascending.
       more: fields of the model's account besides the usual ones.
       folder: of the SavedModel.
       log_dir: folder for TensorBoard.
@@ -56,7 +58,7 @@ def refit(
     plan = device.plan(config)
     checkpoint = checkpoints_of(custom, plan.precision, training, known, test)
     _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir, leave_out=False)
-    spread = spread_of(join_unseen(unseen), [known, test], config) if unseen else None
+    spread = spread_of(join_unseen(unseen), [known, test], levels, config) if unseen else None
     warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder, spread)
 

@@ -72,7 +72,7 @@ def run_fn(fn_args: "FnArgs") -> None:
         left_out = config.training.final_epochs > 0
         unseen = forecast_unseen(members, evaluation, low, high, left_out)
         unseen.save(os.path.join(fn_args.model_run_dir, features.UNSEEN_FILE))
-        spread = spread_of(unseen, splits, config)
+        spread = spread_of(unseen, splits, config.model.quantiles, config)
     final = write_model(
         members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir, spread
     )
@@ -135,7 +135,9 @@ def write_model(
     return final
 
 
-def spread_of(unseen: Unseen, splits: Sequence[Windows], config: Config) -> Spread:
+def spread_of(
+    unseen: Unseen, splits: Sequence[Windows], levels: Sequence[float], config: Config
+) -> Spread:
     """The spread of flows around forecasts, in cells that had flow in any of the training targets."""
     alive = False
     for windows in splits:
@@ -143,7 +145,7 @@ def spread_of(unseen: Unseen, splits: Sequence[Windows], config: Config) -> Spre
         for first in range(0, len(rows), _STATISTICS_BATCH):
             maps = windows.maps[rows[first : first + _STATISTICS_BATCH]]
             alive |= (maps > -1).any(axis=0)
-    levels, minutes = config.model.quantiles, config.intervals.minutes
+    minutes = config.intervals.minutes
     return fit(unseen.forecasts, unseen.flows, unseen.times, alive, levels, minutes)
 
 

@@ -91,9 +91,11 @@ class Trainer:
         self.members, self.loop, self.config = members, loop, config
         self._count = train.count + evaluation.count
         self._sizes = {1: train.count, 2: self._count}
-        folds = folds_of(evaluation[features.TARGET_TIME])
-        self._left_out = [train.count + np.flatnonzero(folds == fold) for fold in range(FOLDS)]
-        if members[0].fold is not None:  # as many windows for each member, whatever its fold
+        if (
+            members[0].fold is not None
+        ):  # each epoch has as many windows for each member, whatever its fold
+            folds = folds_of(evaluation[features.TARGET_TIME])
+            self._left_out = [train.count + np.flatnonzero(folds == fold) for fold in range(FOLDS)]
             self._sizes[2] -= max(map(len, self._left_out))
         # The range of flows is 2 in scaled units.
         span = train[features.FLOW_MAX][0] - train[features.FLOW_MIN][0]

@@ -23,6 +23,7 @@ from crowdflow.flows.usual import holiday_days
 from crowdflow.flows.windows import missing_lags
 from crowdflow.schema import features
 from crowdflow.schema.account import format_fault
+from crowdflow.schema.features import FLOW, QUANTILES
 from crowdflow.schema.intervals import MINUTES_PER_DAY, minutes_to_date
 from crowdflow.storage import live_file, versions
 from crowdflow.storage.files import fetched_folder
@@ -51,12 +52,14 @@ class Model:
       config: its settings.
       holidays: of its country's table, days since 1970-01-01.
       until: the day of the last interval of its training, since 1970-01-01.
+      levels: of its quantiles.
     """
 
     folder: Path
     config: Config
     holidays: np.ndarray
     until: int
+    levels: tuple[float, ...]
 
     def ask(self, days: Sequence[int], known: Known) -> Asked:
         """Its own forecasts at every interval of some days, each from the frames before.
@@ -76,11 +79,12 @@ class Model:
                     session, [tf.saved_model.SERVING], str(self.folder)
                 )
                 signature = loaded.signature_def[features.DENSE_SIGNATURE]
-                output = signature.outputs[features.FLOW].name
+                names = [FLOW, *([QUANTILES] if self.levels else [])]
+                outputs = {name: signature.outputs[name].name for name in names}
 
-            def answer(inputs: dict[str, np.ndarray]) -> np.ndarray:
+            def answer(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 feed = {signature.inputs[name].name: values for name, values in inputs.items()}
-                return session.run(output, feed)
+                return session.run(outputs, feed)
 
             for day in days:
                 origins = np.arange(day * MINUTES_PER_DAY, (day + 1) * MINUTES_PER_DAY, minutes)
@@ -94,17 +98,20 @@ class Model:
         return found
 
     def _forecasts(
-        self, answer: Callable[[dict], np.ndarray], origins: np.ndarray, known: Known
+        self, answer: Callable[[dict], dict[str, np.ndarray]], origins: np.ndarray, known: Known
     ) -> Forecasts:
         starts, maps = known.frames.starts, known.frames.maps
         days_off = known.holidays(self.holidays)
-        flows = [np.zeros((0, self.config.windows.horizon, *maps.shape[1:]), np.float32)]
+        shape = 0, self.config.windows.horizon, *maps.shape[1:]
+        parts = [{FLOW: np.zeros(shape), QUANTILES: np.zeros((*shape, len(self.levels)))}]
         for first in range(0, len(origins), _BATCH):
             part = origins[first : first + _BATCH]
             inputs = inputs_of(starts, maps, part, known.of(part), days_off, self.config)
             with models.own_faults(ModelFault):
-                flows.append(answer(inputs))
-        return Forecasts(origins, np.concatenate(flows))
+                parts.append(answer(inputs))
+        flows = np.concatenate([part[FLOW] for part in parts])
+        quantiles = np.concatenate([part[QUANTILES] for part in parts]) if self.levels else None
+        return Forecasts(origins, flows, quantiles, self.levels)
 
 
 def _session() -> tf.compat.v1.Session:
@@ -131,7 +138,8 @@ def open_model(folder: Path, config: Config) -> Model:
         if not fault:
             own, dates = settings_of(json.dumps(account))
             until = account[features.TRAINED_UNTIL] // MINUTES_PER_DAY
-            return Model(folder, own, holiday_days(dates), until)
+            levels = tuple(account.get(features.LEVELS, ()))
+            return Model(folder, own, holiday_days(dates), until, levels)
     raise ModelFault(fault)
 
 

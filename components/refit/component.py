@@ -23,6 +23,7 @@ class RefitSpec(ComponentSpec):
         "windows": ChannelParameter(type=standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "baseline": ChannelParameter(type=standard_artifacts.Model),
     }
     OUTPUTS = {"refitted": ChannelParameter(type=standard_artifacts.Model)}
 
@@ -43,6 +44,7 @@ class Refit(base_component.BaseComponent):
           windows=window_gen.outputs["windows"],
           transform_graph=transform.outputs["transform_graph"],
           blessing=evaluator.outputs["blessing"],
+          baseline=last_pushed_model.outputs["baseline"],
           config=config.section(*SHAPES_A_MODEL, "evaluation"),
           holidays=json.dumps(holiday_dates(config.transform)),
           checkpoints="runs/bikenyc/checkpoints",
@@ -61,6 +63,7 @@ class Refit(base_component.BaseComponent):
         windows: types.BaseChannel,
         transform_graph: types.BaseChannel,
         blessing: types.BaseChannel,
+        baseline: types.BaseChannel,
         config: str,
         holidays: str,
         checkpoints: str,
@@ -74,6 +77,7 @@ class Refit(base_component.BaseComponent):
           windows: WindowGen's output, all splits.
           transform_graph: Transform's output.
           blessing: the Evaluator's verdict on the candidate.
+          baseline: LastPushedModel's output, with the live record, which the quantiles follow.
           config: JSON of the sections that shape a model, and of evaluation.
           holidays: JSON of the dates YYYY-MM-DD of `transform.holiday_country`'s table.
           checkpoints: folder for the state of interrupted trainings.
@@ -86,6 +90,7 @@ class Refit(base_component.BaseComponent):
                 windows=windows,
                 transform_graph=transform_graph,
                 blessing=blessing,
+                baseline=baseline,
                 config=config,
                 holidays=holidays,
                 checkpoints=checkpoints,

@@ -15,6 +15,7 @@ import crowdflow.components.object_store_plugin  # noqa: F401  (TFX then copies 
 from crowdflow.components.json_files import read_json
 from crowdflow.components.refit.words import APPROVED_UNTIL, OUTCOME, REFITTED, TRAINED_UNTIL
 from crowdflow.config import Config
+from crowdflow.evaluation.live import followed_levels
 from crowdflow.evaluation.model_errors import model_errors
 from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
 from crowdflow.flows.metrics import RMSE_ACTIVE
@@ -42,9 +43,9 @@ class Executor(base_executor.BaseExecutor):
         sections = json.loads(exec_properties["config"])
         rules = Config.from_sections({"evaluation": sections.pop("evaluation")}).evaluation
         config = Config.from_sections(sections)
-        candidate, run, windows, blessing = (
+        candidate, run, windows, blessing, baseline = (
             artifact_utils.get_single_instance(input_dict[name])
-            for name in ("model", "model_run", "windows", "blessing")
+            for name in ("model", "model_run", "windows", "blessing", "baseline")
         )
         output = artifact_utils.get_single_instance(output_dict["refitted"])
         folder = path_utils.serving_model_path(output.uri)
@@ -68,6 +69,11 @@ class Executor(base_executor.BaseExecutor):
                 },
                 read_json(run.uri, features.HISTORY_FILE)["history"],
                 unseen_forecasts(run.uri, approved, WindowFiles(uris[TEST]), config),
+                followed_levels(
+                    read_json(baseline.uri, features.LIVE_FILE)["record"],
+                    config.model.quantiles,
+                    rules.quantile_rate,
+                ),
                 {
                     features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]},
                     features.LAYOUT: account.get(features.LAYOUT),

@@ -114,18 +114,13 @@ def results_table(metrics: dict[str, Any]) -> Table:
 def quantiles_table(held: dict[str, Any]) -> Table:
     """How the quantiles of the model and the naive ones held on the test windows."""
     percents = [int(name[9:]) for name in held["sources"]["model"] if name.startswith("coverage_")]
-    title = "Intervals on the test windows, over active cells"
-    columns = [
-        "pinball loss",
-        *(f"within {p}%" for p in percents),
-        *(f"width {p}%" for p in percents),
-    ]
-    table = errors_table(title, "quantiles", columns)
+    title = "Its intervals there: the share of flows within each, and its width in trips"
+    table = errors_table(title, "intervals", ["pinball", *(f"{p}%" for p in percents), "width"])
     for source, label in QUANTILE_LABELS.items():
         found = held["sources"][source]
         values = [f"{found['pinball']:.3f}"]
         values += [f"{100 * found[f'coverage_{percent}']:.1f}%" for percent in percents]
-        values += [f"{found[f'width_{percent}']:.2f}" for percent in percents]
+        values += [" ".join(f"{found[f'width_{percent}']:.2f}" for percent in percents)]
         table.add_row(label, *values, style="bold" if source == "model" else "")
     return table
 

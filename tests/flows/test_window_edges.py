@@ -180,5 +180,9 @@ def test_active_cells_have_flow_before_the_window_and_the_test_period_in_either_
     first = first_flows(FrameBlock(hours(1)[:3], maps))
     assert (first < MONDAY + 120).tolist() == [[True, True, False, False]]
     origins = MONDAY + 60 * np.arange(5)
-    assert active_cells(first, origins, MONDAY + 1000).tolist() == [0, 1, 2, 3, 3]
-    assert active_cells(first, origins, MONDAY + 120).tolist() == [0, 1, 2, 2, 2]
+    every = [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0]]
+    assert active_cells(first, origins, MONDAY + 1000)[:, 0].tolist() == every
+    assert active_cells(first, origins, MONDAY + 120)[:, 0].tolist() == [
+        *every[:3],
+        *every[2:3] * 2,
+    ]

@@ -285,9 +285,9 @@ def test_an_answer_without_the_output_names_those_that_came(address):
             with pytest.raises(
                 ServingError, match="expected the output flow. Received: density, speed"
             ):
-                transport.predict(QUERY, "serving_default", "flow")
+                transport.predict(QUERY, "serving_default", ["flow"])
     with pytest.raises(ServingError, match="expected the output flow. Received: account"):
-        connect(address("folder")).predict(QUERY, "account", "flow")
+        connect(address("folder")).predict(QUERY, "account", ["flow"])
 
 
 @pytest.mark.parametrize("outputs", [3, None, [], {"account": []}, [[1, 2], [3]], "text", [1.5]])

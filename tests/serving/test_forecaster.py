@@ -65,7 +65,7 @@ def test_a_refusal_says_what_the_model_said(kind, address, history, pushed):
     with pytest.raises(ServingError, match="closeness"):
         forecaster.forecast(noisy)
     with pytest.raises(ServingError, match="no_such_signature"):
-        transport.predict({"query": np.array([""], object)}, "no_such_signature", "flow")
+        transport.predict({"query": np.array([""], object)}, "no_such_signature", ["flow"])
     assert len(forecaster.forecast(history).flows) == 1  # it answers on
 
 

@@ -94,8 +94,11 @@ def evaluation_columns(columns):
     """What else a window carries, which is not the model's business."""
     count = len(columns["target"])
     found = {features.naive_feature(n): columns["target"] * 0 for n in features.NAIVE_FORECASTS}
-    for name in (features.HOUR, features.WEEKEND, features.ACTIVE_CELLS):
+    for name in (features.HOUR, features.WEEKEND):
         found[name] = np.ones(count, np.int64)
+    found[features.ACTIVE_CELLS] = np.ones(
+        columns["target"].shape[:1] + columns["target"].shape[2:4], np.int64
+    )
     return found
 
 

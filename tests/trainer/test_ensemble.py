@@ -29,6 +29,7 @@ config = Config.from_sections({
 maps = random.uniform(-1, 1, (30, 4, 3, 2)).astype(np.float32)
 rows = {"closeness": random.integers(0, 30, (14, 2)), "target": random.integers(0, 30, (14, 1))}
 values = {features.FLOW_MIN: np.zeros(14, np.float32), features.FLOW_MAX: np.ones(14, np.float32)}
+values[features.TARGET_TIME] = 1440 * np.arange(14)
 windows = Windows(maps, {name: part.astype(np.int32) for name, part in rows.items()}, values)
 train, evaluation = windows.part(slice(10)), windows.part(slice(10, 14))
 used = {}

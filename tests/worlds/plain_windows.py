@@ -152,7 +152,7 @@ def windows(frames, config, holidays=()):
             "target_time": int((t - EPOCH).total_seconds() // 60),
             "hour": t.hour,
             "weekend": int(t.strftime("%a") in ("Sat", "Sun")),
-            "active_cells": sum(map(sum, active_cells(frames, min(t, test_start)))),
+            "active_cells": np.array(active_cells(frames, min(t, test_start)), np.int64),
         }
         maps = {name: np.stack(group) for name, group in groups.items()} | naive
         found[split].append(scalars | {n: v.astype(np.float32) for n, v in maps.items()})

@@ -94,8 +94,10 @@ def _fit_step(forecasts, flows, group, levels: Sequence[float], gap: float) -> n
     """The table `[G, K, Q]` of a step from values `[n, a]`."""
     order = np.argsort(forecasts, axis=None)
     forecasts, flows, group = (values.reshape(-1)[order] for values in (forecasts, flows, group))
+    found = np.zeros((PARTS_OF_DAY * _SIZES, _KNOTS, len(levels)))
+    if not flows.size:
+        return found
     common = _by_size(forecasts, flows, gap)  # [K, P]
-    found = np.empty((PARTS_OF_DAY * _SIZES, _KNOTS, len(levels)))
     for number in range(len(found)):
         mine = group == number
         moved = np.array(levels)

@@ -1,0 +1,1 @@
+from worlds.live_city import city  # noqa: F401

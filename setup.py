@@ -63,6 +63,7 @@ INSTALL_REQUIRES = [
     "h5py>=3.10,<4",
     "holidays>=0.50,<1",
     "pyproj>=3.6,<4",
+    "scipy>=1.11,<2",  # the quantiles of a Poisson distribution; TFX brings it
     "pytz",  # which country a time zone is in; pandas brings it
     "tzfpy>=0.16,<3",  # the time zone of a position
     "matplotlib>=3.8,<4",

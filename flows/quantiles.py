@@ -85,7 +85,7 @@ class QuantileSums:
     Attributes:
       levels: of the quantiles, Q of them, ascending.
       below: sums of the shares of units below each quantile, float64 `[*cells, Q]`.
-      pinball: sums of the pinball losses, float64 `[*cells, Q]`, trips.
+      pinball: sums of the pinball losses of the rounded quantiles, float64 `[*cells, Q]`, trips.
       width: sums of the widths of `pairs`, float64 `[*cells, pairs]`, trips.
       count: number of flows in each sum.
     """
@@ -109,7 +109,7 @@ class QuantileSums:
         levels, cells = np.array(self.levels), self.below.shape[:-1]
         flows = np.asarray(flows, np.float64).reshape(-1, *cells)
         quantiles = np.asarray(quantiles, np.float64).reshape(*flows.shape, len(levels))
-        over = flows[..., None] - quantiles
+        over = flows[..., None] - np.rint(quantiles)
         self.below = self.below + share_below(flows, quantiles).sum(axis=0)
         self.pinball = self.pinball + np.maximum(levels * over, (levels - 1) * over).sum(axis=0)
         ends = [quantiles[..., high] - quantiles[..., low] for low, high in pairs(levels).values()]

@@ -79,6 +79,6 @@ def test_followed_intervals_hold_where_the_city_has_become_wilder_and_fixed_ones
             below = (flows[:, None] < stats.norm.ppf(asked, 0, 4)).mean(axis=0)
             shares[name].append(below[2] - below[0])
             if name == "followed":
-                days.append(day(number, below))
+                days.append(day(number, below.tolist()))
     followed, fixed = (np.mean(shares[name][-7:]) for name in ("followed", "fixed"))
     assert fixed < 0.71 and followed == pytest.approx(0.8, abs=0.03)

@@ -209,8 +209,8 @@ def test_metrics_of_quantiles_are_those_of_active_flows_one_by_one(evaluations, 
     means = columns[features.naive_feature("historical_average")]
     loaded = tfma.load_eval_result(evaluations["within_tolerance"], model_name="candidate")
     [whole] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
-    sliced = {str(key): outputs[""][""] for key, outputs in loaded.slicing_metrics}
-    hour = sliced["(('hour', '8'),)"]
+    by_key = {tuple((f, int(v)) for f, v in key): o[""][""] for key, o in loaded.slicing_metrics}
+    hour = by_key[("hour", 8),]
     for given, rows in ((whole, np.arange(COUNT)), (hour, np.flatnonzero(columns["hour"] == 8))):
         losses, shares, widths, poisson, absolute = [], [], [], [], []
         for index in np.ndindex(truth.shape):
@@ -224,8 +224,8 @@ def test_metrics_of_quantiles_are_those_of_active_flows_one_by_one(evaluations, 
                 continue
             naive = stats.poisson.ppf(levels, float(means[index]))
             for level, own, other in zip(levels, quantiles, naive, strict=True):
-                for found, q in ((losses, own), (poisson, other)):
-                    found.append((level if flow > q else level - 1) * (flow - q))
+                for found, count in ((losses, round(own)), (poisson, other)):
+                    found.append((level if flow > count else level - 1) * (flow - count))
             low, high = quantiles[1], quantiles[5]
             widths.append(high - low)
             inside = min(high, flow + 0.5) - max(low, flow - 0.5)  # no flow here is below 1
@@ -307,7 +307,9 @@ def test_the_reasons_say_which_number_failed_against_which(evaluations, columns,
 def test_an_outcome_has_every_source_and_slice(evaluations, columns):
     found = outcome(evaluations, "within_tolerance")
     sources = {"model", "last_pushed", *NOISE}
-    assert set(found["metrics"]) == set(found["by_hour"]) == set(found["by_day"]) == sources
+    assert set(found["by_hour"]) == set(found["by_day"]) == sources
+    assert set(found["metrics"]) == sources | {"median"}
+    assert set(found["quantiles"]["sources"]) == {"model", "poisson"}
     forecast = columns[features.naive_feature("historical_average")]
     whole = reference(columns, forecast, np.s_[:])
     assert found["metrics"]["historical_average"] == pytest.approx(whole, rel=1e-6)

@@ -60,7 +60,8 @@ def test_metrics_are_means_over_flows():
     losses, shares, widths = [], [], []
     for flow, given_for in zip(flows.ravel(), quantiles.reshape(-1, 3)):
         for level, q in zip(levels, given_for):
-            losses.append(level * (flow - q) if flow > q else (1 - level) * (q - flow))
+            count = round(q)
+            losses.append(level * (flow - count) if flow > count else (1 - level) * (count - flow))
         low, high = max(flow - 0.5, 0), flow + 0.5
         inside = min(high, given_for[2]) - max(low, given_for[0])
         shares.append(max(inside, 0) / (high - low))

@@ -3,11 +3,11 @@
     python benchmarks/intervals.py --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --seeds 1 2 3
     python benchmarks/intervals.py --preset citibike-jc --data 'JC-2018*.zip' 'JC-2019*.zip' weather.csv
 
-For each seed two complete runs of `crowdflow run`: with quantiles, and with `model.quantiles: []`, without. Refit is
-off, so that the pushed model is the one that was judged. A table shows coverage by part of the day and size of cell,
-then the ratios: pinball loss to that of the better naive quantiles, the mean forecast's RMSE with quantiles to that
-without, the median's MAE to the mean's, the Trainer's seconds, and a request's, to those without. The last line is
-JSON. Runs are kept in --work, and one that is there is not repeated.
+For each seed two complete runs of `crowdflow run`: with quantiles, and without (`model.quantiles: []`). Refit is off,
+so that the pushed model is the one that was judged. A table shows coverage by part of the day and size of cell, then
+the ratios: pinball loss to that of the better naive quantiles, the median's MAE to the mean's, and the mean
+forecast's RMSE, the Trainer's seconds and a request's to those without quantiles. The last line is JSON. Runs are
+kept in --work, and one that is there is not repeated.
 """
 
 import argparse
@@ -22,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from crowdflow.config.account import levels_of
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
 from crowdflow.schema import features
 from crowdflow.serving.folder import ModelFolder
+from crowdflow.serving.forecaster import account_in
 
 COMMAND = Path(sys.executable).with_name("crowdflow")
 REQUESTS, WARM = 60, 10
@@ -54,20 +56,16 @@ def request_seconds(roots: Sequence[Path]) -> list[float]:
     """The median time of a request of one window, of each root's pushed model, in turn."""
     models = [ModelFolder(root / "serving" / "crowdflow") for root in roots]
     inputs = [one_window(model.path) for model in models]
+    outputs = [features.FLOW, features.QUANTILES]
     taken: list[list[float]] = [[] for _ in models]
     for number in range(WARM + REQUESTS):
         for model, given, seconds in zip(models, inputs, taken):
-            names = [n for n in (features.FLOW, features.QUANTILES) if n in outputs_of(model)]
+            names = outputs[: 1 + bool(levels_of(account_in(model.path)))]
             start = time.perf_counter()
             model.predict(given, features.DENSE_SIGNATURE, names)
             if number >= WARM:
                 seconds.append(time.perf_counter() - start)
     return [statistics.median(seconds) for seconds in taken]
-
-
-def outputs_of(model: ModelFolder) -> Sequence[str]:
-    """The outputs that a model's dense signature has."""
-    return list(model._signatures[features.DENSE_SIGNATURE].structured_outputs)
 
 
 def one_window(folder: Path) -> dict[str, np.ndarray]:
@@ -122,8 +120,8 @@ def show(seed: int, held: dict[str, Any], found: dict[str, Any]) -> None:
         widths = " ".join(f"{line[f'width_{p}']:.2f}" for p in percents)
         print(f"{label:<45}{shares}   {widths}")
     print(
-        f"pinball loss {found['pinball']['model']:.4f}, {found['pinball_to_naive']:.3f} of the better naive one; "
-        f"RMSE {found['rmse']:.4f}, without quantiles {found['rmse_without']:.4f}; MAE of the mean "
+        f"pinball loss {found['pinball']['model']:.4f}, {found['pinball_to_naive']:.3f} of the better "
+        f"naive one; RMSE {found['rmse']:.4f}, without quantiles {found['rmse_without']:.4f}; MAE of the mean "
         f"{found['mae']:.4f}, of the median {found['mae_median']:.4f}, best naive {found['mae_naive']:.4f}; "
         f"Trainer {found['training_ratio']:.2f}, request {found['request_ratio']:.2f} of those without"
     )

@@ -3,11 +3,11 @@
     python benchmarks/intervals.py --preset bikenyc --data NYC14_M16x8_T60_NewEnd.h5 --seeds 1 2 3
     python benchmarks/intervals.py --preset citibike-jc --data 'JC-2018*.zip' 'JC-2019*.zip' weather.csv
 
-For each seed two complete runs of `crowdflow run`: with quantiles, and without (`model.quantiles: []`). Refit is off,
-so that the pushed model is the one that was judged. A table shows coverage by part of the day and size of cell, then
-the ratios: pinball loss to that of the better naive quantiles, the median's MAE to the mean's, and the mean
-forecast's RMSE, the Trainer's seconds and a request's to those without quantiles. The last line is JSON. Runs are
-kept in --work, and one that is there is not repeated.
+For each seed two complete runs of `crowdflow run`: with quantiles, and without (`model.quantiles: []`). Refit is
+off, so that the pushed model is the one that was judged. A table shows coverage by part of the day and size of
+cell, then the ratios: pinball loss to that of the better naive quantiles, the median's MAE to the mean's, and the
+mean forecast's RMSE, the Trainer's seconds and a request's to those without quantiles. The last line is JSON. Runs
+are kept in --work, and one that is there is not repeated.
 """
 
 import argparse

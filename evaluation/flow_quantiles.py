@@ -7,10 +7,9 @@ from scipy import stats
 
 from crowdflow.flows.metrics import ErrorSums
 from crowdflow.flows.metrics import names as error_names
-from crowdflow.flows.quantiles import MEDIAN, QuantileSums, median_of, metric_names
+from crowdflow.flows.quantiles import MEDIAN, POISSON, QuantileSums, median_of, metric_names
 
-# The median as a forecast, beside the mean; and the naive quantiles.
-MEDIAN_SOURCE, POISSON = "median", "poisson"
+MEDIAN_SOURCE = "median"  # as a forecast, beside the mean
 
 
 def source_metric(source: str, name: str) -> str:

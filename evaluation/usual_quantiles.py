@@ -8,8 +8,6 @@ from crowdflow.flows.quantiles import QuantileSums
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 from crowdflow.storage.map_store import MapStore
 
-HOUR_OF_WEEK = "hour_of_week"
-
 
 def hour_of_week(
     store: MapStore, times: np.ndarray, active: np.ndarray, levels: Sequence[float]

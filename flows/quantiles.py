@@ -13,6 +13,8 @@ import numpy as np
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 
 MEDIAN = 0.5
+# The naive quantiles: of earlier flows in the same slot of the week, and Poisson's around the historical average.
+HOUR_OF_WEEK, POISSON = "hour_of_week", "poisson"
 PARTS_OF_DAY = 4  # from midnight on
 
 

@@ -9,8 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from crowdflow.components.flow_report import theme
 from crowdflow.components.flow_report.period import TestPeriod
 from crowdflow.components.flow_report.report_data import ReportData
-from crowdflow.evaluation.usual_quantiles import HOUR_OF_WEEK
-from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, pairs
+from crowdflow.flows.quantiles import HOUR_OF_WEEK, PARTS_OF_DAY, POISSON, QuantileSums, pairs
 
 _NAME, _TITLE = "calibration", "Do the quantiles hold"
 _CAPTION = (
@@ -22,7 +21,7 @@ _SIZES = ("quietest third of the cells", "middle third", "busiest third")
 LABELS = {
     "model": "Model",
     HOUR_OF_WEEK: "Earlier flows of the same slot of the week",
-    "poisson": "Poisson around the historical average",
+    POISSON: "Poisson around the historical average",
 }
 
 

@@ -14,13 +14,13 @@ from crowdflow.components.flow_report.quantile_section import held
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
 from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
-from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE, POISSON, source_metric
+from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE, source_metric
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.evaluation.usual_quantiles import hour_of_week
 from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
 from crowdflow.flows import metrics
-from crowdflow.flows.quantiles import QuantileSums, metric_names
+from crowdflow.flows.quantiles import POISSON, QuantileSums, metric_names
 from crowdflow.schema import features
 from crowdflow.storage.map_store import MapStore
 

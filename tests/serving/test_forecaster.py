@@ -25,18 +25,19 @@ KINDS = ("folder", "rest", "grpc")
 
 @pytest.fixture(scope="module")
 def evaluated(pushed):
-    """Target times and flows, as the Evaluator gets them: `serving_examples` over the test windows."""
+    """Target times, flows and quantiles, as the Evaluator gets them: `serving_examples` over the test windows."""
     answer = tf.saved_model.load(str(pushed.serving / "1")).signatures["serving_examples"]
     records = pushed.windows["test"]
     spec = {"target_time": tf.io.FixedLenFeature([], tf.int64)}
     times = tf.io.parse_example(records, spec)["target_time"].numpy()
     order = np.argsort(times)
-    return times[order], answer(examples=tf.constant(records))["flow"].numpy()[order]
+    found = answer(examples=tf.constant(records))
+    return times[order], found["flow"].numpy()[order], found["quantiles"].numpy()[order]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_forecasts_are_the_evaluators(kind, address, pushed, evaluated, history):
-    times, flows = evaluated
+    times, flows, quantiles = evaluated
     assert len(times) > 64  # more than a request
     forecaster = Forecaster(connect(address(kind)))
     assert forecaster.config.windows == pushed.config.windows
@@ -45,6 +46,42 @@ def test_forecasts_are_the_evaluators(kind, address, pushed, evaluated, history)
     np.testing.assert_allclose(forecast.flows, flows, rtol=1e-5, atol=1e-3)
     np.testing.assert_array_equal(forecast.starts, times[:, None] + [0, 60])
     assert flows.std() > 1
+    assert forecast.levels == pushed.config.model.quantiles
+    assert forecast.quantiles.dtype == np.float32 and forecast.quantiles.shape == quantiles.shape
+    np.testing.assert_allclose(forecast.quantiles, quantiles, rtol=1e-4, atol=1e-2)
+    assert (forecast.quantiles >= 0).all() and (np.diff(forecast.quantiles, axis=-1) >= 0).all()
+    table = forecast.table()
+    np.testing.assert_array_equal(table["outflow_p90"], forecast.quantiles[..., 1, 5].reshape(-1))
+
+
+def test_a_model_without_quantiles_serves_its_mean(pushed, history, tmp_path):
+    import shutil
+
+    shutil.copytree(pushed.serving / "1", tmp_path / "1")
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    text = json.loads(loaded.signatures["account"](query=tf.constant([""]))["account"].numpy()[0])
+    del text["quantiles"]  # as in a model from before there were any
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="query")])
+    def account(query):
+        return {"account": tf.fill(tf.shape(query), json.dumps(text))}
+
+    dense = loaded.signatures["serving_default"]
+    specs = dense.structured_input_signature[1]
+
+    @tf.function(input_signature=[specs])
+    def mean(inputs):
+        return {"flow": dense(**inputs)["flow"]}
+
+    loaded.mean = mean
+    signatures = {"serving_default": mean, "account": account}
+    tf.saved_model.save(loaded, str(tmp_path / "2"), signatures=signatures)
+    forecast = Forecaster(connect(str(tmp_path / "2"))).forecast(history)
+    whole = Forecaster(connect(str(pushed.serving))).forecast(history)
+    np.testing.assert_allclose(forecast.flows, whole.flows, rtol=1e-6)
+    assert forecast.levels == () and forecast.band is None
+    assert list(forecast.table())[-2:] == ["inflow", "outflow"]
+    assert len(list(whole.table())) == len(list(forecast.table())) + 14
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -61,7 +61,7 @@ def refit(world, approved, tmp_path):
         found.uri = str(uri)
         return found
 
-    def run(blessed=True, **rules):
+    def run(blessed=True, record=(), **rules):
         windows = artifact(standard_artifacts.Examples, world.folder)
         windows.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
         blessing = artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")
@@ -74,7 +74,11 @@ def refit(world, approved, tmp_path):
                 standard_artifacts.TransformGraph, world.folder / "transform"
             ),
             "blessing": blessing,
+            "baseline": artifact(standard_artifacts.Model, tmp_path / "baseline"),
         }
+        (tmp_path / "baseline").mkdir(exist_ok=True)
+        live = tmp_path / "baseline" / features.LIVE_FILE
+        live.write_text(json.dumps({"record": record}))
         output = artifact(standard_artifacts.Model, tmp_path / "refitted")
         sections = {**json.loads(custom["config"]), "evaluation": rules}
         executor.Executor().Do(
@@ -126,6 +130,35 @@ def test_the_pushed_model_has_seen_all_windows_and_keeps_the_approved_one(world,
     assert new.shape == old.shape and not np.allclose(new, old)
 
 
+def quantiles(folder, records):
+    answer = tf.saved_model.load(str(folder)).signatures[features.EXAMPLES_SIGNATURE]
+    found = answer(tf.constant(records))
+    return found[features.FLOW].numpy(), found[features.QUANTILES].numpy()
+
+
+def test_its_quantiles_are_of_the_approved_models_unseen_days_and_follow_the_record(
+    world, approved, refit
+):
+    records = sum(executor.WindowFiles(str(world.folder / "Split-test")), [])
+    levels = list(world.config.model.quantiles)
+    held = {"levels": levels, "below": [0.0] * len(levels)}  # flows were above all of them
+    day = {"day": "2014-05-01", "version": "7", "gap": None, "quantiles": held}
+    _, folder = refit(pushed_tolerance=10.0, quantile_rate=0.2)
+    flow, plain = quantiles(folder, records)
+    assert plain.shape == (*flow.shape, len(levels)) and account(folder)["quantiles"] == levels
+    unseen = executor.unseen_forecasts(
+        str(approved[0] / "run"), str(approved[0] / "Format-Serving"),
+        executor.WindowFiles(str(world.folder / "Split-test")), world.config,
+    )  # fmt: skip
+    times = np.concatenate([part.times for part in unseen])
+    test = world.raw["test"]["target_time"]
+    assert set(test) <= set(times) and not set(times) & set(world.raw["train"]["target_time"])
+    _, folder = refit(record=[day], pushed_tolerance=10.0, quantile_rate=0.2)
+    again, followed = quantiles(folder, records)
+    np.testing.assert_array_equal(again, flow)
+    assert (followed >= plain).all() and followed.mean() > plain.mean()
+
+
 @pytest.mark.parametrize(
     ("blessed", "rules", "outcome"),
     [
@@ -142,7 +175,7 @@ def test_otherwise_the_candidate_is_passed_on(world, approved, refit, blessed, r
 
 
 def test_a_refit_that_went_wrong_is_not_taken(approved, refit, monkeypatch):
-    def fail(patterns, graph, custom, history, more, folder, log_dir):
+    def fail(patterns, graph, custom, history, unseen, levels, more, folder, log_dir):
         module = tf.Module()
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])

@@ -74,10 +74,24 @@ def push(folder: Path) -> Pushed:
     account = {
         "config": {name: saved[name] for name in saved if name != "paths"},
         features.FORMAT: features.FORMAT_NUMBER,
+        features.LEVELS: list(config.model.quantiles),
     }
     serving = folder / "serving" / "crowdflow"
-    export(model, graph, 0.0, 200.0, config, account, str(serving / "1"), parsed)
+    spread = some_spread(config)
+    export(model, graph, 0.0, 200.0, config, account, str(serving / "1"), parsed, spread)
     return Pushed(config, data, serving, windows)
+
+
+def some_spread(config):
+    """The spread of Poisson counts around forecasts of 0 to 200."""
+    from crowdflow.trainer.quantiles.spread import fit
+
+    random, grid = np.random.default_rng(4), config.grid
+    shape = 60, config.windows.horizon, grid.rows, grid.cols, 2
+    means = random.uniform(0, 1, shape) ** 3 * 200
+    times, alive = 60 * np.arange(60), np.ones(shape[2:], bool)
+    levels, minutes = config.model.quantiles, config.intervals.minutes
+    return fit(means, random.poisson(means).astype(float), times, alive, levels, minutes)
 
 
 def pipeline_windows(data, config, folder) -> dict[str, list[bytes]]:

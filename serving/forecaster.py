@@ -161,8 +161,7 @@ class Forecaster:
           DataError: a target starts no interval or misses a lag; names it.
           ServingError: the model refused, or does not answer.
         """
-        if targets is None:
-            targets = np.array([self.next_target(history)])
+        targets = np.asarray([self.next_target(history)] if targets is None else targets)
         parts = list(self.in_batches(history, targets))
         windows, grid = self.config.windows, self.config.grid
         shape = 0, windows.horizon, grid.rows, grid.cols, 2
@@ -170,8 +169,7 @@ class Forecaster:
         empty = np.zeros((*shape, len(self.levels)), np.float32)
         quantiles = np.concatenate([empty, *(part.quantiles for part in parts)])
         steps = np.arange(windows.horizon) * self.config.intervals.minutes
-        starts = np.asarray(targets)[:, None] + steps
-        return Forecast(starts, flows, quantiles, self.levels)
+        return Forecast(targets[:, None] + steps, flows, quantiles, self.levels)
 
     def in_batches(self, history: History, targets: np.ndarray) -> Iterator[Forecast]:
         """Like `forecast`, one request at a time."""

@@ -27,6 +27,9 @@ class Content:
       usual: what is usual at each, float32 `[n, H, W, 2]`; NaN where it is not known.
       usual_words: what the usual is, for the reader.
       records: what came, from a week before the first of `times` to the last, where it is known.
+      percent: of flows, as many as are expected in the band around each forecast; None without a band.
+      low: its lower ends, float32 `[n, H, W, 2]`, or None.
+      high: its upper ends, likewise.
     """
 
     title: str
@@ -38,6 +41,9 @@ class Content:
     usual: np.ndarray
     usual_words: str
     records: FrameBlock
+    percent: int | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
 
 def content(
@@ -48,6 +54,7 @@ def content(
     flows: np.ndarray,
     frames: FrameBlock,
     left_out: Sequence[int] = (),
+    band: tuple[int, np.ndarray] | None = None,
 ) -> Content:
     """Gathers a page: each interval with the forecast that was made last, of at most the last week.
 
@@ -59,6 +66,7 @@ def content(
       flows: the forecasts, float32 `[m, h, H, W, 2]`.
       frames: records, in order of time.
       left_out: intervals not to show, such as those that daylight saving skips, unless it is all.
+      band: percent and ends, float32 `[m, h, H, W, 2, 2]`, of the band around each forecast, or None.
     """
     m, h = starts.shape
     steps = np.tile(np.arange(h), m)
@@ -69,6 +77,8 @@ def content(
     if not np.isin(times[shown], left_out).all():
         shown &= ~np.isin(times, left_out)
     times, rows = times[shown], rows[shown]
+    percent, ends = band or (None, np.zeros((*flows.shape, 0)))
+    ends = np.moveaxis(ends.reshape(m * h, *ends.shape[2:])[rows], -1, 0)
     near = (frames.starts >= times[0] - WEEK) & (frames.starts <= times[-1])
     return Content(
         title,
@@ -80,6 +90,8 @@ def content(
         usual_at(times, frames, flows.shape[2:]),
         _words(int(times[-1] - frames.starts[0]) // WEEK if len(frames.starts) else 0),
         FrameBlock(frames.starts[near], frames.maps[near]),
+        percent,
+        *ends,
     )
 
 

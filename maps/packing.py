@@ -11,7 +11,6 @@ from crowdflow.flows.frames import FrameBlock
 from crowdflow.maps.content import WEEK, Content
 
 MOST_BYTES = 4_500_000  # of all texts together; the page's own code takes another 0.25 MB
-_NAMES = ("forecast", "usual", "records")
 _MANTISSA = 23  # bits of a float32
 # Bits of the mantissa that are kept: the error is below 1 in 32,000, or below 1 in 500.
 _FINE, _COARSE = 14, 8
@@ -36,17 +35,19 @@ def pack(flows: np.ndarray, bits: int) -> str:
 def packed_within(content: Content, most: int) -> tuple[Content, dict[str, str]]:
     """Packs a page's flows into at most `most` bytes, with as little left out as that takes.
 
-    First numbers are rounded more, then the records of the week before are left out but for those at the same
-    time a week before, and then intervals at the end, half of them at a time, down to one.
+    First numbers are rounded more, then the bands are left out, then the records of the week before but for those
+    at the same time a week before, and then intervals at the end, half of them at a time, down to one.
 
     Returns:
-      What is left of the content; the texts of `forecast`, `usual` and `records`.
+      What is left of the content; the texts of `forecast`, `usual` and `records`, and with a band of `low` and `high`.
     """
     for less, bits in _smaller(content):
-        parts = (less.forecast, less.usual, less.records.maps)
-        if len(less.times) > 1 and sum(map(np.count_nonzero, parts)) > 2 * most:
+        parts = {"forecast": less.forecast, "usual": less.usual, "records": less.records.maps}
+        if less.percent:
+            parts |= {"low": less.low, "high": less.high}
+        if len(less.times) > 1 and sum(map(np.count_nonzero, parts.values())) > 2 * most:
             continue  # two numbers hardly fit into a byte
-        texts = {name: pack(part, bits) for name, part in zip(_NAMES, parts)}
+        texts = {name: pack(part, bits) for name, part in parts.items()}
         if sum(map(len, texts.values())) <= most:
             break
     return less, texts
@@ -55,6 +56,9 @@ def packed_within(content: Content, most: int) -> tuple[Content, dict[str, str]]
 def _smaller(content: Content) -> Iterator[tuple[Content, int]]:
     yield content, _FINE
     yield content, _COARSE
+    if content.percent:
+        content = dataclasses.replace(content, percent=None, low=None, high=None)
+        yield content, _COARSE
     count = len(content.times)
     while True:
         yield _cut(content, count), _COARSE
@@ -64,7 +68,7 @@ def _smaller(content: Content) -> Iterator[tuple[Content, int]]:
 
 
 def _cut(content: Content, count: int) -> Content:
-    """The first intervals, with the records of their time and of the same time a week before."""
+    """The first intervals of a content without bands, with the records of their time and of the same time a week before."""
     times, records = content.times[:count], content.records
     kept = np.isin(records.starts, times) | np.isin(records.starts, times - WEEK)
     return dataclasses.replace(

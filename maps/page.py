@@ -34,6 +34,8 @@ def render_page(content: Content, most: int = MOST_BYTES) -> str:
         title=shown.title,
         summary=_summary(shown),
         usual_words=shown.usual_words,
+        percent=shown.percent,
+        bands_left_out=content.percent != shown.percent,
         shortened=len(content.times) - len(shown.times),
         week_left_out=len(shown.records.starts) < len(content.records.starts),
         light=colors.LIGHT | colors.PAGE_LIGHT | colors.MAP_LIGHT,
@@ -47,7 +49,7 @@ def render_page(content: Content, most: int = MOST_BYTES) -> str:
 
 def _facts(content: Content) -> dict:
     grid = content.grid
-    return {
+    facts = {
         "rows": grid.rows,
         "cols": grid.cols,
         "box": None if grid.south is None else [grid.south, grid.west, grid.north, grid.east],
@@ -56,6 +58,7 @@ def _facts(content: Content) -> dict:
         "steps": content.steps.tolist(),
         "recordTimes": content.records.starts.tolist(),
     }
+    return facts | ({"percent": content.percent} if content.percent else {})
 
 
 def _summary(content: Content) -> str:

@@ -237,6 +237,7 @@ def run(
     log_to(say)
     folder = find_model(as_path(model), version)
     config, holidays = settings_in(folder)
+    levels = levels_of(account_in(folder))
     config = config.replace_reading(dict(settings))
     sources = inspect_sources(data, config)
     with disk.scratch_folder(out / _PARTIAL) as partial:
@@ -245,7 +246,7 @@ def run(
             holidays,
             read_side_files(sources, config),
             folder.absolute(),
-            levels_of(account_in(folder)),
+            levels,
             (first, last),
             partial,
             page is not None,
@@ -256,7 +257,7 @@ def run(
         (partial / features.COUNTERS_FILE).write_text(
             json.dumps(counters, indent=2), encoding="utf-8"
         )
-        _write_maps(partial, formats, config, page, say)
+        _write_maps(partial, formats, config, levels, page, say)
         _publish(partial, out, say)
     gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())
     say(f"{counters['forecasts']:,} forecasts; left out for a missing interval: {gaps or 'none'}")
@@ -267,13 +268,14 @@ def _write_maps(
     folder: Path,
     formats: Sequence[str],
     config: Config,
+    levels: Sequence[float],
     page: Path | None,
     say: Callable[[str], None],
 ) -> None:
     shards = sorted(folder.glob(f"{_PREFIX}-*.parquet"))
     write_on_maps(shards, formats, config, folder / _PREFIX)
     if page:
-        page_of_batch(shards, folder, config, page)
+        page_of_batch(shards, folder, config, levels, page)
         say(f"wrote {page}")
 
 

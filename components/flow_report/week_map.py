@@ -6,6 +6,7 @@ from crowdflow.components.flow_report.period import MODEL
 from crowdflow.components.flow_report.report_data import LABELS, ReportData
 from crowdflow.config import GridConfig
 from crowdflow.flows.frames import FrameBlock, merge_blocks
+from crowdflow.flows.quantiles import shown_interval
 from crowdflow.maps.content import WEEK, Content
 from crowdflow.maps.page import render_page
 
@@ -15,6 +16,11 @@ _MOST_BYTES = 1_000_000
 def week_map(data: ReportData) -> str:
     """A page of its own as HTML: the first step's forecasts, truth and naive forecasts of the last test week."""
     times, maps = data.tested.week, data.tested.week_maps
+    band = {}
+    if data.tested.week_band is not None:
+        percent, *_ = shown_interval(data.quantiles["levels"])
+        low, high = np.moveaxis(data.tested.week_band, -1, 0)
+        band = {"percent": percent, "low": low, "high": high}
     known = (FrameBlock(times - WEEK, maps["last_week"]), FrameBlock(times, maps["truth"]))
     return render_page(
         Content(
@@ -27,6 +33,7 @@ def week_map(data: ReportData) -> str:
             usual=maps["historical_average"],
             usual_words=f"the {LABELS['historical_average'].lower()}",
             records=merge_blocks(known),
+            **band,
         ),
         _MOST_BYTES,
     )

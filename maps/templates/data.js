@@ -60,15 +60,16 @@ class Flows {
 }
 
 async function load() {
-  const [forecast, usual, records] = await Promise.all(
-    ["forecast", "usual", "records"].map((name) => unpack(data[name]))
-  );
-  const flows = {
-    forecast: new Flows(forecast, data.times),
-    usual: new Flows(usual, data.times),
-    records: new Flows(records, data.recordTimes),
-  };
+  const times = { forecast: data.times, usual: data.times, records: data.recordTimes };
+  if (data.percent) times.low = times.high = data.times;
+  const flows = {};
+  await Promise.all(Object.keys(times).map(async (name) => (flows[name] = new Flows(await unpack(data[name]), times[name]))));
   return flows;
+}
+
+// Whether there is a band: around inflow and outflow of a cell alone.
+function banded(quantity, cell) {
+  return Boolean(data.percent) && quantity !== 2 && cell !== null;
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -86,6 +87,11 @@ function clockOf(minutes, year = true) {
 function mark(value) {
   const style = Math.abs(value) >= 100000 ? { notation: "compact" } : {};
   return value.toLocaleString("en", style).replace("-", "−");
+}
+
+// A number of whole trips.
+function whole(value) {
+  return Math.round(value).toLocaleString("en");
 }
 
 function trips(value, signed = false) {

@@ -1,6 +1,6 @@
 // The page: its state is the interval, the quantity, the view and the chosen cell; `render` shows it.
 const QUANTITIES = ["inflow", "outflow", "net"];
-const VIEWS = { forecast: "forecast", unusual: "forecast less usual", records: "what came" };
+const VIEWS = { forecast: "forecast", unusual: "forecast less usual", width: `width of the ${data.percent}% band`, records: "what came" };
 const state = { k: 0, quantity: 0, view: "forecast", cell: null };
 const byId = (id) => document.getElementById(id);
 
@@ -13,7 +13,7 @@ function build(tag, text, className = "") {
 
 async function start() {
   const flows = await load();
-  const { forecast, usual, records } = flows;
+  const { forecast, usual, records, low, high } = flows;
   const active = Array.from({ length: cells }, (_, cell) => forecast.everIn(cell) || records.everIn(cell));
   if (!active.includes(true)) active.fill(true);
   const now = () => data.times[state.k];
@@ -32,7 +32,12 @@ async function start() {
       row.append(head);
       for (const quantity of [0, 1, 2]) {
         const text = trips(value(quantity, cell), quantity === 2);
-        row.append(build("td", text, quantity === state.quantity ? "main" : ""));
+        const made = build("td", text, quantity === state.quantity ? "main" : "");
+        if (name === "Forecast" && banded(quantity, cell)) {
+          const [from, to] = [low, high].map((end) => whole(end.at(quantity, cell, now())));
+          made.append(" ", build("small", `(${from} to ${to})`));
+        }
+        row.append(made);
       }
       return row;
     });
@@ -49,23 +54,24 @@ async function start() {
     return box;
   }
 
-  const valueOf = {
-    forecast: (cell) => forecast.at(state.quantity, cell, now()),
-    records: (cell) => records.at(state.quantity, cell, now()),
-    unusual: (cell) => forecast.at(state.quantity, cell, now()) - usual.at(state.quantity, cell, now()),
+  const values = {
+    forecast: (...place) => forecast.at(...place),
+    records: (...place) => records.at(...place),
+    unusual: (...place) => forecast.at(...place) - usual.at(...place),
+    width: (...place) => high.at(...place) - low.at(...place),
   };
   // One scale for all intervals, and one for inflow and outflow, so that colours can be compared.
   const scales = new Map();
   function scale() {
-    const signed = state.view === "unusual" || state.quantity === 2;
-    const name = `${state.view === "unusual"} ${state.quantity === 2}`;
+    const view = state.view === "records" ? "forecast" : state.view;
+    const signed = view === "unusual" || state.quantity === 2;
+    const name = `${view} ${state.quantity === 2}`;
     if (!scales.has(name)) {
       let most = 0;
       for (const quantity of state.quantity === 2 ? [2] : [0, 1]) {
         for (const time of data.times) {
           for (let cell = 0; cell < cells; cell++) {
-            const value = forecast.at(quantity, cell, time);
-            const size = Math.abs(state.view === "unusual" ? value - usual.at(quantity, cell, time) : value);
+            const size = Math.abs(values[view](quantity, cell, time));
             if (size > most) most = size;
           }
         }
@@ -110,7 +116,7 @@ async function start() {
   function render(whole = true) {
     const time = now();
     const used = scale();
-    map.paint((cell) => (active[cell] ? valueOf[state.view](cell) : NaN), used);
+    map.paint((cell) => (active[cell] ? values[state.view](state.quantity, cell, time) : NaN), used);
     const slider = byId("time");
     slider.value = state.k;
     const ahead = data.steps[state.k];
@@ -125,6 +131,9 @@ async function start() {
     document.querySelectorAll("#numbers thead th").forEach((head, i) => (head.className = i === state.quantity + 1 ? "main" : ""));
     if (whole) {
       showLegend(used);
+      // The net has no band.
+      document.querySelectorAll("[value=width]").forEach((choice) => (choice.disabled = state.quantity === 2));
+      document.querySelector("[name=quantity][value='2']").disabled = state.view === "width";
       byId("week-title").textContent = `The week, ${QUANTITIES[state.quantity]}`;
       week.show(state.quantity, state.cell, time);
     } else week.point(time);
@@ -132,7 +141,7 @@ async function start() {
 
   listen(map, week, scales, { choose, go, render });
   if (!anyCame) document.querySelector("#view label:last-child").hidden = true;
-  if (!data.times.some((time) => !Number.isNaN(usual.at(0, null, time)))) byId("view").hidden = !anyCame;
+  if (!data.times.some((time) => !Number.isNaN(usual.at(0, null, time)))) byId("view").hidden = !anyCame && !data.percent;
   const [first, last] = [data.times[0], data.times[data.times.length - 1]];
   byId("span").textContent = `${first === last ? clockOf(first) : `${clockOf(first)} to ${clockOf(last)}`}; `;
   const slider = byId("time");

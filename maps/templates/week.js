@@ -18,6 +18,7 @@ class Week {
     const planned = (time) => forecast.place.has(time);
     const series = [
       this.axis.map((time) => 60 * time),
+      ...this.#ends().map((end) => this.axis.map((time) => (banded(quantity, cell) ? nullable(end.at(quantity, cell, time)) : null))),
       this.axis.map((time) => (planned(time) ? nullable(records.at(quantity, cell, time - WEEK)) : null)),
       this.axis.map((time) => nullable(usual.at(quantity, cell, time))),
       this.axis.map((time) => nullable(records.at(quantity, cell, time))),
@@ -44,6 +45,11 @@ class Week {
     this.chart.setSize({ width: this.element.clientWidth, height: this.#height() });
   }
 
+  // The ends of the band, none or two.
+  #ends() {
+    return data.percent ? [this.flows.low, this.flows.high] : [];
+  }
+
   #height() {
     return Math.max(150, Math.min(260, Math.round(this.element.clientWidth * 0.55)));
   }
@@ -68,9 +74,10 @@ class Week {
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
         scales: { y: { range: (_, low, high) => this.#range(low, high) } },
-        series: [{}, line("last-week", 1, [2, 3]), line("historical-average", 1.4, [6, 4]), line("ink", 1.3), { ...line("model", 2), points: { show: few, size: 8 } }],
+        series: [{}, ...this.#ends().map(() => ({ points: { show: false } })), line("last-week", 1, [2, 3]), line("historical-average", 1.4, [6, 4]), line("ink", 1.3), { ...line("model", 2), points: { show: few, size: 8 } }],
+        bands: data.percent ? [{ series: [2, 1], fill: variable("interval") }] : [],
         axes: [days, { ...axis, size: 46, values: (_, marks) => marks.map(mark) }],
-        hooks: { drawClear: [(chart) => this.#now(chart)] },
+        hooks: { drawClear: [(chart) => this.#now(chart), ...(data.percent && few ? [(chart) => this.#bars(chart)] : [])] },
       },
       series,
       this.element
@@ -85,6 +92,18 @@ class Week {
     if (low === null || low === undefined) return [0, 1];
     const bottom = Math.min(low, 0);
     return [bottom < 0 ? bottom * 1.08 : 0, Math.max(high * 1.08, bottom < 0 ? 0.1 : 1)];
+  }
+
+  // The band of so few intervals that an area could not be seen: a bar each.
+  #bars(chart) {
+    const [seconds, low, high] = chart.data;
+    const width = 10 * devicePixelRatio;
+    chart.ctx.fillStyle = variable("interval");
+    seconds.forEach((at, k) => {
+      if (low[k] === null) return;
+      const [bottom, top] = [low[k], high[k]].map((end) => chart.valToPos(end, "y", true));
+      chart.ctx.fillRect(chart.valToPos(at, "x", true) - width / 2, top, width, bottom - top);
+    });
   }
 
   // The slider's interval as a line.

@@ -121,13 +121,9 @@ def predict(
     if picture:
         _write(picture, outputs.draw, forecast, picture)
     if page:
-        _write_page(page, forecast, history, forecaster.config)
+        from crowdflow.serving.page import write_page
 
-
-def _write_page(page: Path, forecast: Any, history: Any, config: Any) -> None:
-    from crowdflow.serving.page import write_page
-
-    _write(page, write_page, forecast.starts, forecast.flows, history.frames, config, page)
+        _write(page, write_page, forecast, history.frames, forecaster.config, page)
 
 
 def _targets(

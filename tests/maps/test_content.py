@@ -72,6 +72,17 @@ def test_intervals_to_leave_out_are_not_shown():
     assert len(content("x", GRID, HOUR, starts, flows, frames(), starts[0]).times) == 4
 
 
+def test_a_band_is_that_of_its_forecast():
+    starts, flows = forecasts([NOON, NOON + HOUR, NOON + 3 * HOUR], 3)
+    ends = np.stack([flows / 2, flows * 2], -1)
+    made = content("x", GRID, HOUR, starts, flows, frames(), [NOON + HOUR], band=(80, ends))
+    assert made.percent == 80 and made.steps.tolist() == [1, 2, 1, 2, 3]
+    np.testing.assert_array_equal(made.low, made.forecast / 2)
+    np.testing.assert_array_equal(made.high, made.forecast * 2)
+    without = content("x", GRID, HOUR, starts, flows, frames())
+    assert without.percent is without.low is without.high is None
+
+
 @pytest.mark.parametrize("steps", [1, 48])
 def test_forecasts_alone_keep_their_numbers(steps):
     starts, flows = forecasts([NOON], steps)

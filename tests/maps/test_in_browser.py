@@ -1,5 +1,8 @@
 """The page in a browser, from its file alone: what it shows follows slider, pointer and keyboard."""
 
+import re
+
+import numpy as np
 import pytest
 from worlds import browser
 from worlds.pages import city, expected_rows
@@ -83,9 +86,76 @@ def test_slider_hover_and_click(shown, size, box):
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_nothing_is_wider_than_the_page(shown, size):
-    page = shown(city(6, 4, BOX, scale=2e7, title="a" * 90), size)
+@pytest.mark.parametrize("percent", [None, 80])
+def test_nothing_is_wider_than_the_page(shown, size, percent):
+    page = shown(city(6, 4, BOX, scale=2e7, title="a" * 90, percent=percent), size)
     assert page.run("document.documentElement.scrollWidth") <= size[0]
+
+
+def busiest(made):
+    """The row and column of the cell with the most trips."""
+    return np.unravel_index(made.forecast.sum(axis=(0, 3)).argmax(), made.forecast.shape[1:3])
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_the_band_of_a_cell(shown, size):
+    made = city(6, 4, BOX, percent=80)
+    page = shown(made, size)
+    assert rows(page) == expected_rows(made, 0)  # the whole city has none
+    cell = busiest(made)
+    page.move(*place(page, *cell, made.grid))
+    page.wait("document.querySelector('.hover')")
+    expected = expected_rows(made, 0, cell)
+    assert re.fullmatch(r"[\d,.]+ \([\d,]+ to [\d,]+\)", expected[0][1])
+    assert rows(page, ".hover")[1:] == expected
+    page.click(*place(page, *cell, made.grid))
+    page.wait("place.innerText.startsWith('Row')")
+    slide(page, 4)
+    assert rows(page) == expected_rows(made, 4, cell)
+    page.run("document.querySelector('input[value=\"2\"]').click()")
+    assert page.run("document.querySelector('[value=width]').disabled")  # nor has the net
+
+
+# The numbers of pixels of the week's chart in the colour of the band and in that of the forecast.
+DRAWN = """(() => {
+  const canvas = document.querySelector("#week canvas");
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  const counts = ["interval", "model"].map((name) => {
+    const color = [1, 3, 5].map((at) => parseInt(variable(name).slice(at, at + 2), 16));
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) count += color.every((part, k) => data[i + k] === part);
+    return count;
+  });
+  return counts;
+})()"""
+
+
+@pytest.mark.parametrize("steps", [1, 48])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_band_is_drawn_behind_the_forecast(shown, steps, dark):
+    made = city(6, 4, BOX, steps=steps, percent=80, weeks=1, after=0)
+    page = shown(made, dark=dark)
+    assert page.run(DRAWN)[0] == 0
+    page.click(*place(page, *busiest(made), made.grid))
+    page.wait(f"{DRAWN}[0] > 20 && {DRAWN}[1] > 0")
+    page.run("document.querySelector('input[value=\"2\"]').click()")
+    page.wait(f"{DRAWN}[0] === 0")
+
+
+def test_the_map_of_widths(shown):
+    made = city(6, 4, BOX, scale=40, percent=80)
+    page = shown(made)
+    page.run("document.querySelector('[value=width]').click()")
+    assert page.text("#legend-title").lower() == "inflow: width of the 80% band"
+    assert page.run("document.querySelector('[name=quantity][value=\"2\"]').disabled")
+    slide(page, 5)
+    widths = (made.high - made.low)[5, ..., 0].reshape(-1)
+    ranked = sorted((w, -sum(c[:3])) for w, c in zip(widths, colors(page)) if c[3])
+    assert [light for _, light in ranked] == sorted(light for _, light in ranked)
+    assert len({light for _, light in ranked}) > 5
+    assert float(page.run("ticks.lastChild.innerText")) >= (made.high - made.low).max()
 
 
 def test_keyboard_alone(shown):

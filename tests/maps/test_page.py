@@ -47,6 +47,19 @@ def test_the_page_has_the_numbers():
     assert data["recordTimes"] == made.records.starts.tolist()
 
 
+def test_the_page_has_the_band_where_there_is_one():
+    plain, banded = (render_page(city(4, 3, percent=percent)) for percent in (None, 90))
+    made, data = city(4, 3, percent=90), read_page(banded)
+    assert data["percent"] == 90
+    for name, flows in (("low", made.low), ("high", made.high)):
+        np.testing.assert_allclose(data[name], flows, rtol=2**-14)
+    said = ["Width of the 90% band", "90% band", "90% of flows are expected in the band."]
+    assert all(f">{words}" in banded for words in said)
+    assert not {"percent", "low", "high"} & set(read_page(plain))
+    body = re.sub("(?s)<(script|style)>.*?</\\1>", "", plain)
+    assert "band" not in body and "90%" not in body
+
+
 def test_texts_are_escaped():
     evil = "</title></script><script>alert(1)</script>"
     text = render_page(city(2, 2, title=evil))
@@ -93,6 +106,23 @@ def test_what_does_not_fit_is_left_out_and_said():
     np.testing.assert_allclose(cut["forecast"], made.forecast, rtol=2**-8)
     [left_out] = re.findall(r"the last (\d+) are left out", shortest)
     assert len(read_page(shortest)["times"]) == 24 - int(left_out) in (3, 6, 12)
+    assert len(read_page(render_page(made, 1))["times"]) == 1
+
+
+def test_the_bands_are_left_out_first_and_said():
+    made, plain = (city(12, 12, BOX, steps=24, after=3, percent=percent) for percent in (80, None))
+    most = [
+        next(most for most in range(10_000, 99_000, 1_000) if "left out" not in render_page(of, most))
+        for of in (made, plain)
+    ]
+    assert most[0] > most[1]
+    whole, without = (read_page(render_page(made, most)) for most in most)
+    assert {"low", "high", "percent"} <= set(whole) and len(whole["recordTimes"]) > 168
+    assert set(whole) - set(without) == {"low", "high", "percent"}
+    assert without["recordTimes"] == whole["recordTimes"] and without["times"] == whole["times"]
+    text = render_page(made, most[1])
+    assert "the bands around the forecasts: they are left out" in text
+    assert "records of the week before are left out" not in text and "80% band" not in text
     assert len(read_page(render_page(made, 1))["times"]) == 1
 
 

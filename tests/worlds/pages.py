@@ -17,7 +17,7 @@ MONDAY = 26_163_360  # 2019-09-30 00:00, wall-clock minutes
 WEEK = 7 * 1440
 
 
-def city(rows, cols, box=None, minutes=60, steps=6, weeks=3, after=2, scale=20.0, title="a city"):
+def city(rows, cols, box=None, minutes=60, steps=6, weeks=3, after=2, scale=20.0, title="a city", percent=None):
     """A page's content: Poisson flows of a rhythm of days, with empty cells, and forecasts from `MONDAY` on.
 
     Args:
@@ -30,6 +30,7 @@ def city(rows, cols, box=None, minutes=60, steps=6, weeks=3, after=2, scale=20.0
       after: intervals whose truth is known.
       scale: trips of a busy cell and interval.
       title: of the page.
+      percent: of the band around the forecasts; None is none.
     """
     random = np.random.default_rng(7)
     busy = random.gamma(0.7, 1, (rows, cols)) * (random.random((rows, cols)) > 0.3)
@@ -44,14 +45,18 @@ def city(rows, cols, box=None, minutes=60, steps=6, weeks=3, after=2, scale=20.0
     frames = FrameBlock(starts, random.poisson(expected(starts)).astype(np.float32))
     flows = (np.round(expected(targets) * 16) / 16).astype(np.float32)  # exact in the page
     grid = GridConfig(rows, cols, *(box or (None,) * 4))
-    return content(title, grid, minutes, targets[None], flows[None], frames)
+    reach = np.ceil(1.3 * np.sqrt(flows) * 16) / 16
+    ends = np.stack([np.maximum(flows - reach, 0), flows + reach], -1)
+    band = (percent, ends[None]) if percent else None
+    return content(title, grid, minutes, targets[None], flows[None], frames, band=band)
 
 
 def read_page(text: str) -> dict:
-    """The data of a page; `forecast`, `usual` and `records` as float `[times, H, W, 2]`."""
+    """The data of a page; `forecast`, `usual`, `records`, `low` and `high` as float `[times, H, W, 2]`."""
     [found] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
     data = json.loads(found)
-    for name, times in (("forecast", "times"), ("usual", "times"), ("records", "recordTimes")):
+    for name in {"forecast", "usual", "records", "low", "high"} & set(data):
+        times = "recordTimes" if name == "records" else "times"
         planes = zlib.decompress(base64.b64decode(data[name]))
         count = len(planes) // 4
         values = [struct.unpack("<f", planes[i::count])[0] for i in range(count)]
@@ -79,4 +84,10 @@ def expected_rows(of: Content, k: int, cell: tuple[int, int] | None = None) -> l
     time = int(of.times[k])
     rows = {"Forecast": of.forecast[k], "Came": known.get(time)}
     rows |= {"Last week": known.get(time - WEEK), "Usual": of.usual[k]}
-    return [[name, *numbers(flows)] for name, flows in rows.items()]
+    found = [[name, *numbers(flows)] for name, flows in rows.items()]
+    if of.percent and cell is not None:
+        for channel in (0, 1):
+            ends = (Decimal(float(end[(k, *cell, channel)])) for end in (of.low, of.high))
+            low, high = (f"{end.quantize(Decimal(1), ROUND_HALF_UP):,}" for end in ends)
+            found[0][1 + channel] += f" ({low} to {high})"
+    return found

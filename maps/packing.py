@@ -39,7 +39,7 @@ def packed_within(content: Content, most: int) -> tuple[Content, dict[str, str]]
     at the same time a week before, and then intervals at the end, half of them at a time, down to one.
 
     Returns:
-      What is left of the content; the texts of `forecast`, `usual` and `records`, and with a band of `low` and `high`.
+      What is left of the content; the texts of `forecast`, `usual`, `records` and of a band's `low` and `high`.
     """
     for less, bits in _smaller(content):
         parts = {"forecast": less.forecast, "usual": less.usual, "records": less.records.maps}
@@ -68,7 +68,7 @@ def _smaller(content: Content) -> Iterator[tuple[Content, int]]:
 
 
 def _cut(content: Content, count: int) -> Content:
-    """The first intervals of a content without bands, with the records of their time and of the same time a week before."""
+    """The first intervals, without bands, with the records of their time and of the same time a week before."""
     times, records = content.times[:count], content.records
     kept = np.isin(records.starts, times) | np.isin(records.starts, times - WEEK)
     return dataclasses.replace(

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from worlds.pages import read_page
@@ -14,7 +16,8 @@ from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.pipeline.cli import main
 from crowdflow.schema.intervals import from_datetime64, to_datetime64
-from crowdflow.serving.page import write_page
+from crowdflow.serving.forecaster import Forecast, table_schema
+from crowdflow.serving.page import keep_frames, page_of_batch, write_page
 
 KEYS = ["forecast_start", "step", "row", "col"]
 FIRST, LAST = "2024-04-25", "2024-04-30"  # the data end on the 28th
@@ -175,11 +178,40 @@ def test_an_hour_that_daylight_saving_skips_is_not_on_the_page(tmp_path):
     first = from_datetime64(np.datetime64("2024-03-31T00:00"))
     starts, flows = first + np.arange(6)[None] * 60, np.ones((1, 6, 1, 1, 2), np.float32)
     frames = FrameBlock(np.array([first - 60]), np.ones((1, 1, 1, 2), np.float32))
-    write_page(starts, flows, frames, config, tmp_path / "a.html")
+    write_page(Forecast(starts, flows), frames, config, tmp_path / "a.html")
     data = read_page((tmp_path / "a.html").read_text())
     hours = [str(time)[11:] for time in to_datetime64(data["times"])]
     assert hours == ["00:00", "01:00", "03:00", "04:00", "05:00"]
     assert data["steps"] == [1, 2, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("levels", "percent", "ends"),
+    [((0.05, 0.1, 0.5, 0.9, 0.95), 80, (1, 3)), ((0.025, 0.5, 0.975), 95, (0, 2)), ((0.5,), 0, ())],
+)
+def test_a_page_has_the_band_of_a_models_quantiles(levels, percent, ends, tmp_path):
+    config = Config().replace({"grid.rows": 2, "grid.cols": 3, "windows.horizon": 2})
+    random, first = np.random.default_rng(2), from_datetime64(np.datetime64("2024-03-04T00:00"))
+    starts = first + 60 * np.arange(30)[:, None] + [0, 60]
+    flows = random.gamma(2, 4, (30, 2, 2, 3, 2)).astype(np.float32)
+    quantiles = flows[..., None] * np.array(levels, np.float32) * 2
+    forecast = Forecast(starts, flows, quantiles, levels)
+    frames = FrameBlock(starts[:24, 0], np.ones((24, 2, 3, 2), np.float32))
+    write_page(forecast, frames, config, tmp_path / "a.html")
+
+    keep_frames(frames, str(tmp_path))
+    table = forecast.table().sample(frac=1, random_state=1)
+    shards = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for shard, part in zip(shards, (table[:99], table[99:])):
+        pq.write_table(pa.Table.from_pandas(part, table_schema(levels), preserve_index=False), shard)
+    page_of_batch(shards, tmp_path, config, levels, tmp_path / "b.html")
+
+    assert (tmp_path / "a.html").read_text() == (tmp_path / "b.html").read_text()
+    data = read_page((tmp_path / "a.html").read_text())
+    assert data.get("percent", 0) == percent and len(data["times"]) == 31
+    for name, end in zip(("low", "high"), ends):
+        newest = np.concatenate([quantiles[:, 0], quantiles[-1:, 1]])[..., end]
+        np.testing.assert_allclose(data[name], newest, rtol=2**-14)
 
 
 def test_no_data_and_no_model(crowdflow, given, tmp_path):

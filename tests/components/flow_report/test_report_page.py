@@ -10,6 +10,8 @@ from worlds.pages import read_page
 
 from crowdflow.components.flow_report import page
 from crowdflow.components.flow_report.page import render_page
+from crowdflow.components.flow_report.period import summarise
+from crowdflow.components.flow_report.week_map import week_map
 
 MONDAY = 16_335 * 1440
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -110,6 +112,21 @@ def test_the_map_has_the_last_test_week(make_report, make_flows):
         ("records", np.concatenate([flows.naive["last_week"][-168:, 0], flows.truth[-168:, 0]])),
     ):
         np.testing.assert_allclose(shown[name], expected, rtol=2**-8)
+
+
+def test_the_map_has_the_band_of_the_last_test_week(make_report, make_flows):
+    flows, levels = make_flows(days=10, horizon=2), (0.05, 0.1, 0.9, 0.95)
+
+    def read(times=None):
+        for batch in flows.read(times):
+            yield batch._replace(quantiles=batch.forecasts["model"][..., None] * np.float32(levels))
+
+    tested = summarise(read, flows.active, levels)
+    data = make_report(flows=flows, tested=tested, quantiles={"levels": list(levels)})
+    shown = read_page(week_map(data))
+    assert shown["percent"] == 80
+    for name, level in (("low", 0.1), ("high", 0.9)):
+        np.testing.assert_allclose(shown[name], flows.prediction[-168:, 0] * level, rtol=2**-8)
 
 
 def test_every_picture_has_a_text_and_its_own_ids(make_report, rendered):

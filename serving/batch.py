@@ -237,8 +237,7 @@ def run(
     log_to(say)
     folder = find_model(as_path(model), version)
     config, holidays = settings_in(folder)
-    levels = levels_of(account_in(folder))
-    config = config.replace_reading(dict(settings))
+    config, levels = config.replace_reading(dict(settings)), levels_of(account_in(folder))
     sources = inspect_sources(data, config)
     with disk.scratch_folder(out / _PARTIAL) as partial:
         forecasts = FramesToForecasts(
@@ -254,9 +253,8 @@ def run(
         tally = run_flows(sources, config, partial, beam_args, lambda frames: frames | forecasts)
         ingested = json.loads(counters_json(tally, sources, data, Resolved(config, list(data))))
         counters = {**json.loads((partial / _PLAN_FILE).read_text()), "frames": ingested}
-        (partial / features.COUNTERS_FILE).write_text(
-            json.dumps(counters, indent=2), encoding="utf-8"
-        )
+        text = json.dumps(counters, indent=2)
+        (partial / features.COUNTERS_FILE).write_text(text, encoding="utf-8")
         _write_maps(partial, formats, config, levels, page, say)
         _publish(partial, out, say)
     gaps = ", ".join(f"{label} {count:,}" for label, count in counters["left_out"].items())

@@ -77,7 +77,8 @@ def _last_week(shards: Sequence[Path], config: Config, levels: Sequence[float]) 
     _, *ends = shown_interval(levels) or [None]
     levels = tuple(levels[end] for end in ends)
     shown = [
-        [channel, *(f"{channel}_{quantile_name(level)}" for level in levels)] for channel in CHANNELS
+        [channel, *(f"{channel}_{quantile_name(level)}" for level in levels)]
+        for channel in CHANNELS
     ]
     minutes, grid, steps = config.intervals.minutes, config.grid, config.windows.horizon
     found = {

@@ -121,9 +121,13 @@ def predict(
     if picture:
         _write(picture, outputs.draw, forecast, picture)
     if page:
-        from crowdflow.serving.page import write_page
+        _write_page(page, forecast, history.frames, forecaster.config)
 
-        _write(page, write_page, forecast, history.frames, forecaster.config, page)
+
+def _write_page(page: Path, forecast: Any, frames: Any, config: Any) -> None:
+    from crowdflow.serving.page import write_page
+
+    _write(page, write_page, forecast, frames, config, page)
 
 
 def _targets(

@@ -112,7 +112,9 @@ def test_what_does_not_fit_is_left_out_and_said():
 def test_the_bands_are_left_out_first_and_said():
     made, plain = (city(12, 12, BOX, steps=24, after=3, percent=percent) for percent in (80, None))
     most = [
-        next(most for most in range(10_000, 99_000, 1_000) if "left out" not in render_page(of, most))
+        next(
+            most for most in range(10_000, 99_000, 1_000) if "left out" not in render_page(of, most)
+        )
         for of in (made, plain)
     ]
     assert most[0] > most[1]

@@ -203,7 +203,9 @@ def test_a_page_has_the_band_of_a_models_quantiles(levels, percent, ends, tmp_pa
     table = forecast.table().sample(frac=1, random_state=1)
     shards = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for shard, part in zip(shards, (table[:99], table[99:])):
-        pq.write_table(pa.Table.from_pandas(part, table_schema(levels), preserve_index=False), shard)
+        pq.write_table(
+            pa.Table.from_pandas(part, table_schema(levels), preserve_index=False), shard
+        )
     page_of_batch(shards, tmp_path, config, levels, tmp_path / "b.html")
 
     assert (tmp_path / "a.html").read_text() == (tmp_path / "b.html").read_text()

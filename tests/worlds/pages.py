@@ -17,7 +17,18 @@ MONDAY = 26_163_360  # 2019-09-30 00:00, wall-clock minutes
 WEEK = 7 * 1440
 
 
-def city(rows, cols, box=None, minutes=60, steps=6, weeks=3, after=2, scale=20.0, title="a city", percent=None):
+def city(
+    rows,
+    cols,
+    box=None,
+    minutes=60,
+    steps=6,
+    weeks=3,
+    after=2,
+    scale=20.0,
+    title="a city",
+    percent=None,
+):
     """A page's content: Poisson flows of a rhythm of days, with empty cells, and forecasts from `MONDAY` on.
 
     Args:

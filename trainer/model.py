@@ -16,8 +16,12 @@ from crowdflow.trainer.layers import (
     Convolution,
     HadamardFusion,
     LocalLinear,
+    UsualTimesCommon,
     UsualTimesLevel,
 )
+
+# What each cell has of its own beside the weights of all; `training.cell_decay` draws them to zero.
+CELL_WEIGHTS = {"local/kernel", "local_external/kernel", "local_external/bias"}
 
 
 class _Builder:
@@ -174,7 +178,8 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
 def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
     """The per-cell linear component: `[batch, H, W, C]` each.
 
-    It is linear in a cell's maps, the city's totals in them and the external vector.
+    It is linear in a cell's maps, the city's totals in them and the external vector, with weights of all cells and
+    each cell's deviations from them.
 
     It starts as the average, or as zero flow without one.
     """
@@ -195,9 +200,13 @@ def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, 
     parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
     common = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
     common.append(CityTotals(dtype="float32", name="city_totals")(maps))
-    x = layers.Concatenate(dtype="float32", name="local_common")(common)
+    common = layers.Concatenate(dtype="float32", name="local_common")(common)
+    if features.AVERAGE in inputs:
+        horizon = channels // len(features.CHANNELS)
+        shared = UsualTimesCommon(horizon, dtype="float32", name="shared_external")
+        parts.append(shared(inputs[features.AVERAGE], common))
     x = layers.Dense(
         rows * cols * channels, kernel_initializer="zeros", dtype="float32", name="local_external"
-    )(x)
+    )(common)
     parts.append(layers.Reshape(shape, dtype="float32", name="local_reshape")(x))
     return parts

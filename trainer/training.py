@@ -190,7 +190,7 @@ class Trainer:
         if config.schedule == "cosine":
             steps = max(1, self._steps(own) * epochs)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        self._fresh = self.loop.optimize_at(rate)
+        self._fresh = self.loop.optimize_at(rate, config.cell_decay)
         self._optimizer, self._held = own, []
 
     def _seats(self, group: Sequence[Member]) -> list[Member]:

@@ -88,17 +88,26 @@ def local_reference(layers, inputs, horizon):
                 cell.append(usual * ((now + 0.04) / (then + 0.04) - 1))
     maps += city + cell
     known = np.concatenate(maps, axis=-1)  # [n, H, W, I]
-    [kernel] = layers["local"]
-    out = np.zeros((*known.shape[:3], kernel.shape[-1]))
+    shared, own = layers["local"]
+    out = np.zeros((*known.shape[:3], shared.shape[-1]))
     for row in range(ROWS):
         for col in range(COLS):
-            out[:, row, col] = known[:, row, col] @ kernel[row, col] - 1
+            out[:, row, col] = known[:, row, col] @ (shared + own[row, col]) - 1
     common = [inputs["external"]] if "external" in inputs else []
     for name in names:
         totals = (inputs[name].astype(np.float64) + 1).sum(axis=(2, 3)) / 2  # of the city
         common.append(totals.reshape(len(totals), -1) / np.sqrt(ROWS * COLS))
+    common = np.concatenate(common, axis=1)
+    if "average" in inputs:
+        [weights] = layers["shared_external"]
+        share = common @ weights  # [n, C]
+        for step in range(horizon):
+            for flow in range(2):
+                channel = 2 * step + flow
+                usual = inputs["average"][:, step, :, :, flow] + 1.0
+                out[..., channel] += usual * share[:, channel, None, None]
     weights, bias = layers["local_external"]
-    return out + (np.concatenate(common, axis=1) @ weights + bias).reshape(out.shape)
+    return out + (common @ weights + bias).reshape(out.shape)
 
 
 ARCHITECTURES = {

@@ -33,6 +33,7 @@ SEARCH_START: Mapping[str, Any] = {
     "transform.holiday_subdivision": None,
     "windows.average_days": 0,
     "training.cell_decay": 0.0,
+    "training.final_epochs": 30,
     "model.batch_norm": True,
     "model.members": 1,
 }

@@ -106,11 +106,11 @@ class TrainingConfig:
 
     epochs: int = 0
     patience: Optional[int] = 5
-    final_epochs: int = 30
+    final_epochs: int = 12
     batch_size: int = 16
     learning_rate: float = 5e-3
     final_learning_rate: Optional[float] = 5e-3
-    cell_decay: float = 0.3
+    cell_decay: float = 0.5
     schedule: Literal["constant", "cosine"] = "cosine"
     steps_per_epoch: Optional[int] = None
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"

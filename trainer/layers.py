@@ -101,16 +101,45 @@ class UsualTimesLevel(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("crowdflow")
-class CityTotals(layers.Layer):
-    """The city's totals, over the root of the number of cells.
+class FromUsual(layers.Layer):
+    """Lags as deviations from what is usual then: nearly independent of it, and so quickly learnt from.
 
-    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1], to `[batch, 2 n]`, from zero flow on.
+    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1], to as many: the lags minus the average at their time, then
+    the average from zero flow on. A period or trend lag is compared with the average at its target.
+
+    Args:
+      horizon: h.
+      closeness: lc; the maps are closeness, period and trend, and the average of h + lc intervals.
+    """
+
+    def __init__(self, horizon: int, closeness: int, **kwargs):
+        super().__init__(**kwargs)
+        self.horizon = horizon
+        self.closeness = closeness
+
+    def call(self, maps):
+        lags = maps.shape[1] - self.horizon - self.closeness
+        average = maps[:, lags:]
+        cycles = (lags - self.closeness) // self.horizon  # lags of period and trend
+        then = [average[:, self.horizon :], *[average[:, : self.horizon]] * cycles]
+        deviations = maps[:, :lags] - ops.concatenate(then, axis=1)
+        return ops.concatenate([deviations, average + 1.0], axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "horizon": self.horizon, "closeness": self.closeness}
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class CityTotals(layers.Layer):
+    """The city's totals, over a tenth of the root of the number of cells, which brings them near one.
+
+    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1] but from zero on, to `[batch, 2 n]`.
     """
 
     def call(self, maps):
         _, count, rows, cols, flows = maps.shape
-        totals = ops.sum((maps + 1.0) / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
-        return ops.reshape(totals, (-1, count * flows))
+        totals = ops.sum(maps / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
+        return ops.reshape(10.0 * totals, (-1, count * flows))
 
 
 @keras.saving.register_keras_serializable("crowdflow")

@@ -23,6 +23,7 @@ KEPT_DEFAULTS: Mapping[str, Any] = {
     "training.batch_size": 32,
     "training.learning_rate": 2e-4,
     "training.final_learning_rate": None,
+    "training.cell_decay": 0.0,
     "training.schedule": "constant",
 }
 
@@ -31,6 +32,8 @@ SEARCH_START: Mapping[str, Any] = {
     "transform.holiday_country": None,
     "transform.holiday_subdivision": None,
     "windows.average_days": 0,
+    "training.cell_decay": 0.0,
+    "training.final_epochs": 30,
     "model.batch_norm": True,
     "model.members": 1,
 }

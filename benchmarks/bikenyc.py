@@ -62,7 +62,7 @@ CODE_FILES = [
 CODE_FILES += ["trainer/preprocessing.py", "trainer/run_fn.py", "evaluation/flow_errors.py"]
 CODE_FILES += ["flows/windows.py", "flows/naive.py", "flows/usual.py", "storage/map_store.py"]
 CODE_FILES += ["components/window_gen/windows.py", "trainer/windows.py", "trainer/ensemble.py"]
-CODE_FILES += ["trainer/loop/keras_fit.py", "trainer/loop/orders.py"]
+CODE_FILES += ["trainer/loop/keras_fit.py", "trainer/loop/optimizer.py", "trainer/loop/orders.py"]
 # Digest of earlier code -> today's, which gives the same digits (bikenyc, seed 1, was run with both).
 EARLIER_DIGESTS = {"7cad34fac092": "89ca8b3a0905"}
 EARLIER_DIGESTS |= dict.fromkeys(("563c42e5e08b", "8671b5f1eb91"), "108f8fb42c38")

@@ -101,6 +101,8 @@ class TrainingConfig:
       learning_rate: Adam's learning rate in the first phase.
       final_learning_rate: learning rate of the second phase; null keeps the first phase's optimizer and constant
         rate.
+      cell_decay: weight decay of what the per-cell linear component has for single cells, which are drawn to what
+        all cells share; in each step a weight loses this share times the learning rate.
       schedule: learning rate over a phase: `constant`, or `cosine` decay to zero.
       steps_per_epoch: maximum number of steps per epoch; null uses all windows.
       precision: `float32`, `mixed_bfloat16`, or `auto`, which depends on the device. The exported model is always
@@ -111,10 +113,11 @@ class TrainingConfig:
 
     epochs: int = 0
     patience: Optional[int] = 5
-    final_epochs: int = 30
+    final_epochs: int = 12
     batch_size: int = 16
     learning_rate: float = 5e-3
     final_learning_rate: Optional[float] = 5e-3
+    cell_decay: float = 0.5
     schedule: Literal["constant", "cosine"] = "cosine"
     steps_per_epoch: Optional[int] = None
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
@@ -127,6 +130,7 @@ class TrainingConfig:
         require(total >= 1, "training", "at least one epoch in epochs or final_epochs", total)
         require(self.batch_size >= 1, "training.batch_size", "at least 1", self.batch_size)
         require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
+        require(self.cell_decay >= 0, "training.cell_decay", "0 or more", self.cell_decay)
         zero_rate = (
             self.schedule == "cosine" and self.final_epochs and self.final_learning_rate is None
         )

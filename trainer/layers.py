@@ -101,21 +101,80 @@ class UsualTimesLevel(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("crowdflow")
-class CityTotals(layers.Layer):
-    """The city's totals, over the root of the number of cells.
+class FromUsual(layers.Layer):
+    """Lags as deviations from what is usual then: nearly independent of it, and so quickly learnt from.
 
-    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1], to `[batch, 2 n]`, from zero flow on.
+    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1], to as many: the lags minus the average at their time, then
+    the average from zero flow on. A period or trend lag is compared with the average at its target.
+
+    Args:
+      horizon: h.
+      closeness: lc; the maps are closeness, period and trend, and the average of h + lc intervals.
+    """
+
+    def __init__(self, horizon: int, closeness: int, **kwargs):
+        super().__init__(**kwargs)
+        self.horizon = horizon
+        self.closeness = closeness
+
+    def call(self, maps):
+        lags = maps.shape[1] - self.horizon - self.closeness
+        average = maps[:, lags:]
+        cycles = (lags - self.closeness) // self.horizon  # lags of period and trend
+        then = [average[:, self.horizon :], *[average[:, : self.horizon]] * cycles]
+        deviations = maps[:, :lags] - ops.concatenate(then, axis=1)
+        return ops.concatenate([deviations, average + 1.0], axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "horizon": self.horizon, "closeness": self.closeness}
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class CityTotals(layers.Layer):
+    """The city's totals, over a tenth of the root of the number of cells, which brings them near one.
+
+    From maps `[batch, n, H, W, 2]`, scaled to [-1, 1] but from zero on, to `[batch, 2 n]`.
     """
 
     def call(self, maps):
         _, count, rows, cols, flows = maps.shape
-        totals = ops.sum((maps + 1.0) / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
-        return ops.reshape(totals, (-1, count * flows))
+        totals = ops.sum(maps / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
+        return ops.reshape(10.0 * totals, (-1, count * flows))
+
+
+@keras.saving.register_keras_serializable("crowdflow")
+class UsualTimesCommon(layers.Layer):
+    """The average at the targets, from zero flow on, times a linear map of what all cells have in common.
+
+    From average `[batch, h + lc, H, W, 2]`, scaled to [-1, 1], and common `[batch, K]` to `[batch, H, W, C]`. It
+    starts at zero.
+
+    Args:
+      horizon: h.
+    """
+
+    def __init__(self, horizon: int, **kwargs):
+        super().__init__(**kwargs)
+        self.horizon = horizon
+
+    def build(self, average_shape, common_shape):
+        shape = common_shape[-1], self.horizon * average_shape[-1]
+        self.kernel = self.add_weight(shape, "zeros", name="kernel")
+
+    def call(self, average, common):
+        usual = average[:, : self.horizon] + 1.0
+        _, steps, rows, cols, flows = usual.shape
+        share = ops.reshape(ops.matmul(common, self.kernel), (-1, steps, 1, 1, flows))
+        x = ops.transpose(usual * share, (0, 2, 3, 1, 4))
+        return ops.reshape(x, (-1, rows, cols, steps * flows))
+
+    def get_config(self):
+        return {**super().get_config(), "horizon": self.horizon}
 
 
 @keras.saving.register_keras_serializable("crowdflow")
 class LocalLinear(layers.Layer):
-    """A linear map per cell: `[batch, H, W, I]` to `[batch, H, W, C]`.
+    """A linear map per cell, `[batch, H, W, I]` to `[batch, H, W, C]`: that of all cells plus its deviation.
 
     Args:
       channels: C.
@@ -129,16 +188,16 @@ class LocalLinear(layers.Layer):
 
     def build(self, input_shape):
         def start(shape, dtype=None):
-            kernel = np.zeros(shape, np.float32)
+            shared = np.zeros(shape, np.float32)
             if self.copied is not None:
-                for channel in range(self.channels):
-                    kernel[:, :, self.copied + channel, channel] = 1.0
-            return ops.convert_to_tensor(kernel, dtype)
+                shared[self.copied : self.copied + self.channels] = np.eye(self.channels)
+            return ops.convert_to_tensor(shared, dtype)
 
-        self.kernel = self.add_weight((*input_shape[1:], self.channels), start, name="kernel")
+        self.shared = self.add_weight((input_shape[-1], self.channels), start, name="shared")
+        self.kernel = self.add_weight((*input_shape[1:], self.channels), "zeros", name="kernel")
 
     def call(self, x):
-        return ops.einsum("bhwi,hwic->bhwc", x, self.kernel)
+        return ops.einsum("bhwi,hwic->bhwc", x, self.shared + self.kernel)
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels, "copied": self.copied}

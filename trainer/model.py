@@ -14,10 +14,15 @@ from crowdflow.schema import features
 from crowdflow.trainer.layers import (
     CityTotals,
     Convolution,
+    FromUsual,
     HadamardFusion,
     LocalLinear,
+    UsualTimesCommon,
     UsualTimesLevel,
 )
+
+# What each cell has of its own beside the weights of all; `training.cell_decay` draws them to zero.
+CELL_WEIGHTS = {"local/kernel", "local_external/kernel", "local_external/bias"}
 
 
 class _Builder:
@@ -174,30 +179,39 @@ def _external(build: _Builder, x, model: ModelConfig, shape: tuple[int, int, int
 def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, int, int]) -> list:
     """The per-cell linear component: `[batch, H, W, C]` each.
 
-    It is linear in a cell's maps, the city's totals in them and the external vector.
+    It is linear in a cell's maps, the city's totals in them and the external vector, with weights of all cells and
+    each cell's deviations from them.
 
     It starts as the average, or as zero flow without one.
     """
     rows, cols, channels = shape
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
     maps = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
-    x = maps + 1.0  # from zero flow on
-    copied = None
+    common = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
+    parts, copied, levels = [], None, []
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
-        copied = len(features.CHANNELS) * (x.shape[1] - average.shape[1])
+        horizon = channels // len(features.CHANNELS)
+        copied = len(features.CHANNELS) * (maps.shape[1] - average.shape[1])
+        from_usual = FromUsual(horizon, average.shape[1] - horizon, dtype="float32")
+        maps = from_usual(maps)
         if features.CLOSENESS in inputs:
             known = inputs[features.CLOSENESS], average
             city = UsualTimesLevel(True, dtype="float32", name="city_level")(*known)
             cell = UsualTimesLevel(False, dtype="float32", name="cell_level")(*known)
-            x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([x, city, cell])
-    x = _as_channels(x, "local", "float32")
-    parts = [LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0]
-    common = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
+            levels = [city, cell]
+    else:
+        maps = maps + 1.0  # from zero flow on
     common.append(CityTotals(dtype="float32", name="city_totals")(maps))
-    x = layers.Concatenate(dtype="float32", name="local_common")(common)
+    common = layers.Concatenate(dtype="float32", name="local_common")(common)
+    if copied is not None:
+        shared = UsualTimesCommon(horizon, dtype="float32", name="shared_external")
+        parts.append(shared(average, common))
+    x = layers.Concatenate(axis=1, dtype="float32", name="local_and_level")([maps, *levels])
+    x = _as_channels(x, "local", "float32")
+    parts.append(LocalLinear(channels, copied, dtype="float32", name="local")(x) - 1.0)
     x = layers.Dense(
         rows * cols * channels, kernel_initializer="zeros", dtype="float32", name="local_external"
-    )(x)
+    )(common)
     parts.append(layers.Reshape(shape, dtype="float32", name="local_reshape")(x))
     return parts

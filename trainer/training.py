@@ -200,7 +200,7 @@ class Trainer:
         if config.schedule == "cosine":
             steps = max(1, self._steps(own) * epochs)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        self._fresh = self.loop.optimize_at(rate)
+        self._fresh = self.loop.optimize_at(rate, config.cell_decay)
         self._optimizer, self._held = own, []
 
     def _order(self, member: Member, phase: int, epoch: int) -> np.ndarray:

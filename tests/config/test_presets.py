@@ -64,6 +64,7 @@ def test_bikenyc_paper_is_the_authors_setting():
             "training.batch_size": 32,
             "training.learning_rate": 2e-4,
             "training.final_learning_rate": None,
+            "training.cell_decay": 0.0,
             "training.schedule": "constant",
             "training.precision": "float32",
         }

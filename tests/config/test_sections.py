@@ -54,6 +54,7 @@ def refused(settings):
         ("training.final_epochs", -1, "0 or more"),
         ("training.batch_size", 0, "at least 1"),
         ("training.learning_rate", 0.0, "above 0"),
+        ("training.cell_decay", -0.1, "0 or more"),
         ("training.patience", 0, "above 0, or null"),
         ("training.steps_per_epoch", -3, "above 0, or null"),
         ("training.final_learning_rate", 0.0, "above 0, or null"),

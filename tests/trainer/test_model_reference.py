@@ -74,7 +74,15 @@ def reference(model, inputs, architecture, horizon):
 def local_reference(layers, inputs, horizon):
     """The local component, cell by cell, in loops."""
     names = [n for n in ("closeness", "period", "trend", "average") if n in inputs]
-    maps = [m for n in names for m in np.moveaxis(inputs[n].astype(np.float64) + 1, 1, 0)]
+    maps = []
+    for name in names:
+        for number, flows in enumerate(np.moveaxis(inputs[name].astype(np.float64), 1, 0)):
+            usual = -1.0  # no flow
+            if "average" in inputs and name != "average":
+                at = horizon + number if name == "closeness" else number % horizon
+                usual = inputs["average"][:, at]
+            maps.append(flows - usual)
+    totals = [flows.sum(axis=(1, 2)) * 5 / np.sqrt(ROWS * COLS) for flows in maps]
     city, cell = [], []
     if "average" in inputs and "closeness" in inputs:
         lags = inputs["closeness"].shape[1]
@@ -83,22 +91,29 @@ def local_reference(layers, inputs, horizon):
             then = inputs["average"][:, horizon + lag] + 1.0
             for step in range(horizon):
                 usual = inputs["average"][:, step] + 1.0
-                totals = [x.sum(axis=(1, 2, 3))[:, None, None, None] + 0.5 for x in (now, then)]
-                city.append(usual * (totals[0] / totals[1] - 1))
+                both = [x.sum(axis=(1, 2, 3))[:, None, None, None] + 0.5 for x in (now, then)]
+                city.append(usual * (both[0] / both[1] - 1))
                 cell.append(usual * ((now + 0.04) / (then + 0.04) - 1))
     maps += city + cell
     known = np.concatenate(maps, axis=-1)  # [n, H, W, I]
-    [kernel] = layers["local"]
-    out = np.zeros((*known.shape[:3], kernel.shape[-1]))
+    shared, own = layers["local"]
+    out = np.zeros((*known.shape[:3], shared.shape[-1]))
     for row in range(ROWS):
         for col in range(COLS):
-            out[:, row, col] = known[:, row, col] @ kernel[row, col] - 1
+            out[:, row, col] = known[:, row, col] @ (shared + own[row, col]) - 1
     common = [inputs["external"]] if "external" in inputs else []
-    for name in names:
-        totals = (inputs[name].astype(np.float64) + 1).sum(axis=(2, 3)) / 2  # of the city
-        common.append(totals.reshape(len(totals), -1) / np.sqrt(ROWS * COLS))
+    common += totals
+    common = np.concatenate(common, axis=1)
+    if "average" in inputs:
+        [weights] = layers["shared_external"]
+        share = common @ weights  # [n, C]
+        for step in range(horizon):
+            for flow in range(2):
+                channel = 2 * step + flow
+                usual = inputs["average"][:, step, :, :, flow] + 1.0
+                out[..., channel] += usual * share[:, channel, None, None]
     weights, bias = layers["local_external"]
-    return out + (np.concatenate(common, axis=1) @ weights + bias).reshape(out.shape)
+    return out + (common @ weights + bias).reshape(out.shape)
 
 
 ARCHITECTURES = {

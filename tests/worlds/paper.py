@@ -19,6 +19,7 @@ TRAINING = {
     "batch_size": 32,
     "learning_rate": 2e-4,
     "final_learning_rate": None,
+    "cell_decay": 0.0,
     "schedule": "constant",
 }
 

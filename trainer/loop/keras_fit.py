@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crowdflow.trainer.loop.networks import Rate
+from crowdflow.trainer.loop.optimizer import Rate, adam
 from crowdflow.trainer.windows import Windows, in_order, taken
 
 MOST_AT_ONCE = 32
@@ -43,10 +43,10 @@ class KerasFit:
         """The optimizer in use."""
         return self.model.optimizer
 
-    def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
+    def optimize_at(self, rate: Rate, cell_decay: float) -> Sequence[np.ndarray]:
         """See `Program`."""
-        self.model.compile(keras.optimizers.Adam(rate), "mse", jit_compile=False)
-        self.optimizer.build(self.model.trainable_variables)
+        optimizer = adam(rate, cell_decay, self.model, self.model.trainable_variables)
+        self.model.compile(optimizer, "mse", jit_compile=False)
         self._steps = 0
         return self.read()[0][1]
 

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from crowdflow.trainer.layers import Convolution
+from crowdflow.trainer.loop.optimizer import Rate, adam
 
 Arrays = Sequence[np.ndarray]
-Rate = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 class Networks:
@@ -38,10 +38,9 @@ class Networks:
         self._others = [stacked[id(own)] for own in self._model.non_trainable_variables]
         self._error = keras.losses.MeanSquaredError()
 
-    def optimize_at(self, rate: Rate) -> Arrays:
-        """Takes a new Adam of a rate, and makes its variables; returns one network's share of them."""
-        self.optimizer = keras.optimizers.Adam(rate)
-        self.optimizer.build(self._trainable)
+    def optimize_at(self, rate: Rate, cell_decay: float) -> Arrays:
+        """Takes a new `adam`, and makes its variables; returns one network's share of them."""
+        self.optimizer = adam(rate, cell_decay, self._model, self._trainable)
         return self.read()[0][1]
 
     def train(self, inputs: dict[str, tf.Tensor], target: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crowdflow.trainer.loop.networks import Networks, Rate
+from crowdflow.trainer.loop.networks import Networks
+from crowdflow.trainer.loop.optimizer import Rate
 from crowdflow.trainer.loop.orders import batches
 from crowdflow.trainer.loop.placement import Feed, Placed
 from crowdflow.trainer.windows import Windows
@@ -45,11 +46,11 @@ class Program:
         """The optimizer in use."""
         return self._networks.optimizer
 
-    def optimize_at(self, rate: Rate) -> Sequence[np.ndarray]:
-        """Takes a new Adam of a rate; returns the values with which its variables start, for one network."""
+    def optimize_at(self, rate: Rate, cell_decay: float) -> Sequence[np.ndarray]:
+        """Takes a new `adam`; returns the values with which its variables start, for one network."""
         # XLA needs all variables in one place, before a graph is made.
         with tf.device(self._device):
-            started = self._networks.optimize_at(rate)
+            started = self._networks.optimize_at(rate, cell_decay)
         self._train = self._compiled(self._networks.train)
         self._test = self._compiled(self._networks.test)
         return started

@@ -124,7 +124,7 @@ class TestPeriod:
 
 
 def summarise(read: Read, active: np.ndarray) -> TestPeriod:
-    """Reads all windows once for the sums, then those that are drawn.
+    """Reads all windows once for the sums, then those that are drawn and older than a week.
 
     Args:
       read: reads the windows, in any order.
@@ -133,9 +133,10 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
     Raises:
       DataError: there is no window, two have the same time, or a grid is another than that of `active`.
     """
-    sums = _Sums(active)
+    sums, latest = _Sums(active), _Maps()
     for batch in read(None):
         sums.add(batch)
+        latest.add(batch)
     if not sums.times:
         raise DataError("The report's test windows: expected at least one, received none.")
     times, total, errors = (np.concatenate(parts) for parts in (sums.times, sums.total, sums.error))
@@ -145,8 +146,12 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
         raise DataError("The report's test windows: expected one for each time, received more.")
     busiest = np.unravel_index(np.argmax(sums.flow), active.shape)
     chosen = chosen_windows(times, total, errors)
-    week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
-    maps, week_maps = _drawn(read, times[[index for _, index in chosen]], week)
+    maps = dict(sorted(latest.found.items()))
+    week = np.array([*maps], np.int64)
+    week_maps = {name: np.stack([found[name] for found in maps.values()]) for name in IN_WEEK}
+    older = np.setdiff1d(times[[index for _, index in chosen]], week)
+    for batch in read(older) if older.size else ():
+        maps |= first_steps(batch)
     values = len(times) * 2
     share = active.size / max(int(active.sum()), 1)
     return TestPeriod(
@@ -160,7 +165,10 @@ def summarise(read: Read, active: np.ndarray) -> TestPeriod:
             for name, found in sums.step_squares.items()
         },
         pairs=sums.pairs,
-        shown=[Shown(label, int(times[i]), *maps[int(times[i])]) for label, i in chosen],
+        shown=[
+            Shown(label, time, maps[time]["truth"], maps[time][MODEL])
+            for label, time in ((label, int(times[i])) for label, i in chosen)
+        ],
         week=week,
         week_maps=week_maps,
     )
@@ -206,22 +214,26 @@ class _Sums:
         self.pairs.add(true, predicted)
 
 
-def _drawn(
-    read: Read, shown: np.ndarray, week: np.ndarray
-) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
-    """True and predicted maps by time of the windows that are shown, and the week's maps by name of `IN_WEEK`."""
-    maps, times = {}, []
-    series: dict[str, list[np.ndarray]] = {name: [] for name in IN_WEEK}
-    for batch in read(np.union1d(shown, week)):
-        sources = {"truth": batch.truth, **batch.forecasts}
-        for index in np.flatnonzero(np.isin(batch.times, shown)):
-            maps[int(batch.times[index])] = batch.truth[index, 0], batch.forecasts[MODEL][index, 0]
-        inside = np.isin(batch.times, week)
-        times.append(batch.times[inside])
-        for name, found in series.items():
-            found.append(sources[name][inside, 0])
-    order = np.argsort(np.concatenate(times))
-    return maps, {name: np.concatenate(found)[order] for name, found in series.items()}
+class _Maps:
+    """The first step's maps of the last seven days' windows, by time and name of `IN_WEEK`."""
+
+    def __init__(self):
+        self.found: dict[int, dict[str, np.ndarray]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Takes windows in, and lets go of those that a later one leaves more than a week behind."""
+        self.found |= first_steps(batch)
+        start = max(self.found) - DAYS_PER_WEEK * MINUTES_PER_DAY
+        self.found = {time: maps for time, maps in self.found.items() if time > start}
+
+
+def first_steps(batch: Batch) -> dict[int, dict[str, np.ndarray]]:
+    """By time of a window and name of `IN_WEEK`, its flows in the first step, float32 `[H, W, 2]`."""
+    sources = {"truth": batch.truth, **batch.forecasts}
+    return {
+        int(time): {name: sources[name][index, 0].copy() for name in IN_WEEK}
+        for index, time in enumerate(batch.times)
+    }
 
 
 def chosen_windows(

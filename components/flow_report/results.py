@@ -12,11 +12,8 @@ from tfx.utils import path_utils
 from crowdflow.components.flow_report.period import MODEL, Batch, Read, summarise
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
-from crowdflow.evaluation.flow_errors import (
-    MAE_RATIO_TO_NAIVE,
-    RATIO_TO_NAIVE,
-    source_metric,
-)
+from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
+from crowdflow.evaluation.measured import OWN, measured
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.evaluation.window_files import WindowFiles, parse_windows, target_shape
@@ -38,21 +35,13 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     Returns:
       `metrics` by source, `by_hour` and `by_day` by source, `blessed` and `reasons`.
     """
-    models = (CANDIDATE,) if fallback else (CANDIDATE, BASELINE)
-    slices: dict[tuple, dict[str, dict[str, float]]] = {}
-    for name in models:
-        loaded = tfma.load_eval_result(evaluation, model_name=name)
-        for key, outputs in loaded.slicing_metrics:
-            given = outputs[""][""].items()  # NaN comes as the text "NaN", not as a `doubleValue`
-            values = {m: float(v["doubleValue"]) for m, v in given if "doubleValue" in v}
-            found = slices.setdefault(key, {})
-            found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
-            for source in features.NAIVE_FORECASTS:
-                prefix = source_metric(source, "")
-                naive = {
-                    m.removeprefix(prefix): v for m, v in values.items() if m.startswith(prefix)
-                }
-                found[source] = _own(naive, config)
+    slices = {
+        key: {source: _own(values, config) for source, values in found.items()}
+        for key, found in measured(evaluation, CANDIDATE).items()
+    }
+    if not fallback:
+        for key, found in measured(evaluation, BASELINE).items():
+            slices[key]["last_pushed"] = _own(found[OWN], config)
     overall = {"last_pushed": None, **slices[()]}
     by_hour: dict[str, dict[int, float]] = {}
     by_day: dict[str, dict[str, float]] = {}

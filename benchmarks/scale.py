@@ -5,10 +5,11 @@
 
 `runs` writes flows drawn around rates by cell and hour as HDF5 (half-hourly, or --minutes) and runs the whole
 pipeline on them, with one network and one short epoch: every grid with the middle number of days, and every number
-of days with the middle grid. Memory is the peak resident size of the process tree while a node runs; `before` is
-that of the process after the first node. `trips` runs `crowdflow ingest` of trips in the order of their starts and
-of trips in none; its memory is what lies above the process before it. The exponents are slopes of logarithms
-between the smallest and the largest. The last line is JSON.
+of days with the middle grid. Processor seconds hold on a busy machine, too; the first node's include the start.
+Memory is the peak resident size of the process tree while a node runs; `before` is that of the process after the
+first node. `trips` runs `crowdflow ingest` of trips in the order of their starts and of trips in none; its memory
+is what lies above the process before it. The exponents are slopes of logarithms between the smallest and the
+largest. The last line is JSON.
 """
 
 import json
@@ -81,12 +82,14 @@ def run_pipeline(folder: Path, grid: int, days: int, minutes: int) -> dict[str, 
 
     thread = threading.Thread(target=watch)
     thread.start()
-    before = 0.0
+    before = spent = 0.0
     for line in process.stdout:
         lines.append(line)
         if found := NODE_LINE.match(line):
             name, _, seconds = found.groups()
-            nodes[name] = {"seconds": float(seconds), "peak_mib": round(peak[0])}
+            earlier, spent = spent, processor_seconds(process.pid)
+            nodes[name] = {"seconds": float(seconds), "processor": round(spent - earlier, 1)}
+            nodes[name]["peak_mib"] = round(peak[0])
             before = before or tree_mib(process.pid)
             peak[0] = 0.0
     process.wait()
@@ -95,15 +98,22 @@ def run_pipeline(folder: Path, grid: int, days: int, minutes: int) -> dict[str, 
     if process.returncode not in (0, 2):
         raise click.ClickException("".join(lines[-30:]))
     flows.unlink()
-    others = sum(n["seconds"] for name, n in nodes.items() if name not in ("Trainer", "Refit"))
+    others = [node for name, node in nodes.items() if name not in ("Trainer", "Refit")]
     return {
         "grid": grid,
         "days": days,
         "minutes": minutes,
         "before_mib": round(before),
         "nodes": nodes,
-        "seconds_but_training": round(others, 1),
+        "seconds_but_training": round(sum(node["seconds"] for node in others), 1),
+        "processor_but_training": round(sum(node["processor"] for node in others), 1),
     }
+
+
+def processor_seconds(pid: int) -> float:
+    """Of a process and of the children that it has waited for."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def exponent(sizes: list[float], values: list[float]) -> float | None:
@@ -132,10 +142,12 @@ def show(run: dict[str, Any]) -> None:
     """Prints one run as a table."""
     print(
         f"{run['grid']} x {run['grid']}, {run['days']} days of {run['minutes']} minutes: "
-        f"{run['seconds_but_training']} s without training; {run['before_mib']} MiB before"
+        f"{run['seconds_but_training']} s without training, of the processor "
+        f"{run['processor_but_training']} s; {run['before_mib']} MiB before"
     )
     for name, node in run["nodes"].items():
-        print(f"  {name:<17}{node['seconds']:8.1f} s{node['peak_mib']:8,} MiB", flush=True)
+        times = f"{node['seconds']:8.1f} s{node['processor']:8.1f} s"
+        print(f"  {name:<17}{times}{node['peak_mib']:8,} MiB", flush=True)
 
 
 def write_trips(path: Path, count: int, shuffled: bool) -> None:

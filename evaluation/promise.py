@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import tensorflow_model_analysis as tfma
-
-from crowdflow.evaluation.flow_errors import source_metric
+from crowdflow.evaluation.measured import OWN, measured
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import CANDIDATE
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
-from crowdflow.schema.features import NAIVE_FORECASTS
 
 
 def promise(evaluation: str) -> dict[str, Any]:
@@ -17,16 +14,11 @@ def promise(evaluation: str) -> dict[str, Any]:
     Returns:
       RMSE and MAE over active cells, trips per interval, `best_naive` and `best_naive_rmse` on the same windows.
     """
-    loaded = tfma.load_eval_result(evaluation, model_name=CANDIDATE)
-    [values] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
-
-    def of(source: str, name: str) -> float:
-        return float(values[source_metric(source, name) if source else name]["doubleValue"])
-
-    best = best_naive({s: {RMSE_ACTIVE: of(s, RMSE_ACTIVE)} for s in NAIVE_FORECASTS})
+    found = measured(evaluation, CANDIDATE)[()]
+    best = best_naive(found)
     return {
-        RMSE_ACTIVE: of("", RMSE_ACTIVE),
-        MAE_ACTIVE: of("", MAE_ACTIVE),
+        RMSE_ACTIVE: found[OWN][RMSE_ACTIVE],
+        MAE_ACTIVE: found[OWN][MAE_ACTIVE],
         "best_naive": best,
-        "best_naive_rmse": of(best, RMSE_ACTIVE),
+        "best_naive_rmse": found[best][RMSE_ACTIVE],
     }

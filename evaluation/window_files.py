@@ -13,7 +13,7 @@ from crowdflow.schema import features
 from crowdflow.schema.errors import DataError
 
 # A batch ends with the window that fills either.
-_BATCH, _BATCH_BYTES = 256, 32 << 20
+_BATCH, _BATCH_BYTES = 256, 8 << 20
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,6 @@ def train_members(
     evaluation: Windows,
     checkpoint: Callable[[int], Checkpoint],
     log_dir: str,
-    leave_out: bool = True,
 ) -> tuple[list[keras.Model], list[keras.Model], list[dict[str, Any]]]:
     """Trains the ensemble's members, each device its share of them, resuming where they stopped.
 
@@ -42,7 +41,6 @@ def train_members(
       evaluation: transformed windows of `eval`.
       checkpoint: that of each member, counted from 1.
       log_dir: folder for TensorBoard.
-      leave_out: whether each member leaves out its fold of `eval`, where the model has quantiles.
 
     Returns:
       The networks as trained; the same in float32; and the history: one dict per epoch, with its `member`.
@@ -58,7 +56,7 @@ def train_members(
         with tf.device("CPU:0"):  # a copy of the weights, which the loop has where it trains
             model = build_model(config.model, config.windows, *shape, seed, plan.precision)
         folder = os.path.join(log_dir, f"member{number}")
-        fold = fold_of_member(number) if config.model.quantiles and leave_out else None
+        fold = fold_of_member(number) if config.model.quantiles else None
         members.append(Member(model, seed, checkpoint(number), folder, str(number), fold))
     windows = join(train, evaluation)
 

@@ -20,7 +20,7 @@ from crowdflow.trainer.inputs import raw_inputs
 from crowdflow.trainer.windows import Windows, allocate
 
 _READ_BATCH = 512
-_SCALED_BYTES = 32 << 20  # of maps that are scaled at once
+_SCALED_BYTES = 8 << 20  # of maps that are scaled at once
 Patterns = Sequence[str]
 
 
@@ -125,6 +125,12 @@ def _scaled_maps(
     """Reads maps a few days at a time and scales them: the graph treats each as it does a target's."""
     shape = config.grid.rows, config.grid.cols, len(features.CHANNELS)
     horizon, layer = config.windows.horizon, graph.transform_features_layer()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, horizon, *shape], tf.float32)])
+    def scale(steps: tf.Tensor) -> tf.Tensor:
+        # Called outside a graph, the layer computes with zeros for every feature that is absent.
+        return layer({features.TARGET: steps})[features.TARGET]
+
     found = allocate((sum(map(len, needed.values())), *shape))
     per_day = 4 * int(np.prod(shape)) * config.intervals.per_day
     filled, step = 0, max(_SCALED_BYTES // per_day, 1)
@@ -136,8 +142,8 @@ def _scaled_maps(
             maps = maps[np.isin(starts, times)]
             padded = np.zeros((-len(maps) % horizon, *shape), np.float32)
             steps = np.concatenate([maps, padded]).reshape(-1, horizon, *shape)
-            scaled = layer({features.TARGET: tf.constant(steps)})[features.TARGET].numpy()
-            found[filled : filled + len(maps)] = scaled.reshape(-1, *shape)[: len(maps)]
+            scaled = scale(tf.constant(steps)).numpy().reshape(-1, *shape)
+            found[filled : filled + len(maps)] = scaled[: len(maps)]
             filled += len(maps)
     if filled != len(found):
         raise DataError(f"{folder}: expected {len(found)} maps of windows, found {filled}.")

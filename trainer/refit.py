@@ -54,10 +54,11 @@ def refit(
     log.info(
         "approved; once more on all %s windows, %d epochs", f"{count:,}", training.final_epochs
     )
-    config = dataclasses.replace(config, training=training)
+    model = dataclasses.replace(config.model, quantiles=())  # no member leaves out a day
+    config = dataclasses.replace(config, training=training, model=model)
     plan = device.plan(config)
     checkpoint = checkpoints_of(custom, plan.precision, training, known, test)
-    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir, leave_out=False)
+    _, members, _ = train_members(config, plan, known, test, checkpoint, log_dir)
     spread = spread_of(join_unseen(unseen), [known, test], levels, config) if unseen else None
     warmup = input_fn.load_some(patterns["eval"], graph, config, max(BATCH_SIZES))
     write_model(members, graph, custom, [known, test], warmup, more, folder, spread)

@@ -23,11 +23,12 @@ from crowdflow.trainer.ensemble import train_members
 from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.model import average
 from crowdflow.trainer.quantiles.spread import Spread, fit
-from crowdflow.trainer.quantiles.unseen import Unseen, forecast_unseen
+from crowdflow.trainer.quantiles.unseen import Unseen, forecast_unseen, mean_forecast
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
+from crowdflow.trainer.training import TESTED_AT_ONCE
 from crowdflow.trainer.warmup import BATCH_SIZES
-from crowdflow.trainer.windows import Windows, in_order
+from crowdflow.trainer.windows import Windows
 
 if TYPE_CHECKING:  # with it come all components of TFX, and Refit needs none of them
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -67,10 +68,11 @@ def run_fn(fn_args: "FnArgs") -> None:
     splits = [train, evaluation]
     low, high = scaling(train)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
+    tested = TESTED_AT_ONCE * config.training.batch_size
     spread = None
     if config.model.quantiles:
         left_out = config.training.final_epochs > 0
-        unseen = forecast_unseen(members, evaluation, low, high, left_out)
+        unseen = forecast_unseen(members, evaluation, low, high, left_out, tested)
         unseen.save(os.path.join(fn_args.model_run_dir, features.UNSEEN_FILE))
         spread = spread_of(unseen, splits, config.model.quantiles, config)
     final = write_model(
@@ -83,8 +85,8 @@ def run_fn(fn_args: "FnArgs") -> None:
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
         "eval_rmse": {
-            "as trained": eval_rmse(trained, evaluation, high - low),
-            "as exported": eval_rmse(members, evaluation, high - low),
+            "as trained": eval_rmse(trained, evaluation, high - low, tested),
+            "as exported": eval_rmse(members, evaluation, high - low, tested),
         },
         "history": history,
     }
@@ -173,17 +175,19 @@ def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return float(windows[features.FLOW_MIN][0]), float(windows[features.FLOW_MAX][0])
 
 
-def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> float:
+def eval_rmse(
+    members: Sequence[keras.Model], windows: Windows, span: float, batch_size: int
+) -> float:
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
     Args:
       members: networks, in any precision.
       windows: transformed.
       span: trips from -1 to 1.
+      batch_size: windows that are forecast at once.
     """
-    inputs = in_order(windows, list(members[0].input), 256)
-    answers = [member.predict(inputs, verbose=0) for member in members]
-    errors = (np.mean(answers, axis=0) - windows[features.TARGET]).astype(np.float64) * span / 2
+    mean = mean_forecast(members, windows, batch_size)
+    errors = (mean - windows[features.TARGET]).astype(np.float64) * span / 2
     return float(np.sqrt(np.mean(errors**2)))
 
 

@@ -140,8 +140,12 @@ def export(
         features.ACCOUNT_SIGNATURE: about,
     }
     tf.saved_model.save(served, folder, signatures=signatures)
+    _write_account(text, folder)
+    write_warmup({name: warmup[name] for name in spec}, folder)
+
+
+def _write_account(text: str, folder: str) -> None:
     path = os.path.join(folder, features.ACCOUNT_FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
         file.write(text)
-    write_warmup({name: warmup[name] for name in spec}, folder)

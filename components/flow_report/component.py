@@ -55,12 +55,8 @@ def FlowReportGen(
     """Gathers the results of the run's nodes into one page and one JSON file."""
     settings = Config.from_sections(config)
     naive = baseline.get_string_custom_property(NAIVE)
-    outcome = results.read_outcome(
-        evaluation.uri,
-        settings,
-        fallback=bool(naive),
-        blessed=blessing.get_int_custom_property("blessed") == 1,
-    )
+    blessed = blessing.get_int_custom_property("blessed") == 1
+    outcome = results.read_outcome(evaluation.uri, settings, bool(naive), blessed)
     content = {
         **outcome,
         "versions": versions(),

@@ -10,12 +10,14 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from crowdflow.components.flow_report.pairs import Pairs
 from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, part_of_day, shown_interval
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
 MODEL = "model"
+_BAND = "band"
 IN_WEEK = ("truth", MODEL, "historical_average", "last_week")
 # Hours of the day, start and end, from which the busiest interval of a typical day is shown.
 _TIMES_OF_DAY = (("Morning peak", 6, 11), ("Midday", 12, 14), ("Evening peak", 15, 21))
@@ -39,45 +41,6 @@ class Batch(NamedTuple):
 
 # Reads the windows batch by batch: all, or those of some first target intervals, int64 `[k]`.
 Read = Callable[[Optional[np.ndarray]], Iterator[Batch]]
-
-
-class Pairs:
-    """How often each pair of true and predicted flow came, in square bins, whose number is fixed.
-
-    Attributes:
-      counts: int64 `[2, bins, bins]` by direction, true and predicted flow.
-      top: the flow at the upper edge of the bins.
-      largest: the largest flow, at least 1.
-    """
-
-    BINS = 512
-
-    def __init__(self):
-        self.counts = np.zeros((2, self.BINS, self.BINS), np.int64)
-        self.top = self.largest = 1.0
-
-    def add(self, true: np.ndarray, predicted: np.ndarray) -> None:
-        """Counts the pairs of `true` and `predicted`, float `[k, 2]`, none below zero."""
-        self.largest = max(self.largest, float(np.max([true, predicted], initial=0)))
-        half = self.BINS // 2
-        while self.largest > self.top:  # bins of twice the width
-            merged = self.counts.reshape(2, half, 2, half, 2).sum(axis=(2, 4))
-            self.counts = np.pad(merged, ((0, 0), (0, half), (0, half)))
-            self.top *= 2
-        bins = [
-            np.minimum(v / self.top * self.BINS, self.BINS - 1).astype(int)
-            for v in (true, predicted)
-        ]
-        for channel in range(2):
-            flat = bins[0][:, channel] * self.BINS + bins[1][:, channel]
-            added = np.bincount(flat, minlength=self.BINS**2)
-            self.counts[channel] += added.reshape(self.BINS, self.BINS)
-
-    def points(self, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The true and the predicted flow at the middle of each bin with pairs, and their number, `[k]` each."""
-        true, predicted = np.nonzero(self.counts[channel])
-        middle = (np.stack([true, predicted]) + 0.5) * self.top / self.BINS
-        return *middle, self.counts[channel][true, predicted]
 
 
 class Shown(NamedTuple):
@@ -140,7 +103,7 @@ class TestPeriod:
 
 
 def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> TestPeriod:
-    """Reads all windows once for the sums, then those that are drawn.
+    """Reads all windows once for the sums, then those that are drawn and older than a week.
 
     Args:
       read: reads the windows, in any order.
@@ -150,9 +113,10 @@ def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> T
     Raises:
       DataError: there is no window, two have the same time, or a grid is another than that of `active`.
     """
-    sums = _Sums(active, levels)
+    sums, latest = _Sums(active, levels), _Maps(shown_interval(levels))
     for batch in read(None):
         sums.add(batch)
+        latest.add(batch)
     if not sums.times:
         raise DataError("The report's test windows: expected at least one, received none.")
     times, total, errors = (np.concatenate(parts) for parts in (sums.times, sums.total, sums.error))
@@ -162,9 +126,13 @@ def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> T
         raise DataError("The report's test windows: expected one for each time, received more.")
     busiest = np.unravel_index(np.argmax(sums.flow), active.shape)
     chosen = chosen_windows(times, total, errors)
-    week = times[times > times[-1] - DAYS_PER_WEEK * MINUTES_PER_DAY]
-    shown = times[[index for _, index in chosen]]
-    maps, week_maps, week_band = _drawn(read, shown, week, shown_interval(levels))
+    maps = dict(sorted(latest.found.items()))
+    week = np.array([*maps], np.int64)
+    week_maps = {name: np.stack([found[name] for found in maps.values()]) for name in IN_WEEK}
+    bands = [found[_BAND] for found in maps.values() if _BAND in found]
+    older = np.setdiff1d(times[[index for _, index in chosen]], week)
+    for batch in read(older) if older.size else ():
+        maps |= first_steps(batch, None)
     values = len(times) * 2
     share = active.size / max(int(active.sum()), 1)
     return TestPeriod(
@@ -179,10 +147,13 @@ def summarise(read: Read, active: np.ndarray, levels: Sequence[float] = ()) -> T
             for name, found in sums.step_squares.items()
         },
         pairs=sums.pairs,
-        shown=[Shown(label, int(times[i]), *maps[int(times[i])]) for label, i in chosen],
+        shown=[
+            Shown(label, time, maps[time]["truth"], maps[time][MODEL])
+            for label, time in ((label, int(times[i])) for label, i in chosen)
+        ],
         week=week,
         week_maps=week_maps,
-        week_band=week_band,
+        week_band=np.stack(bands) if bands else None,
         held=tuple(sums.held) if any(one.count for one in sums.held) else (),
     )
 
@@ -234,25 +205,34 @@ class _Sums:
                 self.held[part].add(first[mine], batch.quantiles[mine, 0])
 
 
-def _drawn(
-    read: Read, shown: np.ndarray, week: np.ndarray, interval: Optional[tuple[int, int, int]]
-) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray], Optional[np.ndarray]]:
-    """True and predicted maps by time of the windows that are shown, the week's by name of `IN_WEEK`, its band."""
-    maps, times, bands = {}, [], []
-    series: dict[str, list[np.ndarray]] = {name: [] for name in IN_WEEK}
-    for batch in read(np.union1d(shown, week)):
-        sources = {"truth": batch.truth, **batch.forecasts}
-        for index in np.flatnonzero(np.isin(batch.times, shown)):
-            maps[int(batch.times[index])] = batch.truth[index, 0], batch.forecasts[MODEL][index, 0]
-        inside = np.isin(batch.times, week)
-        times.append(batch.times[inside])
-        for name, found in series.items():
-            found.append(sources[name][inside, 0])
-        if batch.quantiles is not None and interval:
-            bands.append(batch.quantiles[inside, 0][..., list(interval[1:])])
-    order = np.argsort(np.concatenate(times))
-    week_maps = {name: np.concatenate(found)[order] for name, found in series.items()}
-    return maps, week_maps, np.concatenate(bands)[order] if bands else None
+class _Maps:
+    """The first step's maps of the last seven days' windows, by time, as `first_steps` has them."""
+
+    def __init__(self, interval: Optional[tuple[int, int, int]]):
+        self.found: dict[int, dict[str, np.ndarray]] = {}
+        self._interval = interval
+
+    def add(self, batch: Batch) -> None:
+        """Takes windows in, and lets go of those that a later one leaves more than a week behind."""
+        self.found |= first_steps(batch, self._interval)
+        start = max(self.found) - DAYS_PER_WEEK * MINUTES_PER_DAY
+        self.found = {time: maps for time, maps in self.found.items() if time > start}
+
+
+def first_steps(
+    batch: Batch, interval: Optional[tuple[int, int, int]]
+) -> dict[int, dict[str, np.ndarray]]:
+    """By time of a window and name of `IN_WEEK`, its flows in the first step, float32 `[H, W, 2]`.
+
+    With a `shown_interval` also its ends, by `_BAND`, `[H, W, 2, 2]`.
+    """
+    sources = {name: {"truth": batch.truth, **batch.forecasts}[name] for name in IN_WEEK}
+    if batch.quantiles is not None and interval:
+        sources[_BAND] = batch.quantiles[..., list(interval[1:])]
+    return {
+        int(time): {name: source[index, 0].copy() for name, source in sources.items()}
+        for index, time in enumerate(batch.times)
+    }
 
 
 def chosen_windows(

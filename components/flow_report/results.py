@@ -14,7 +14,8 @@ from crowdflow.components.flow_report.quantile_section import held
 from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
 from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
-from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE, source_metric
+from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE
+from crowdflow.evaluation.measured import OWN, measured
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.evaluation.usual_quantiles import hour_of_week
@@ -39,22 +40,14 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     Returns:
       `metrics`, `by_hour` and `by_day` by source, `quantiles` as of `_quantiles`, `blessed` and `reasons`.
     """
-    models = (CANDIDATE,) if fallback else (CANDIDATE, BASELINE)
-    slices: dict[tuple, dict[str, dict[str, float]]] = {}
-    whole: dict[str, float] = {}
-    for name in models:
-        loaded = tfma.load_eval_result(evaluation, model_name=name)
-        for key, outputs in loaded.slicing_metrics:
-            given = outputs[""][""].items()  # NaN comes as the text "NaN", not as a `doubleValue`
-            values = {m: float(v["doubleValue"]) for m, v in given if "doubleValue" in v}
-            found = slices.setdefault(key, {})
-            found["model" if name == CANDIDATE else "last_pushed"] = _own(values, config)
-            for source in features.NAIVE_FORECASTS:
-                found[source] = _own(_of_source(values, source), config)
-            if name == CANDIDATE:
-                median = _of_source(values, MEDIAN_SOURCE)
-                found |= {MEDIAN_SOURCE: _own(median, config)} if median else {}
-                whole = values if not key else whole
+    candidate = measured(evaluation, CANDIDATE)
+    slices = {
+        key: {source: _own(values, config) for source, values in found.items() if source != POISSON}
+        for key, found in candidate.items()
+    }
+    if not fallback:
+        for key, found in measured(evaluation, BASELINE).items():
+            slices[key]["last_pushed"] = _own(found[OWN], config)
     overall = {"last_pushed": None, **slices[()]}
     by_hour: dict[str, dict[int, float]] = {}
     by_day: dict[str, dict[str, float]] = {}
@@ -72,25 +65,18 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
         "metrics": overall,
         "by_hour": by_hour,
         "by_day": by_day,
-        "quantiles": _quantiles(whole, config),
+        "quantiles": _quantiles(candidate[()], config),
         "blessed": blessed,
         "reasons": reasons(evaluation, overall, config, blessed),
     }
 
 
-def _of_source(values: dict[str, float], source: str) -> dict[str, float]:
-    prefix = source_metric(source, "")
-    return {m.removeprefix(prefix): v for m, v in values.items() if m.startswith(prefix)}
-
-
-def _quantiles(values: dict[str, float], config: Config) -> Optional[dict[str, Any]]:
+def _quantiles(found: dict[str, dict[str, float]], config: Config) -> Optional[dict[str, Any]]:
     """The levels, and by source how its quantiles hold over active cells; None for a model without any."""
-    names = metric_names(config.model.quantiles)
-    if not names or names[0] not in values:
+    if POISSON not in found:
         return None
-    poisson = _of_source(values, POISSON)
-    found = {"model": values, POISSON: poisson}
-    sources = {source: {name: of[name] for name in names} for source, of in found.items()}
+    names = metric_names(config.model.quantiles)
+    sources = {source: {name: found[source][name] for name in names} for source in (OWN, POISSON)}
     return {"levels": list(config.model.quantiles), "sources": sources}
 
 

@@ -10,13 +10,12 @@ from tfx import types
 from tfx.types import artifact_utils
 
 from crowdflow.config import Config
+from crowdflow.evaluation.window_files import WindowFiles
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.windows import SPLITS
 from crowdflow.schema import features
 from crowdflow.schema.intervals import MINUTES_PER_DAY
 from crowdflow.storage.map_store import MapStore
-
-_BATCH = 64  # windows that are parsed at once; those of the test period are there in full
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +67,8 @@ def read_known(windows: types.Artifact, config: Config) -> Known:
         for known in names
     }
     spec[features.TARGET_TIME] = tf.io.FixedLenFeature([], tf.int64)
-    folders = [artifact_utils.get_split_uri([windows], split) for split in SPLITS]
-    files = [path for folder in folders for path in tf.io.gfile.glob(os.path.join(folder, "*"))]
-    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").batch(_BATCH)
-    parsed = records.map(lambda batch: tf.io.parse_example(batch, spec))
-    parts = list(parsed.as_numpy_iterator())
+    folders = (artifact_utils.get_split_uri([windows], split) for split in SPLITS)
+    parts = [part for folder in folders for part in WindowFiles(folder).parsed(spec)]
     found = {name: np.concatenate([part[name] for part in parts]) for name in spec}
     order = np.argsort(found[features.TARGET_TIME])
     found = {name: values[order] for name, values in found.items()}

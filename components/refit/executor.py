@@ -59,6 +59,8 @@ class Executor(base_executor.BaseExecutor):
         else:
             uris = {split: artifact_utils.get_split_uri([windows], split) for split in SPLITS}
             graph = artifact_utils.get_single_instance(input_dict["transform_graph"])
+            test = WindowFiles(uris[TEST])
+            record = read_json(baseline.uri, features.LIVE_FILE)["record"]
             refit(
                 {split: [io_utils.all_files_pattern(uri)] for split, uri in uris.items()},
                 graph.uri,
@@ -68,12 +70,8 @@ class Executor(base_executor.BaseExecutor):
                     "holidays": json.loads(exec_properties["holidays"]),
                 },
                 read_json(run.uri, features.HISTORY_FILE)["history"],
-                unseen_forecasts(run.uri, approved, WindowFiles(uris[TEST]), config),
-                followed_levels(
-                    read_json(baseline.uri, features.LIVE_FILE)["record"],
-                    config.model.quantiles,
-                    rules.quantile_rate,
-                ),
+                unseen_forecasts(run.uri, approved, test, config),
+                followed_levels(record, config.model.quantiles, rules.quantile_rate),
                 {
                     features.APPROVED: {features.TRAINED_UNTIL: account[features.TRAINED_UNTIL]},
                     features.LAYOUT: account.get(features.LAYOUT),
@@ -81,7 +79,6 @@ class Executor(base_executor.BaseExecutor):
                 folder,
                 os.path.join(output.uri, "logs"),
             )
-            test = WindowFiles(uris[TEST])
             fault = find_fault(folder, approved, test, config, rules.pushed_tolerance)
             if fault:
                 log.warning("the approved model is taken as it is: %s", fault)

@@ -4,34 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from worlds.evaluations import ACTIVE, BEST, CASES, COUNT, NOISE, make_config
 
-from crowdflow.components.flow_schema.render import render
-from crowdflow.config import Config, ModelConfig
-from crowdflow.schema import features, templates
+from crowdflow.schema import features
 
-SHAPE = (2, 3, 2, 2)  # [h, H, W, 2]
-ACTIVE = 4
-AROUND = (-3.0, -2.0, -1.0, 0.0, 0.5, 1.0, 4.0)  # quantiles less the flow
-COUNT = 11
-BEST = "last_week"
-NOISE = {
-    "last_interval": 3.0,
-    "last_week": 1.0,
-    "historical_average": 2.0,
-    "four_weeks": 2.5,
-    "weeks_and_days": 1.5,
-}
-# name: (candidate, baseline, naive margin, tolerance). A number f is a model whose every error is f times
-# the best naive forecast's, None is that forecast's own SavedModel: there was no last pushed model.
-CASES = {
-    "better": (0.9, None, 0.0, 0.02),
-    "equal_to_naive": (None, None, 0.0, 0.02),
-    "misses_margin": (0.9, None, 0.15, 0.02),
-    "within_tolerance": (0.9, 0.8825, 0.0, 0.02),
-    "beyond_tolerance": (0.9, 0.8820, 0.0, 0.02),
-    "same_as_pushed": (0.9, 0.9, 0.05, 0.0),
-    "not_a_number": (math.nan, 0.9, 0.0, 0.02),
-}
 RATIO, RMSE = "rmse_active_cells_to_best_naive", "rmse_active_cells"
 MAE_RATIO, MAE = "mae_active_cells_to_best_naive", "mae_active_cells"
 FAILURES = {
@@ -40,109 +16,6 @@ FAILURES = {
     "beyond_tolerance": {RMSE},
     "not_a_number": {RATIO, MAE_RATIO, RMSE},
 }
-
-
-def make_config(case):
-    _, _, margin, tolerance = CASES[case]
-    return Config.from_dict(
-        {
-            "grid": {"rows": 3, "cols": 2},
-            "windows": {
-                "closeness": 1,
-                "period": 0,
-                "trend": 0,
-                "horizon": 2,
-                "average": 0,
-                "average_days": 0,
-            },
-            "evaluation": {"naive_margin": margin, "pushed_tolerance": tolerance},
-        }
-    )
-
-
-def make_columns():
-    random = np.random.default_rng(8)
-    truth = random.uniform(5, 30, (COUNT, *SHAPE)).astype(np.float32)
-    columns = {
-        features.TARGET: truth,
-        features.CLOSENESS: truth[:, :1],
-        features.TARGET_TIME: 16_335 * 1440 + 60 * np.arange(COUNT),
-        features.HOUR: np.arange(COUNT) % 3 + 7,
-        features.WEEKEND: (np.arange(COUNT) > 6).astype(np.int64),
-        features.ACTIVE_CELLS: np.tile(np.arange(6).reshape(3, 2) < ACTIVE, (COUNT, 1, 1)).astype(
-            np.int64
-        ),
-    }
-    for name, noise in NOISE.items():
-        forecast = truth + random.normal(0, noise, truth.shape)
-        columns[features.naive_feature(name)] = forecast.astype(np.float32)
-    return columns
-
-
-def save_model(factor, folder):
-    import tensorflow as tf
-
-    from crowdflow.components.last_pushed_model.models import write_naive_model
-
-    if factor is None:
-        write_naive_model(BEST, SHAPE, folder)
-        return
-    naive = features.naive_feature(BEST)
-    spec = {name: tf.io.FixedLenFeature(SHAPE, tf.float32) for name in (features.TARGET, naive)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def answer(examples):
-        parsed = tf.io.parse_example(examples, spec)
-        truth = parsed[features.TARGET]
-        flow = truth + factor * (parsed[naive] - truth)
-        spread = tf.constant(AROUND, tf.float32)
-        return {features.FLOW: flow, features.QUANTILES: tf.maximum(flow[..., None] + spread, 0)}
-
-    signatures = {features.EXAMPLES_SIGNATURE: answer}
-    tf.saved_model.save(tf.Module(), folder, signatures=signatures)
-
-
-@pytest.fixture(scope="module")
-def columns():
-    return make_columns()
-
-
-@pytest.fixture(scope="module")
-def evaluations(tmp_path_factory, columns):
-    """Case -> folder of TFMA's output. One Beam pipeline runs them all, as the Evaluator runs one."""
-    import apache_beam as beam
-    import tensorflow_model_analysis as tfma
-    from tfx_bsl.public import tfxio
-
-    from crowdflow.components.tf_examples import encode_columns
-    from crowdflow.config.beam_runner import LocalRunner
-    from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE, eval_config
-
-    folder = tmp_path_factory.mktemp("evaluation")
-    for factor in {factor for case in CASES.values() for factor in case[:2]}:
-        save_model(factor, str(folder / f"model-{factor}"))
-    described = templates.parse(render(templates.WINDOWS, make_config("better")))
-    source = tfxio.TFExampleBeamRecord(
-        "tfrecord", schema=described, raw_record_column_name=tfma.ARROW_INPUT_COLUMN
-    )
-    with beam.Pipeline(LocalRunner()) as pipeline:
-        windows = pipeline | beam.Create(encode_columns(columns)) | source.BeamSource()
-        for case, factors in CASES.items():
-            config = eval_config(make_config(case), "code")
-            models = [
-                tfma.default_eval_shared_model(
-                    str(folder / f"model-{factor}"), model_name=name, eval_config=config
-                )
-                for name, factor in zip((CANDIDATE, BASELINE), factors)
-            ]
-            _ = windows | case >> tfma.ExtractEvaluateAndWriteResults(
-                eval_shared_model=models,
-                eval_config=config,
-                output_path=str(folder / case),
-                schema=described,
-                tensor_adapter_config=source.TensorAdapterConfig(),
-            )
-    return {case: str(folder / case) for case in CASES}
 
 
 def reference(columns, forecast, rows):
@@ -198,57 +71,6 @@ def test_metrics_equal_numpy_in_every_slice(evaluations, columns):
             (("weekend", 1),),
             *hours,
         }
-
-
-def test_metrics_of_quantiles_are_those_of_active_flows_one_by_one(evaluations, columns):
-    import tensorflow_model_analysis as tfma
-    from scipy import stats
-
-    levels = ModelConfig().quantiles
-    truth, best = columns["target"], columns[features.naive_feature(BEST)]
-    means = columns[features.naive_feature("historical_average")]
-    loaded = tfma.load_eval_result(evaluations["within_tolerance"], model_name="candidate")
-    [whole] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
-    by_key = {tuple((f, int(v)) for f, v in key): o[""][""] for key, o in loaded.slicing_metrics}
-    hour = by_key[("hour", 8),]
-    for given, rows in ((whole, np.arange(COUNT)), (hour, np.flatnonzero(columns["hour"] == 8))):
-        losses, shares, widths, poisson, absolute = [], [], [], [], []
-        for index in np.ndindex(truth.shape):
-            if index[0] not in rows:
-                continue
-            flow = float(truth[index])
-            forecast = flow + 0.9 * (float(best[index]) - flow)
-            quantiles = [max(forecast + around, 0) for around in AROUND]
-            absolute.append(abs(flow - round(quantiles[3])))
-            if 2 * index[2] + index[3] >= ACTIVE:
-                continue
-            naive = stats.poisson.ppf(levels, float(means[index]))
-            for level, own, other in zip(levels, quantiles, naive, strict=True):
-                for found, count in ((losses, round(own)), (poisson, other)):
-                    found.append((level if flow > count else level - 1) * (flow - count))
-            low, high = quantiles[1], quantiles[5]
-            widths.append(high - low)
-            inside = min(high, flow + 0.5) - max(low, flow - 0.5)  # no flow here is below 1
-            shares.append(max(inside, 0.0))
-        expected = {
-            "pinball": np.mean(losses),
-            "poisson/pinball": np.mean(poisson),
-            "coverage_80": np.mean(shares),
-            "width_80": np.mean(widths),
-            "median/mae_active_cells": np.sum(absolute) / (len(absolute) * ACTIVE / 6),
-        }
-        found = {name: given[name]["doubleValue"] for name in expected}
-        assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_model_without_quantiles_is_judged_by_its_mean_alone(evaluations):
-    import tensorflow_model_analysis as tfma
-
-    loaded = tfma.load_eval_result(evaluations["better"], model_name="baseline")
-    [whole] = [outputs[""][""] for key, outputs in loaded.slicing_metrics if not key]
-    assert "doubleValue" in whole[RMSE]
-    for name in ("pinball", "coverage_80", "median/mae_active_cells"):
-        assert whole[name] == {"doubleValue": "NaN"}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -34,7 +34,8 @@ class KerasFit:
     def __init__(self, model: keras.Model, windows: Windows, tested: int):
         self.model, self._windows = model, windows
         self._tested = windows.part(slice(windows.count - tested, None))
-        self._order, self._steps = np.zeros(0, np.int64), 0
+        self._orders: list[np.ndarray] = []  # one, the epoch's
+        self._steps = 0
         self._data: tf.data.Dataset | None = None
         self._test_data: tf.data.Dataset | None = None
 
@@ -63,8 +64,8 @@ class KerasFit:
 
     def train(self, orders: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
         """See `Program`."""
-        [self._order] = orders
-        steps = -(-len(self._order) // batch_size)
+        self._orders[:] = orders
+        steps = -(-len(orders[0]) // batch_size)
         if steps != self._steps:
             self._steps = steps
             self._data = self._batches(batch_size)
@@ -81,9 +82,11 @@ class KerasFit:
 
     def _batches(self, batch_size: int) -> tf.data.Dataset:
         """The batches of the order as it is when an epoch begins; Python runs once for all of them."""
+        # TensorFlow keeps a generator for good, so it must not refer to the windows.
+        current = self._orders
 
         def order() -> Iterator[np.ndarray]:
-            yield self._order
+            yield from current
 
         orders = tf.data.Dataset.from_generator(
             order, output_signature=tf.TensorSpec([None], tf.int64)

@@ -12,8 +12,6 @@ from crowdflow.schema import features
 from crowdflow.trainer.quantiles.folds import FOLDS, fold_of_member, folds_of
 from crowdflow.trainer.windows import Windows, in_order
 
-_BATCH = 256  # windows
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unseen:
@@ -52,7 +50,12 @@ def join(parts: Iterable[Unseen]) -> Unseen:
 
 
 def forecast_unseen(
-    members: Sequence[keras.Model], windows: Windows, low: float, high: float, left_out: bool
+    members: Sequence[keras.Model],
+    windows: Windows,
+    low: float,
+    high: float,
+    left_out: bool,
+    batch_size: int,
 ) -> Unseen:
     """The forecasts of `eval` by the members that have not been trained on the window's day.
 
@@ -62,22 +65,32 @@ def forecast_unseen(
       low: the flow that scales to -1.
       high: the flow that scales to 1.
       left_out: whether each member has left out its fold; else none has been trained on any of the windows.
+      batch_size: windows that are forecast at once.
     """
     if not left_out:
-        return _forecast(members, windows, low, high)
+        return _forecast(members, windows, low, high, batch_size)
     folds = folds_of(windows[features.TARGET_TIME])
     found = []
     for fold in range(min(len(members), FOLDS)):
         chosen = [m for number, m in enumerate(members, 1) if fold_of_member(number) == fold]
         part = windows.part(np.flatnonzero(folds == fold))
         if part.count:
-            found.append(_forecast(chosen, part, low, high))
+            found.append(_forecast(chosen, part, low, high, batch_size))
     return join(found)
 
 
-def _forecast(members: Sequence[keras.Model], windows: Windows, low: float, high: float) -> Unseen:
-    inputs = in_order(windows, list(members[0].input), _BATCH)
-    mean = np.mean([member.predict(inputs, verbose=0) for member in members], axis=0)
+def mean_forecast(members: Sequence[keras.Model], windows: Windows, batch_size: int) -> np.ndarray:
+    """The mean of networks' forecasts of transformed windows, in [-1, 1] units, float32 `[n, h, H, W, 2]`."""
+    inputs = in_order(windows, list(members[0].input), batch_size)
+    for member in members:
+        member.steps_per_execution = 1  # `predict` would hold as many batches as a call trained on
+    return np.mean([member.predict(inputs, verbose=0) for member in members], axis=0)
+
+
+def _forecast(
+    members: Sequence[keras.Model], windows: Windows, low: float, high: float, batch_size: int
+) -> Unseen:
+    mean = mean_forecast(members, windows, batch_size)
     half = np.float32((high - low) / 2)
     forecasts, flows = (
         (part + 1) * half + np.float32(low) for part in (mean, windows[features.TARGET])

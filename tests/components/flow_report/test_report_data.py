@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from crowdflow.components.flow_report.period import Pairs, summarise
+from crowdflow.components.flow_report.pairs import Pairs
+from crowdflow.components.flow_report.period import summarise
 from crowdflow.components.flow_report.plots import with_gaps
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.intervals import format_start
@@ -99,6 +100,29 @@ def test_chosen_windows_are_a_working_days_peaks_and_the_largest_error(make_flow
     at = {format_start(t): float(c) for t, c in zip(flows.times, city)}
     assert at[chosen["Morning peak"]] == max(at[f"{day} {hour:02d}:00"] for hour in range(6, 11))
     assert at[chosen["Evening peak"]] == max(at[f"{day} {hour:02d}:00"] for hour in range(15, 21))
+
+
+def test_maps_are_those_of_their_windows_and_only_shown_ones_are_read_again(make_flows):
+    flows, asked = make_flows(days=10), []
+    flows.prediction[37] += 500  # more than a week before the last
+
+    def read(times):
+        asked.append(times)
+        return flows.read(times)
+
+    found = summarise(read, flows.active)
+    rows = {window.label: np.searchsorted(flows.times, window.time) for window in found.shown}
+    for window, row in zip(found.shown, rows.values()):
+        np.testing.assert_array_equal(window.truth, flows.truth[row, 0])
+        np.testing.assert_array_equal(window.prediction, flows.prediction[row, 0])
+    arrays = {"truth": flows.truth, "model": flows.prediction, **flows.naive}
+    for name, maps in found.week_maps.items():
+        np.testing.assert_array_equal(maps, arrays[name][-7 * 24 :, 0])
+    everything, older = asked
+    assert everything is None and rows["Largest error"] == 37
+    np.testing.assert_array_equal(
+        older, sorted(t for t in flows.times[[*rows.values()]] if t < found.week[0])
+    )
 
 
 def test_largest_error_at_a_peak_is_shown_once(make_flows):

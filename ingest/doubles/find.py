@@ -6,6 +6,7 @@ often as in the file that has it most.
 """
 
 import collections
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
@@ -125,6 +126,16 @@ def doubles_by_part(days: Mapping[int, Sequence[Seen]]) -> dict[int, np.ndarray]
         for part, rows in find_doubles(seen).items():
             found[part].append(rows)
     return {part: np.concatenate(rows) for part, rows in found.items()}
+
+
+def pack_rows(rows: np.ndarray) -> bytes:
+    """Compresses the numbers of rows, int64 `[n]`; those in order take least."""
+    return zlib.compress(np.diff(rows, prepend=0).tobytes(), 1)
+
+
+def unpack_rows(packed: bytes) -> np.ndarray:
+    """The numbers of rows that `pack_rows` compressed, int64 `[n]`."""
+    return np.cumsum(np.frombuffer(zlib.decompress(packed), np.int64))
 
 
 def _as_texts(column: pa.Array) -> pa.Array:

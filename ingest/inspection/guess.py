@@ -1,6 +1,7 @@
 """Guesses the roles of the columns of a table that has no known layout, by their names and values."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -15,19 +16,23 @@ from crowdflow.ingest.trips.trip_layouts import (
     START_TIME,
 )
 
+# Words of column names in English, then in Spanish, Portuguese, French, Italian and German, without accents.
 _SIDES = {
-    "start": r"start|begin|pick|\bpu\b|\bfrom\b|\borig|depart|\bstrt\b|check.?out|unlock",
-    "end": r"\bend|stop|drop|\bdo\b|\bto\b|\bdest|arriv|check.?in|return|(?<!un)lock",
+    "start": r"start|begin|pick|\bpu\b|\bfrom\b|\borig|depart|\bstrt\b|check.?out|unlock"
+    r"|inici|inizio|retir|salida|saida|debut|partenza|abfahrt|ausleih",
+    "end": r"\bend|stop|drop|\bdo\b|\bto\b|\bdest|arriv|check.?in|return|(?<!un)lock"
+    r"|\bfi[nm]e?\b|arrib|llegada|chegada|devol|ankunft|rueckgabe|ruckgabe",
 }
 _KINDS = {
-    "lat": r"\blat\b|latitude|\by\b",
-    "lon": r"\b(?:lon|lng|long)\b|longitude|\bx\b",
-    "place": r"station|terminal|zone|location|kiosk|dock|\bhub\b",
+    "lat": r"\blat\b|latitud|breitengrad|\by\b",
+    "lon": r"\b(?:lon|lng|long)\b|longitud|langengrad|\bx\b",
+    "place": r"station|terminal|zone|location|kiosk|dock|\bhub\b|estaci|estaca|stazion|haltestelle"
+    r"|geom|coord|position|\bpoint\b|\b(?:orig|dest)\w* id\b",
 }
-_TIME = r"time|date|\bat\b"
-_LASTS = r"duration|trip ?time|elapsed"
+_TIME = r"time|date|\bat\b|fecha|hora|datum|zeit|heure"
+_LASTS = r"durat|durac|duree|dauer|trip ?time|elapsed"
 _UNITS = {"ms": r"\bms\b|milli", "min": r"\bmin"}
-_ID = r"\bid\b|number|code|terminal"
+_ID = r"\bid\b|number|code|terminal|codigo|numer"
 _TRACE = r"\bid\b|trace|trajector|vehicle|taxi|user|device"
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]\.?m\.?)?"
 # Counts since 1970: any number could be one, so the name must say that it is a time.
@@ -146,5 +151,6 @@ def _kind(name: str) -> Optional[str]:
 
 
 def _plain(name: str) -> str:
-    """Words in lower case with spaces between them: `startLat` and `Start_Lat` are `start lat`."""
+    """Words in lower case without accents, spaces between them: `startLat` and `Start_Lat` are `start lat`."""
+    name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9#]+", " ", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()).strip()

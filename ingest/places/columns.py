@@ -11,15 +11,19 @@ from crowdflow.ingest.trips.trip_layouts import find_layout, plain
 from crowdflow.schema.intervals import MINUTES_PER_DAY, date_to_minutes
 
 # Usual names of columns, in order of preference; case, spaces and underscores are ignored.
-_LATITUDES = ("latitude", "lat", "stationlatitude", "gpslatitude", "centroidlat", "y")
+_LATITUDES = (
+    "latitude", "lat", "stationlatitude", "gpslatitude", "centroidlat", "latitud", "breitengrad", "y",
+)  # fmt: skip
 _LONGITUDES = (
-    "longitude", "lon", "lng", "long", "stationlongitude", "gpslongitude", "centroidlon", "x",
+    "longitude", "lon", "lng", "long", "stationlongitude", "gpslongitude", "centroidlon", "longitud",
+    "längengrad", "laengengrad", "x",
 )  # fmt: skip
 _OUTLINES = ("thegeom", "geometry", "geom", "wkt", "shape", "multipolygon")
 _KEYS = (
     "placeid", "terminal", "terminalnumber", "terminalname", "number", "stationnumber", "station#",
     "stationid", "locationid", "shortname", "logicalterminal", "kioskid", "zoneid", "id", "station",
     "stationcode", "code", "sensorid", "stationname", "name", "commonname", "zone", "objectid",
+    "idestacion", "numcicloe", "numero", "número", "codigo", "código", "nombre", "nome", "nom",
 )  # fmt: skip
 # A table with one of these has a row for each time, not for each place.
 _TIMES = {"date", "time", "datetime", "date/time", "timestamp"}

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+import numpy as np
+
 from crowdflow.config import Config
 from crowdflow.ingest import archives
 from crowdflow.ingest.places.columns import entries_of
@@ -13,6 +15,7 @@ from crowdflow.ingest.places.json_tables import JSON_ENDINGS, json_polygons
 from crowdflow.ingest.places.outlines import rings_of
 from crowdflow.ingest.places.places import Places, PlaceTable
 from crowdflow.ingest.places.tables import read_columns, table_of
+from crowdflow.ingest.places.written import positions_of
 from crowdflow.ingest.trips import trip_files, trip_layouts, trip_parquet
 from crowdflow.schema.errors import DataError
 
@@ -69,30 +72,33 @@ def find_places(tables: Sequence[TableFile], trips: Sequence[TripsFile], config:
       config: for trips; with `trips.places`, only the tables that it names are used.
 
     Raises:
-      DataError: there is no table, or a file cannot be read.
+      DataError: there is no table and the places are no positions, or a file cannot be read.
     """
     if not trips:
         return Places()
     found = [table for file in tables for table in read_tables(file, config)]
-    if not found:
-        named = f" that trips.places names ({', '.join(config.trips.places)})"
-        raise DataError(
-            f"{trips[0].path}: the trips name places by an id, and the data have no table of places"
-            f"{named if config.trips.places else ''}. Expected one among the files of --data: CSV, Parquet or "
-            "GeoJSON with an id, latitude and longitude (or polygons). Usual names of columns are recognised; "
-            "others are set with trips.place_id, trips.place_lat and trips.place_lon."
-        )
     keys = {}
     for file in trips:
-        rows = trip_files.sample(file.path, file.parquet, config)
-        columns = [
-            c
-            for role, c in (zip(rows.layout.roles, rows.columns) if rows else ())
-            if role in trip_layouts.PLACES
-        ]
-        ids = {text for column in columns for text in texts_of(column)[1]}
+        ids = _first_ids(file, config)
+        if not found and np.isnan(positions_of([*ids])).all():
+            named = f" that trips.places names ({', '.join(config.trips.places)})"
+            raise DataError(
+                f"{file.path}: the trips name places by an id, and the data have no table of places"
+                f"{named if config.trips.places else ''}. Expected one among the files of --data: CSV, Parquet "
+                "or GeoJSON with an id, latitude and longitude (or polygons). Usual names of columns are "
+                "recognised; others are set with trips.place_id, trips.place_lat and trips.place_lon."
+            )
         keys[file.path] = tuple(table.best_key(ids) for table in found)
     return Places(tuple(found), keys)
+
+
+def _first_ids(file: TripsFile, config: Config) -> set[str]:
+    """The canonical ids of places in the first rows of a file."""
+    rows = trip_files.sample(file.path, file.parquet, config)
+    roles = dict(zip(rows.layout.roles, rows.columns)) if rows else {}
+    return {
+        text for role in trip_layouts.PLACES if role in roles for text in texts_of(roles[role])[1]
+    }
 
 
 def read_tables(file: TableFile, config: Config) -> list[PlaceTable]:

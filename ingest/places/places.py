@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crowdflow.ingest.places.ids import texts_of
+from crowdflow.ingest.places.written import positions_of
 from crowdflow.schema.errors import DataError
 
 _MICROS_PER_DAY = 86_400_000_000
@@ -23,7 +24,7 @@ class Located(NamedTuple):
       latitude: degrees, float64 `[n]`, NaN if there is none.
       longitude: as latitude.
       bad: a position that cannot be read, bool `[n]`.
-      unknown: an id that no table of places has, bool `[n]`.
+      unknown: an id that no table of places has and that is no position, bool `[n]`.
     """
 
     latitude: np.ndarray
@@ -113,7 +114,7 @@ class FilePlaces:
         return bool(self._since)
 
     def locate(self, ids: pa.Array, local: Optional[np.ndarray] = None) -> Located:
-        """Looks up ids.
+        """Looks up ids; one that no table has may be a position itself.
 
         Args:
           ids: of `n` places, of any type, with or without a dictionary.
@@ -129,6 +130,10 @@ class FilePlaces:
             found = rows[codes[chosen]]
             latitude[chosen], longitude[chosen] = era.latitude[found], era.longitude[found]
             unknown[chosen] = (found < 0) & ~empty[codes[chosen]]
+        if unknown.any():
+            odd, which = np.unique(codes[unknown], return_inverse=True)
+            latitude[unknown], longitude[unknown] = positions_of(texts[odd])[:, which]
+            unknown &= np.isnan(latitude)
         return Located(latitude, longitude, np.zeros(len(codes), bool), unknown)
 
     @property
@@ -180,6 +185,8 @@ def _merge(
         return 1, near, -number
 
     ordered = [found for _, found in sorted(enumerate(tables), key=order)]
+    none = PlaceTable("", "", None, {"": np.zeros(0, object)}, *np.zeros((2, 0)))
+    ordered = ordered or [(none, "")]
     ids = np.concatenate([table.keys[key] for table, key in ordered])
     latitude = np.concatenate([table.latitude for table, _ in ordered])
     longitude = np.concatenate([table.longitude for table, _ in ordered])

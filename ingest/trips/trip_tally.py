@@ -114,8 +114,7 @@ def of_trips(
         if place in rows.layout.roles:
             ids = rows.columns[rows.layout.roles.index(place)]
             tally.unknown.update(unknown.count_ids(ids, side.reasons == _UNKNOWN_PLACE))
-    covering = ends if starts is None else starts
-    tally.coverage = Coverage.of(covering.starts[covering.dated])
+    tally.coverage = _coverage(starts, ends)
     tally.late += _late(rows, ends, tally.coverage, origin)
     return tally
 
@@ -131,7 +130,8 @@ def of_doubles(
             reasons = np.where(good, trip_rows.REASONS.index(trip_rows.DUPLICATE), trip_rows.OK)
             side = side._replace(reasons=reasons)
             _reject(tally, name, side, rows, (_TIMES[name], *_POSITIONS[name]), origin)
-    tally.not_late += _late(rows, ends, Coverage(), origin)
+    # These rides cover no more than their whole blocks did: none that was late there is missed.
+    tally.not_late += _late(rows, ends, _coverage(starts, ends), origin)
     return tally
 
 
@@ -220,6 +220,11 @@ def _reject(
         for row, fault in zip(origin.number(rows.malformed).tolist(), rows.faults):
             tally.rejects.append(tallies.Reject(origin.file, row, reason, fault))
     del tally.rejects[2 * tallies.REJECTS_CAP :]
+
+
+def _coverage(starts: Optional[trip_rows.Side], ends: Optional[trip_rows.Side]) -> Coverage:
+    covering = ends if starts is None else starts
+    return Coverage.of(covering.starts[covering.dated])
 
 
 def _texts(column: pa.Array) -> pa.Array:

@@ -18,7 +18,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import date_range
-from crowdflow.ingest.doubles.find import find_doubles
+from crowdflow.ingest.doubles.find import find_doubles, pack_rows, unpack_rows
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import Coverage, DayCounts, merge_coverage
@@ -113,9 +113,10 @@ class CountCrossings(_Counting):
 
 
 @beam.typehints.with_output_types(tuple[int, Any])
-def _doubles(day: tuple[int, Any]) -> Iterator[tuple[int, np.ndarray]]:
+def _doubles(day: tuple[int, Any]) -> Iterator[tuple[int, bytes]]:
     """Yields the rides that came before, by the part that has them; `day` is (day, all its trips)."""
-    yield from find_doubles(day[1]).items()
+    for part, rows in find_doubles(day[1]).items():
+        yield part, pack_rows(rows)
 
 
 @beam.typehints.with_output_types(tuple[int, Any])
@@ -128,12 +129,14 @@ class TakeBack(_Counting):
         self._places = places
 
     def process(self, doubles):
-        """Yields counts below zero, and the tally as a tagged output; `doubles` is (part, rows, in pieces)."""
-        part, rows = self._parts[doubles[0]], np.concatenate([*doubles[1]])
+        """Yields counts below zero, and the tally as a tagged output; `doubles` is (part, packed rows)."""
+        part, rows = self._parts[doubles[0]], np.concatenate([*map(unpack_rows, doubles[1])])
+        tally = TripTally()
         for counted in take_back(part, rows, self._config, self._places.of_file(part.path)):
             for events in counted.events:
                 yield from self._add(events)
-            yield beam.pvalue.TaggedOutput(_TALLY, counted.tally)
+            tally = trip_tally.merge([tally, counted.tally])
+        yield beam.pvalue.TaggedOutput(_TALLY, tally)
 
 
 @beam.typehints.with_output_types(FrameBlock)

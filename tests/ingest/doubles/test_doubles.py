@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from worlds.plain_flows import rejects, run_ingest
 from worlds.small_trips import GRID, PLAIN, expected, flows, line
 
-from crowdflow.ingest.doubles.find import Seen, find_doubles
+from crowdflow.ingest.doubles.find import Seen, find_doubles, pack_rows, unpack_rows
 from crowdflow.ingest.doubles.hashes import hash_lines, hash_texts
 
 NEWER = "ride_id,started_at,ended_at,start_lat,start_lng,end_lat,end_lng,member"
@@ -149,3 +149,8 @@ def test_hashes_are_the_same_in_every_process():
     assert found[0] == found[-1] and len(set(found.tolist())) == 4
     assert found[1] == pytest.approx(found[1]) and found.dtype == np.uint64
     assert found[1:3].tolist() == hash_lines(b"a\n12345678").tolist()
+
+
+@given(rows=st.lists(st.integers(0, 2**40), max_size=50).map(sorted))
+def test_packed_rows_come_back(rows):
+    assert unpack_rows(pack_rows(np.array(rows, np.int64))).tolist() == rows

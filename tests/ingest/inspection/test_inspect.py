@@ -228,6 +228,37 @@ def test_spellings(value, name, found):
     assert spelling is None if found is None else spelling.startswith(found)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "roles"),
+    [
+        ("Edad_Usuario,Bici,Ciclo_Estacion_Retiro,Fecha_Retiro,Hora_Retiro,Ciclo_EstacionArribo,Fecha_Arribo,Hora_Arribo",
+         "34,4007,008,01/03/2023,04:08:06,009,01/03/2023,04:14:37",
+         "start_date=Fecha_Retiro start_time=Hora_Retiro start_place=Ciclo_Estacion_Retiro end_date=Fecha_Arribo "
+         "end_time=Hora_Arribo end_place=Ciclo_EstacionArribo"),
+        ("Viaje_Id,Año_de_nacimiento,Inicio_del_viaje,Fin_del_viaje,Origen_Id,Destino_Id",
+         "1000,1985,2017-04-01 04:00,2017-04-01 04:06,16,4",
+         "start_time=Inicio_del_viaje end_time=Fin_del_viaje start_place=Origen_Id end_place=Destino_Id"),
+        ("fecha_origen_recorrido,long_estacion_origen,lat_estacion_origen,id_estacion_destino,fecha_destino_recorrido",
+         "2019-01-01 00:08:05,-58.4,-34.6,111,2019-01-01 00:31:32",
+         "start_time=fecha_origen_recorrido start_lat=lat_estacion_origen start_lon=long_estacion_origen "
+         "end_time=fecha_destino_recorrido end_place=id_estacion_destino"),
+        ("Heure de début,Durée,Station de départ,Station d'arrivée", "2024-04-01 08:00,600,A,B",
+         "start_time=Heure_de_début duration=Durée start_place=Station_de_départ end_place=Station_d'arrivée"),
+        ("Ausleihzeit,Rückgabezeit,Ausleihe Breitengrad,Ausleihe Längengrad,Rückgabe Haltestelle",
+         "1714995330,1714995930,52.5,13.4,9",
+         "start_time=Ausleihzeit end_time=Rückgabezeit start_lat=Ausleihe_Breitengrad "
+         "start_lon=Ausleihe_Längengrad end_place=Rückgabe_Haltestelle"),
+        ("trip_minutes,geolocation_unlock,unlock_date,geolocation_lock,lock_date",
+         "18.85,POINT (-3.7 40.4),2023-01-02T03:42:56,POINT (-3.7 40.4),2023-01-02T04:01:47",
+         "start_time=unlock_date start_place=geolocation_unlock end_time=lock_date end_place=geolocation_lock"),
+    ],
+)  # fmt: skip
+def test_names_in_other_languages_are_guessed(header, row, roles):
+    columns = {name: [value] for name, value in zip(header.split(","), row.split(","), strict=True)}
+    wanted = dict(pair.split("=") for pair in roles.split())
+    assert {role: name.replace(" ", "_") for role, name in guess_roles(columns).items()} == wanted
+
+
 def test_a_table_that_is_no_trips_is_not_guessed():
     assert guess_roles({"DATE": ["2024-04-01"], "TMAX": ["5"], "STATION": ["X"]}) == {}
     assert settings_of({}) == {}

@@ -107,6 +107,7 @@ def test_zones_as_well_known_text(tmp_path):
         ("Number,Name,Latitude,Longitude", ("Number", "Name")),
         ("id,lat,lng", ("id",)),
         ("Station #,Station Name,LATITUDE,LONGITUDE", ("Station #", "Station Name")),
+        ("sistema,num_cicloe,calle_prin,latitud,longitud", ("num_cicloe",)),
         ("id,time,lat,lon", None),  # points
         ("STATION,NAME,LATITUDE,LONGITUDE,DATE,TMAX", None),  # weather
         ("lat,lon", None),

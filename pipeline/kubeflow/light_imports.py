@@ -1,9 +1,9 @@
 """Imports an executor without the components, the evaluation library and the Keras that it does not use.
 
-Most of a short step's time are imports, and three of them serve other nodes: `tensorflow` imports Keras, which
-whoever uses it imports anyway; the package `tfx.components` imports every component; and TFX's types import all of
-TFMA for the name of one message. While the executor is imported, the first is missing, which TensorFlow passes over,
-and the `__init__` of the other two does not run; afterwards each of them can be imported as ever.
+A short step spends most of its time on imports, three of which serve other nodes: `tensorflow` imports Keras,
+`tfx.components` imports every component, and TFX's types import all of TFMA for the name of one message. While the
+executor is imported, Keras' optimizers are missing, which TensorFlow passes over, and the `__init__` of the other
+two does not run; afterwards each of them can be imported as ever.
 """
 
 import contextlib

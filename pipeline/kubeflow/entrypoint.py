@@ -19,7 +19,7 @@ from typing import Any
 
 from absl import logging as absl_logging
 
-from crowdflow.pipeline.kubeflow import executor_input, shown, spec
+from crowdflow.pipeline.kubeflow import executor_input, light_imports, shown, spec
 from crowdflow.pipeline.kubeflow.parameters import apply_parameters
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.schema.secrets import Formatter, without_secrets
@@ -95,7 +95,7 @@ def _execute(
     class_path: str, given: dict[str, Any], declared: dict[str, Any], beam_args: Sequence[str]
 ) -> dict[str, Any]:
     """Runs an executor; returns the ExecutorOutput."""
-    from tfx.utils import import_utils
+    executor_class = light_imports.import_executor(class_path)
 
     from crowdflow.pipeline.kubeflow import artifacts
 
@@ -108,7 +108,6 @@ def _execute(
     properties = artifacts.parse_parameters(
         given["inputs"]["parameterValues"], declared.get("parameters", {})
     )
-    executor_class = import_utils.import_class_by_path(class_path)
     task = Path(given["outputs"]["outputFile"]).parent
     context = executor_class.Context(unique_id=task.name, tmp_dir=str(task / ".temp"))
     context.beam_pipeline_args = list(beam_args)  # asked for by the executors on Beam alone

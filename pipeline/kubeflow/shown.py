@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdflow.evaluation.naive import best_naive
+from crowdflow.evaluation.score import MODEL
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
 from crowdflow.pipeline.kubeflow.spec import METRICS, PAGE
 from crowdflow.schema.features import METRICS_FILE, PAGE_FILE
@@ -34,6 +35,8 @@ def show(report: Path, outputs: dict[str, Any]) -> dict[str, Any]:
 def numbers(account: dict[str, Any]) -> dict[str, float]:
     """The numbers that runs are compared by: errors in trips per interval, and 1 or 0 for approved or not.
 
+    Those with `live_` are of the model that was pushed before, on its last days with figures, where there are any.
+
     Args:
       account: the content of the report's `metrics.json`.
     """
@@ -42,4 +45,8 @@ def numbers(account: dict[str, Any]) -> dict[str, float]:
     for name in (RMSE_ACTIVE, MAE_ACTIVE):
         found[name] = metrics["model"][name]
         found[f"best_naive_{name}"] = metrics[best_naive(metrics, name)][name]
+    if live := account["live"]["verdict"]:
+        found["live_days"], found["live_worse"] = float(live["days"]), float(live["worse"])
+        for name in (RMSE_ACTIVE, MAE_ACTIVE):
+            found[f"live_{name}"] = live["metrics"][MODEL][name]
     return found

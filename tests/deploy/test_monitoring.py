@@ -13,6 +13,7 @@ from crowdflow.pipeline.local.scoring import live_prometheus, prometheus
 
 DATA = Path(__file__).parent / "data"
 OURS = {"up": {"job", "instance"}}  # what Prometheus itself adds
+ERRORS = {"rmse_active_cells": 4.0, "mae_active_cells": 3.0, "bias_active_cells": 0.5}
 FUNCTIONS = {"sum", "rate", "vector", "clamp_min", "histogram_quantile"}
 WORDS = {"or", "offset"}
 
@@ -30,7 +31,21 @@ def known(listed):
             series |= {f"{name}_sum": labels, f"{name}_count": labels}
         else:
             series[name] = labels
-    return series
+    return series | {name.partition("{")[0]: {"source"} for name in live_gauges()}
+
+
+def live_gauges():
+    """The gauges that a run writes, with their values, of a model whose test promised an RMSE of 3.8."""
+    verdict = {
+        "metrics": dict.fromkeys(SOURCES, ERRORS),
+        "scored": 24,
+        "left_out": 1,
+        "last": "2024-05-06",
+        "promise": {"rmse_active_cells": 3.8},
+        "allowed": 4.75,
+    }
+    text = live_prometheus({"verdict": verdict}, 60)
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
 def selectors(expression):
@@ -85,7 +100,7 @@ def test_alerts_use_what_the_server_exports(rules, known):
         assert selectors(rule["expr"])[0], name
 
 
-def test_panels_use_what_the_server_exports(panels, known):
+def test_panels_use_what_the_server_exports_and_a_run_writes(panels, known):
     for panel in panels:
         for target in panel["targets"]:
             assert unknown(target["expr"], known) == [], panel["title"]
@@ -93,17 +108,7 @@ def test_panels_use_what_the_server_exports(panels, known):
 
 
 def test_alerts_on_live_figures_use_what_a_run_writes(live_rules):
-    errors = {"rmse_active_cells": 4.0, "mae_active_cells": 3.0, "bias_active_cells": 0.5}
-    verdict = {
-        "metrics": dict.fromkeys(SOURCES, errors),
-        "scored": 24,
-        "left_out": 1,
-        "last": "2024-05-06",
-        "promise": {"rmse_active_cells": 3.8},
-        "allowed": 4.75,
-    }
-    text = live_prometheus({"verdict": verdict}, 60)
-    gauges = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    gauges = live_gauges()
     assert gauges['crowdflow_forecast_rmse{source="model"}'] == "4"
     assert gauges["crowdflow_forecast_promised_rmse"] == "3.8"
     assert gauges["crowdflow_forecast_allowed_rmse"] == "4.75"
@@ -112,14 +117,9 @@ def test_alerts_on_live_figures_use_what_a_run_writes(live_rules):
     used = set(re.findall(r"crowdflow_\w+", " ".join(r["expr"] for r in live_rules.values())))
     assert len(used) == 3 and used <= names
     assert live_prometheus({"verdict": None}, 60) is None
-    assert names > {
-        name.partition("{")[0]
-        for name in re.findall(
-            r"^crowd\S+",
-            prometheus({**verdict, "left_out": {}, "last": "2024-05-06 23:00"}),
-            re.MULTILINE,
-        )
-    }
+    score = {"scored": 24, "left_out": {}, "last": "2024-05-06 23:00"}
+    text = prometheus({**score, "metrics": dict.fromkeys(SOURCES, ERRORS)})
+    assert names > {name.partition("{")[0] for name in re.findall(r"^crowd\S+", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize(

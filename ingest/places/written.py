@@ -12,6 +12,7 @@ _LONGITUDE_FIRST = (
     re.compile(rf"\{{.*[\"']coordinates[\"'] ?: ?\[ ?{_NUMBER} ?, ?{_NUMBER} ?[,\]].*\}}"),
 )
 _LATITUDE_FIRST = re.compile(rf"[(\[]? ?{_DECIMAL} ?[,;] ?{_DECIMAL} ?[)\]]?")
+_LONGEST = 200  # characters: the patterns take quadratic time on endless ones
 
 
 def positions_of(texts: Sequence[str]) -> np.ndarray:
@@ -27,6 +28,8 @@ def positions_of(texts: Sequence[str]) -> np.ndarray:
 
 
 def _position(text: str) -> tuple[float, float]:
+    if len(text) > _LONGEST:
+        return np.nan, np.nan
     if found := _LATITUDE_FIRST.fullmatch(text):
         return float(found[1]), float(found[2])
     for pattern in _LONGITUDE_FIRST:

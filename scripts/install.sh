@@ -39,7 +39,7 @@ fi
 if [[ $(sha256sum "$lock") != "$(cat "$lock_stamp" 2>/dev/null)" ]]; then
   echo "Installing $lock into .venv"
   rm -f "$lock_stamp" "$package_stamp"
-  # Compiled once here, where Python may not write it later each start compiles for 6 to 10 s.
+  # Where PYTHONDONTWRITEBYTECODE is set, each start would otherwise compile for 6 to 10 s.
   scripts/uv.sh pip sync --quiet --compile-bytecode --python "$python" --require-hashes "$lock"
   sha256sum "$lock" >"$lock_stamp"
 fi

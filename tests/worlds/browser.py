@@ -17,7 +17,8 @@ from typing import Any
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-_PATIENCE = 60  # seconds
+_PATIENCE = 120  # seconds
+_READY = "document.documentElement?.dataset.ready === 'yes'"
 
 
 class Page:
@@ -63,11 +64,11 @@ class Page:
             if not url.startswith("data:") and url != self._url:
                 self.requests.append(url)
 
-    def open(self, path: Path) -> None:
-        """Opens a file and waits until the page says that it is ready."""
+    def open(self, path: Path, ready: str = _READY) -> None:
+        """Opens a file and waits until a JavaScript expression says that it is ready."""
         self._url = path.resolve().as_uri()
         self.ask("Page.navigate", url=self._url)
-        self.wait("document.documentElement?.dataset.ready === 'yes'")
+        self.wait(ready)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, as JSON gives it; a promise is waited for."""

@@ -134,7 +134,7 @@ def test_another_error_has_its_traceback(step, capfd):
     assert step("components.nothing.Executor", {"model": SCHEMA}) == 1
     errors = capfd.readouterr().err
     assert "Traceback (most recent call last)" in errors
-    assert errors.strip().splitlines()[-1].startswith("Error in Step: ImportError: ")
+    assert errors.strip().splitlines()[-1].startswith("Error in Step: ModuleNotFoundError: ")
 
 
 class Talkative:

@@ -161,12 +161,17 @@ def test_a_page_has_the_tables_numbers(crowdflow, given, pushed, history, tmp_pa
     ]
     forecasts = pd.read_parquet(table).sort_values(KEYS)
     newest = forecasts.sort_values("step").groupby(["interval_start", "row", "col"]).first()
-    expected = newest.sort_index()[["inflow", "outflow"]].to_numpy().reshape(-1, 5, 4, 2)
+    expected = {
+        name: newest.sort_index()[[f"inflow{end}", f"outflow{end}"]].to_numpy().reshape(-1, 5, 4, 2)
+        for name, end in (("forecast", ""), ("low", "_p10"), ("high", "_p90"))
+    }
     for path in (page, whole):
         data = read_page(path.read_text())
         times = newest.index.get_level_values(0).unique().sort_values()
         assert to_datetime64(data["times"]).tolist() == times.to_pydatetime().tolist()
-        np.testing.assert_allclose(data["forecast"], expected, rtol=1e-4, atol=1e-3)
+        assert data["percent"] == 80
+        for name, flows in expected.items():
+            np.testing.assert_allclose(data[name], flows, rtol=1e-4, atol=1e-3)
         kept = np.isin(history.frames.starts, data["recordTimes"])
         np.testing.assert_allclose(data["records"], history.frames.maps[kept], rtol=2**-14)
         assert data["recordTimes"][0] == data["times"][0] - 7 * 1440

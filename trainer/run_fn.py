@@ -24,7 +24,6 @@ from crowdflow.trainer.loop.checkpoint import Checkpoint
 from crowdflow.trainer.model import average
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
-from crowdflow.trainer.training import TESTED_AT_ONCE
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import Windows, in_order
 
@@ -36,6 +35,8 @@ log = logging.getLogger("crowdflow.training")
 # What trains; a checkpoint of other versions is not gone on with.
 LIBRARIES = ("keras", "numpy", "tensorflow")
 _STATISTICS_BATCH = 1024  # windows
+# What networks forecast at once, whichever is less.
+_TESTED, _TESTED_BYTES = 256, 8 << 20
 
 
 def run_fn(fn_args: "FnArgs") -> None:
@@ -66,7 +67,6 @@ def run_fn(fn_args: "FnArgs") -> None:
     splits = [train, evaluation]
     final = write_model(members, graph, custom, splits, warmup, {}, fn_args.serving_model_dir)
     low, high = scaling(train)
-    tested = TESTED_AT_ONCE * config.training.batch_size
     content = {
         "device": device.describe(),
         "precision": plan.precision,
@@ -74,8 +74,8 @@ def run_fn(fn_args: "FnArgs") -> None:
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
         "eval_rmse": {
-            "as trained": eval_rmse(trained, evaluation, high - low, tested),
-            "as exported": eval_rmse(members, evaluation, high - low, tested),
+            "as trained": eval_rmse(trained, evaluation, high - low),
+            "as exported": eval_rmse(members, evaluation, high - low),
         },
         "history": history,
     }
@@ -148,18 +148,16 @@ def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return float(windows[features.FLOW_MIN][0]), float(windows[features.FLOW_MAX][0])
 
 
-def eval_rmse(
-    members: Sequence[keras.Model], windows: Windows, span: float, batch_size: int
-) -> float:
+def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> float:
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
     Args:
       members: networks, in any precision.
       windows: transformed.
       span: trips from -1 to 1.
-      batch_size: windows that are forecast at once.
     """
-    inputs = in_order(windows, list(members[0].input), batch_size)
+    size = max(1, min(_TESTED, _TESTED_BYTES // windows.bytes_of_each()))
+    inputs = in_order(windows, list(members[0].input), size)
     for member in members:
         member.steps_per_execution = 1  # `predict` would hold as many batches as a call trained on
     answers = [member.predict(inputs, verbose=0) for member in members]

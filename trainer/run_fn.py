@@ -26,7 +26,6 @@ from crowdflow.trainer.quantiles.spread import Spread, fit
 from crowdflow.trainer.quantiles.unseen import Unseen, forecast_unseen, mean_forecast
 from crowdflow.trainer.signatures import export
 from crowdflow.trainer.store_checkpoint import checkpoint_in
-from crowdflow.trainer.training import TESTED_AT_ONCE
 from crowdflow.trainer.warmup import BATCH_SIZES
 from crowdflow.trainer.windows import Windows
 
@@ -68,11 +67,10 @@ def run_fn(fn_args: "FnArgs") -> None:
     splits = [train, evaluation]
     low, high = scaling(train)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    tested = TESTED_AT_ONCE * config.training.batch_size
     spread = None
     if config.model.quantiles:
         left_out = config.training.final_epochs > 0
-        unseen = forecast_unseen(members, evaluation, low, high, left_out, tested)
+        unseen = forecast_unseen(members, evaluation, low, high, left_out)
         unseen.save(os.path.join(fn_args.model_run_dir, features.UNSEEN_FILE))
         spread = spread_of(unseen, splits, config.model.quantiles, config)
     final = write_model(
@@ -85,8 +83,8 @@ def run_fn(fn_args: "FnArgs") -> None:
         "parameters": final.count_params(),
         "scaling": {"min": low, "max": high},
         "eval_rmse": {
-            "as trained": eval_rmse(trained, evaluation, high - low, tested),
-            "as exported": eval_rmse(members, evaluation, high - low, tested),
+            "as trained": eval_rmse(trained, evaluation, high - low),
+            "as exported": eval_rmse(members, evaluation, high - low),
         },
         "history": history,
     }
@@ -175,18 +173,15 @@ def scaling(windows: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return float(windows[features.FLOW_MIN][0]), float(windows[features.FLOW_MAX][0])
 
 
-def eval_rmse(
-    members: Sequence[keras.Model], windows: Windows, span: float, batch_size: int
-) -> float:
+def eval_rmse(members: Sequence[keras.Model], windows: Windows, span: float) -> float:
     """RMSE of the members' mean forecast over all cells, trips per interval.
 
     Args:
       members: networks, in any precision.
       windows: transformed.
       span: trips from -1 to 1.
-      batch_size: windows that are forecast at once.
     """
-    mean = mean_forecast(members, windows, batch_size)
+    mean = mean_forecast(members, windows)
     errors = (mean - windows[features.TARGET]).astype(np.float64) * span / 2
     return float(np.sqrt(np.mean(errors**2)))
 

@@ -27,9 +27,6 @@ from crowdflow.trainer.windows import Windows
 
 log = logging.getLogger("crowdflow.training")
 
-# Batches of training that are tested at once: without gradients a batch takes a part of the memory.
-TESTED_AT_ONCE = 4
-
 
 @dataclasses.dataclass(eq=False)
 class Member:
@@ -151,7 +148,7 @@ class Trainer:
         losses = self.loop.train(orders, self.config.batch_size)
         errors = [None] * self.loop.count
         if phase == 1:
-            errors = self.loop.test(TESTED_AT_ONCE * self.config.batch_size)
+            errors = self.loop.test(4 * self.config.batch_size)
         seconds = time.monotonic() - started
         rate = float(self.loop.optimizer.learning_rate)
         found = zip(self.members, losses, errors, self.loop.read(), strict=True)

@@ -44,6 +44,10 @@ class Windows(Mapping[str, np.ndarray]):
         """The number of windows, m."""
         return len(self.rows[features.TARGET])
 
+    def bytes_of_each(self) -> int:
+        """The size of a window's maps."""
+        return sum(rows.shape[1] for rows in self.rows.values()) * self.maps[:1].nbytes
+
     def part(self, chosen: Any) -> "Windows":
         """Some of the windows: a slice, or row numbers."""
         return dataclasses.replace(

@@ -12,6 +12,9 @@ from crowdflow.schema import features
 from crowdflow.trainer.quantiles.folds import FOLDS, fold_of_member, folds_of
 from crowdflow.trainer.windows import Windows, in_order
 
+# Windows that networks forecast at once, whichever is less.
+_AT_ONCE, _BYTES_AT_ONCE = 256, 8 << 20
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unseen:
@@ -55,7 +58,6 @@ def forecast_unseen(
     low: float,
     high: float,
     left_out: bool,
-    batch_size: int,
 ) -> Unseen:
     """The forecasts of `eval` by the members that have not been trained on the window's day.
 
@@ -65,32 +67,30 @@ def forecast_unseen(
       low: the flow that scales to -1.
       high: the flow that scales to 1.
       left_out: whether each member has left out its fold; else none has been trained on any of the windows.
-      batch_size: windows that are forecast at once.
     """
     if not left_out:
-        return _forecast(members, windows, low, high, batch_size)
+        return _forecast(members, windows, low, high)
     folds = folds_of(windows[features.TARGET_TIME])
     found = []
     for fold in range(min(len(members), FOLDS)):
         chosen = [m for number, m in enumerate(members, 1) if fold_of_member(number) == fold]
         part = windows.part(np.flatnonzero(folds == fold))
         if part.count:
-            found.append(_forecast(chosen, part, low, high, batch_size))
+            found.append(_forecast(chosen, part, low, high))
     return join(found)
 
 
-def mean_forecast(members: Sequence[keras.Model], windows: Windows, batch_size: int) -> np.ndarray:
+def mean_forecast(members: Sequence[keras.Model], windows: Windows) -> np.ndarray:
     """The mean of networks' forecasts of transformed windows, in [-1, 1] units, float32 `[n, h, H, W, 2]`."""
-    inputs = in_order(windows, list(members[0].input), batch_size)
+    size = max(1, min(_AT_ONCE, _BYTES_AT_ONCE // windows.bytes_of_each()))
+    inputs = in_order(windows, list(members[0].input), size)
     for member in members:
         member.steps_per_execution = 1  # `predict` would hold as many batches as a call trained on
     return np.mean([member.predict(inputs, verbose=0) for member in members], axis=0)
 
 
-def _forecast(
-    members: Sequence[keras.Model], windows: Windows, low: float, high: float, batch_size: int
-) -> Unseen:
-    mean = mean_forecast(members, windows, batch_size)
+def _forecast(members: Sequence[keras.Model], windows: Windows, low: float, high: float) -> Unseen:
+    mean = mean_forecast(members, windows)
     half = np.float32((high - low) / 2)
     forecasts, flows = (
         (part + 1) * half + np.float32(low) for part in (mean, windows[features.TARGET])

@@ -60,11 +60,9 @@ def test_days_are_forecast_by_those_who_left_them_out(splits, tmp_path):
     members = [make_member(splits, tmp_path / str(seed), seed).model for seed in (1, 2, 3, 4, 5)]
     windows = splits["eval"]
     low, high = 0.0, 40.0
-    alone = [
-        forecast_unseen([one], windows, low, high, left_out=False, batch_size=8) for one in members
-    ]
+    alone = [forecast_unseen([one], windows, low, high, left_out=False) for one in members]
     assert all((part.times == windows[features.TARGET_TIME]).all() for part in alone)
-    found = forecast_unseen(members, windows, low, high, left_out=True, batch_size=8)
+    found = forecast_unseen(members, windows, low, high, left_out=True)
     folds = folds_of(windows[features.TARGET_TIME])
     for time, forecast, flow in zip(found.times, found.forecasts, found.flows, strict=True):
         [row] = np.flatnonzero(windows[features.TARGET_TIME] == time)
@@ -74,7 +72,7 @@ def test_days_are_forecast_by_those_who_left_them_out(splits, tmp_path):
             np.testing.assert_allclose(forecast, scaled[0], atol=1e-4)
         np.testing.assert_allclose(flow, (windows[features.TARGET][row] + 1) * 20, atol=1e-3)
     assert sorted(found.times) == sorted(windows[features.TARGET_TIME])
-    one = forecast_unseen(members[:1], windows, low, high, left_out=True, batch_size=8)
+    one = forecast_unseen(members[:1], windows, low, high, left_out=True)
     assert set(one.times) == set(windows[features.TARGET_TIME][folds == 0])
 
 

@@ -58,6 +58,7 @@ def test_bikenyc_paper_is_the_authors_setting():
             "model.head": "tanh",
             "model.local": False,
             "model.members": 1,
+            "model.quantiles": [],
             "training.epochs": 500,
             "training.patience": 5,
             "training.final_epochs": 100,

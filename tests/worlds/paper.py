@@ -12,6 +12,7 @@ NETWORK = {
     "head": "tanh",
     "local": False,
     "members": 1,
+    "quantiles": (),
 }
 TRAINING = {
     "epochs": 500,

@@ -126,7 +126,7 @@ def complete(given: dict[str, Any]) -> dict[str, Any]:
     from crowdflow.trainer.loop.checkpoint import Checkpoint
 
     splits, active = read(Path(given["file"]))
-    config = presets.load(given["preset"])
+    config = presets.load(given["preset"]).replace({"model.quantiles": []})
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         _, members, _ = ensemble.train_members(

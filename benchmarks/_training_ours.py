@@ -43,7 +43,10 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
     settings = {"epochs": 0, "final_epochs": epochs, "batch_size": given["batch"]}
     settings |= {"final_learning_rate": 1e-4, "schedule": "constant"}
     settings = {f"training.{name}": value for name, value in settings.items()}
-    settings |= {"model.members": given["members"], "model.quantiles": []}  # all windows, in each epoch
+    settings |= {
+        "model.members": given["members"],
+        "model.quantiles": [],
+    }  # all windows, in each epoch
     config = config.replace(settings)
     plan = device.plan(config)
     started = time.perf_counter()

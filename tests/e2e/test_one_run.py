@@ -28,7 +28,7 @@ def test_a_run_ends_with_a_pushed_model_and_its_account(first, crowdflow):
     account = first.summary
     assert list(account) == [
         "preset", "config", "seed", "versions", "libraries", "nodes", "counters", "windows", "metrics",
-        "blessed", "reasons", "refit", "drift", "live", "pushed_model", "report",
+        "quantiles", "blessed", "reasons", "refit", "drift", "live", "pushed_model", "report",
     ]  # fmt: skip
     assert (account["preset"], account["seed"]) == ("tiny-city", 1)
     config = Config.load(first.root / "config.yaml")
@@ -69,7 +69,13 @@ def test_nothing_that_a_run_leaves_has_a_secret_of_its_settings(first, crowdflow
 
 def test_the_metrics_say_why_the_model_was_pushed(first):
     metrics = first.summary["metrics"]
-    assert set(metrics) == {"model", "last_pushed", *NAIVE_FORECASTS}
+    assert set(metrics) == {"model", "median", "last_pushed", *NAIVE_FORECASTS}
+    held = first.summary["quantiles"]
+    assert held["levels"] == first.summary["config"]["model"]["quantiles"]
+    assert set(held["sources"]) == {"model", "hour_of_week", "poisson"}
+    assert held["sources"]["model"]["pinball"] < held["sources"]["poisson"]["pinball"]
+    assert 0.6 < held["sources"]["model"]["coverage_80"] < 0.95
+    assert len(held["by_part"]) == 4 and len(held["by_size"]) == 3
     assert metrics["last_pushed"] is None
     for source in ("model", *NAIVE_FORECASTS):
         values = metrics[source]

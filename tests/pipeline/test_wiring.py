@@ -108,18 +108,19 @@ def test_a_threshold_of_drift_concerns_drift_and_the_report():
     assert changed == {"FlowDrift", "FlowReportGen"}
 
 
-def test_the_live_record_reaches_the_push_and_the_report_and_no_training():
+def test_the_live_record_reaches_the_push_the_report_and_the_quantiles_and_no_training():
     found = nodes()
     after = {
         n for n in found if "baseline" in found[n].inputs or "baseline_model" in found[n].inputs
     }
-    assert after == {"FlowDrift", "Evaluator", "Pusher", "FlowReportGen"}
+    assert after == {"FlowDrift", "Evaluator", "Refit", "Pusher", "FlowReportGen"}
     assert "crowdflow.storage.live_file" in closure(
         "crowdflow.components.last_pushed_model.executor"
     )
-    for node in ("FlowExampleGen", "WindowGen", "Transform", "Trainer", "Evaluator", "Refit"):
+    for node in ("FlowExampleGen", "WindowGen", "Transform", "Trainer", "Evaluator"):
         called = CALLED.get(node) or found[node].executor_spec.executor_class.__module__
         assert not [name for name in closure(called) if "live" in name], node
+    assert not [name for name in closure("crowdflow.trainer.refit") if "live" in name]
     changed = nodes(live_slack=0.5, live_tolerance=0.1)
     different = {n for n in found if found[n].exec_properties != changed[n].exec_properties}
     assert different == {"LastPushedModel", "Refit", "FlowReportGen"}

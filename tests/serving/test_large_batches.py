@@ -20,10 +20,10 @@ def test_batch_asks_in_parts_where_a_day_has_too_many_windows(pushed, history):
     build = batch._BuildRequests(pushed.config, [], history.side)
     requests = list(build.process((day, [history.frames]), batch.Plan(many, {}, {})))
     assert [len(asked) for asked, _ in requests] == [MAX_BATCH, len(many) - MAX_BATCH]
-    model = batch._Model(str(pushed.serving))
+    model = batch._Model(str(pushed.serving), pushed.config, pushed.config.model.quantiles)
     answers = list(model.run_inference(requests, ModelFolder(pushed.serving)))
-    np.testing.assert_array_equal(np.concatenate([asked for asked, _ in answers]), many)
-    flows = np.concatenate([flows for _, flows in answers])
+    np.testing.assert_array_equal(np.concatenate([one.starts[:, 0] for one in answers]), many)
+    flows = np.concatenate([one.flows for one in answers])
     expected = forecaster.forecast(history, targets).flows
     np.testing.assert_allclose(flows[: len(targets)], expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(flows[-len(targets) :], expected, rtol=1e-5, atol=1e-5)

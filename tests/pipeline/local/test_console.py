@@ -10,7 +10,13 @@ import pytest
 from rich.console import Console
 
 from crowdflow.pipeline.local import console as console_module
-from crowdflow.pipeline.local.console import UNBLESSED, Progress, print_outcome, results_table
+from crowdflow.pipeline.local.console import (
+    UNBLESSED,
+    Progress,
+    print_outcome,
+    quantiles_table,
+    results_table,
+)
 
 ERRORS = {
     "rmse_active_cells": 5.0,
@@ -134,6 +140,37 @@ def test_the_table_has_a_row_for_each_forecast_there_is():
     assert "…" not in console.file.getvalue()
 
 
+HELD = {
+    "levels": [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95],
+    "sources": {
+        source: {"pinball": loss}
+        | {
+            f"{name}_{p}": value
+            for p in (50, 80, 90)
+            for name, value in (("coverage", p / 100 - off), ("width", p / 10))
+        }
+        for source, loss, off in (
+            ("model", 0.5, 0.01),
+            ("hour_of_week", 0.6, 0.1),
+            ("poisson", 0.7, 0.2),
+        )
+    },
+}
+
+
+def test_a_second_table_says_how_the_intervals_held_within_80_columns():
+    console = Console(file=io.StringIO(), width=80)
+    console.print(quantiles_table(HELD))
+    text = console.file.getvalue()
+    assert re.search(r"this model +0\.500 +49\.0% +79\.0% +89\.0% +5\.00 8\.00 9\.00", text)
+    assert re.search(r"same hour of the week +0\.600 +40\.0%", text) and "…" not in text
+    assert not [
+        line for line in printed(blessed=True, pushed_model="x", quantiles=None) if "80%" in line
+    ]
+    lines = printed(blessed=True, pushed_model="x", quantiles=HELD)
+    assert any("79.0%" in line for line in lines)
+
+
 def printed(**given):
     """The lines that are printed for a completed run."""
     console = screen()
@@ -153,6 +190,7 @@ def printed(**given):
     outcome = {
         "config": {"paths": {"root": "runs/x"}},
         "metrics": METRICS,
+        "quantiles": HELD,
         "counters": {"frames": {**frames, **given.pop("frames", {})}, "windows": windows},
         "windows": {"train": 90, "eval": 10, "test": 24},
         "reasons": ["rmse_active_cells 5.0000 is below 7.5000, the best naive forecast"],

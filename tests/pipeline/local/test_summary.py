@@ -83,6 +83,7 @@ def reported(tmp_path):
             "libraries": {"Trainer": {"tfx": "1.16.0"}},
             "counters": COUNTERS,
             "metrics": {"model": {"rmse_active_cells": 5.0}},
+            "quantiles": None,
             "blessed": blessed,
             "reasons": ["good"],
             "refit": {"outcome": "evaluation.refit is off"},

@@ -15,7 +15,7 @@ def test_a_training_that_has_ended_does_not_keep_its_windows(splits, tmp_path):
     windows = join(splits["train"], splits["eval"])
     kept = weakref.ref(windows)
     loop = KerasFit(model, windows, splits["eval"].count)
-    loop.optimize_at(1e-3)
+    loop.optimize_at(1e-3, 0.0)
     loop.train([np.arange(windows.count)], 5)
     loop.test(5)
     del loop, windows, model

@@ -17,7 +17,7 @@ _SIZES = 3  # of cells, by their mean forecast
 _KNOTS = 64  # roots of forecasts at which quantiles are read off
 _LEAST = 400  # flows at a knot
 _POINTS = 4  # that stand for a flow's unit
-_MOST = 2_000_000  # flows of each step; of more, every k-th window is taken
+_MOST = 2_000_000  # flows of each step; of more, windows are drawn
 _TRUST = 300  # flows in a group for which its own levels count half
 _FINE = np.array(
     [0.002, 0.005, 0.01, 0.02, 0.035, *np.arange(0.05, 0.96, 0.05), 0.965, 0.98, 0.99, 0.995, 0.998]
@@ -58,8 +58,9 @@ def fit(
       levels: of the quantiles, ascending.
       minutes: length of an interval.
     """
-    stride = -(-forecasts[:, 0].size // _MOST)
-    forecasts, flows, times = forecasts[::stride], flows[::stride], times[::stride]
+    most = max(_MOST * len(times) // max(forecasts[:, 0].size, 1), 1)
+    drawn = np.sort(np.random.default_rng(0).permutation(len(times))[:most])  # of every hour
+    forecasts, flows, times = forecasts[drawn], flows[drawn], times[drawn]
     groups = _groups(forecasts, alive)
     gap = max(float(np.sqrt(forecasts.max(initial=0))), 1.0) / (_KNOTS - 1)
     tables = []

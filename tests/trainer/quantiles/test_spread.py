@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from crowdflow.flows.quantiles import QuantileSums
+from crowdflow.trainer.quantiles import spread as spread_module
 from crowdflow.trainer.quantiles.graph import Quantiles
 from crowdflow.trainer.quantiles.spread import fit, quantiles
 
@@ -76,6 +77,21 @@ def test_few_windows_are_enough_to_learn_something(count):
     means, flows, times = city(count, 4)
     found = quantiles(fit(means, flows, times, ALIVE, LEVELS, 60), means, times, 60)
     assert np.isfinite(found).all() and (np.diff(found, axis=-1) >= 0).all()
+
+
+def test_of_many_flows_some_of_every_hour_are_enough(monkeypatch):
+    means, flows, times = city(1500, 1)
+    monkeypatch.setattr(spread_module, "_MOST", means[:, 0].size // 24)  # as many as of one hour
+    found = quantiles(fit(means, flows, times, ALIVE, LEVELS, 60), means, times, 60)
+    hours = times % 1440 // 60
+    for chosen in (
+        hours < 6,
+        (hours >= 6) & (hours < 12),
+        (hours >= 12) & (hours < 18),
+        hours >= 18,
+    ):
+        part = QuantileSums.zero(LEVELS).add(flows[chosen][:, 0, ALIVE], found[chosen][:, 0, ALIVE])
+        assert part.calibration() == pytest.approx(LEVELS, abs=0.08)
 
 
 def test_flows_of_nothing_but_zero_and_a_city_without_any_live_cell():

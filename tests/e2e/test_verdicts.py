@@ -103,8 +103,8 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     before = names(good)
     worse = crowdflow(
         good.root,
-        training__epochs=14,
-        training__final_epochs=8,
+        training__epochs=2,
+        training__final_epochs=0,
         evaluation__pushed_tolerance=0,
     )
     assert worse.code == 2
@@ -122,8 +122,8 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     # Within a tolerance it would do.
     tolerated = crowdflow(
         good.root,
-        training__epochs=14,
-        training__final_epochs=8,
+        training__epochs=2,
+        training__final_epochs=0,
         evaluation__pushed_tolerance=0.5,
     )
     assert tolerated.code == 0

@@ -178,7 +178,7 @@ def running() -> Iterator[Browser]:
         os.dup2(read, 3)
         os.dup2(write, 4)
 
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
             + ["--remote-debugging-pipe", f"--user-data-dir={profile}", "--no-first-run"]

@@ -9,7 +9,14 @@ from matplotlib.ticker import PercentFormatter
 from crowdflow.components.flow_report import theme
 from crowdflow.components.flow_report.period import TestPeriod
 from crowdflow.components.flow_report.report_data import ReportData
-from crowdflow.flows.quantiles import HOUR_OF_WEEK, PARTS_OF_DAY, POISSON, QuantileSums, pairs
+from crowdflow.flows.quantiles import (
+    HOUR_OF_WEEK,
+    PARTS_OF_DAY,
+    POISSON,
+    QuantileSums,
+    pairs,
+    shown_interval,
+)
 
 _NAME, _TITLE = "calibration", "Do the quantiles hold"
 _CAPTION = (
@@ -85,12 +92,12 @@ def quantile_section(data: ReportData) -> Optional[dict[str, Any]]:
     found = data.quantiles
     if not found:
         return None
-    percents = list(pairs(found["levels"]))
-    if not percents:
+    interval = shown_interval(found["levels"])
+    if not interval:
         return None
+    shown, percents = interval[0], list(pairs(found["levels"]))
     groups = [*found["by_part"], *found["by_size"]]
     model = found["sources"]["model"]
-    shown = 80 if 80 in percents else percents[-1]
     share = 100 * model[f"coverage_{shown}"]
     far = max(abs(100 * model[f"coverage_{percent}"] - percent) for percent in percents)
     verdict = (

@@ -15,7 +15,7 @@ from tfx import types
 from crowdflow.components.last_pushed_model import models
 from crowdflow.components.last_pushed_model.known import Known, read_known
 from crowdflow.config import Config
-from crowdflow.config.account import settings_of
+from crowdflow.config.account import levels_of, settings_of
 from crowdflow.evaluation import live
 from crowdflow.evaluation.score import MODEL, NO_RECORD, SCORED, Forecasts, score
 from crowdflow.flows.metrics import RMSE_ACTIVE
@@ -136,10 +136,10 @@ def open_model(folder: Path, config: Config) -> Model:
             fault = "it does not tell its settings, or until when it was trained"
         fault = fault or models.difference(account["config"], config, _MUST_AGREE)
         if not fault:
-            own, dates = settings_of(json.dumps(account))
+            text = json.dumps(account)
+            own, dates = settings_of(text)
             until = account[features.TRAINED_UNTIL] // MINUTES_PER_DAY
-            levels = tuple(account.get(features.LEVELS, ()))
-            return Model(folder, own, holiday_days(dates), until, levels)
+            return Model(folder, own, holiday_days(dates), until, levels_of(text))
     raise ModelFault(fault)
 
 

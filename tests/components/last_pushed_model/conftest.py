@@ -5,18 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from worlds.evaluations import NOISE, SHAPE
 
 from crowdflow.components.tf_examples import encode_columns
 from crowdflow.schema import features
-
-SHAPE = (2, 3, 2, 2)  # [h, H, W, 2]
-NOISE = {
-    "last_interval": 3.0,
-    "last_week": 1.0,
-    "historical_average": 2.0,
-    "four_weeks": 2.5,
-    "weeks_and_days": 1.5,
-}
 
 
 @pytest.fixture(scope="session")

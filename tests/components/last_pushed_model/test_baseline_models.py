@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from worlds.evaluations import SHAPE
 
 from crowdflow.components.last_pushed_model import models
 from crowdflow.components.tf_examples import encode_columns
@@ -12,7 +13,6 @@ from crowdflow.config import Config
 from crowdflow.schema import features
 from crowdflow.schema.errors import ServingError
 
-SHAPE = (2, 3, 2, 2)
 CONFIG = Config.from_dict({"grid": {"rows": 3, "cols": 2}, "windows": {"horizon": 2}})
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from crowdflow.evaluation.measured import OWN, measured
+from crowdflow.evaluation.measured import measured
 from crowdflow.evaluation.naive import best_naive
+from crowdflow.evaluation.score import MODEL
 from crowdflow.evaluation.thresholds import CANDIDATE
 from crowdflow.flows.metrics import MAE_ACTIVE, RMSE_ACTIVE
 
@@ -17,8 +18,8 @@ def promise(evaluation: str) -> dict[str, Any]:
     found = measured(evaluation, CANDIDATE)[()]
     best = best_naive(found)
     return {
-        RMSE_ACTIVE: found[OWN][RMSE_ACTIVE],
-        MAE_ACTIVE: found[OWN][MAE_ACTIVE],
+        RMSE_ACTIVE: found[MODEL][RMSE_ACTIVE],
+        MAE_ACTIVE: found[MODEL][MAE_ACTIVE],
         "best_naive": best,
         "best_naive_rmse": found[best][RMSE_ACTIVE],
     }

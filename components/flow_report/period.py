@@ -11,12 +11,12 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from crowdflow.components.flow_report.pairs import Pairs
+from crowdflow.evaluation.score import MODEL
 from crowdflow.flows.quantiles import PARTS_OF_DAY, QuantileSums, part_of_day, shown_interval
 from crowdflow.schema.errors import DataError
 from crowdflow.schema.features import NAIVE_FORECASTS
 from crowdflow.schema.intervals import DAYS_PER_WEEK, MINUTES_PER_DAY, weekday
 
-MODEL = "model"
 _BAND = "band"
 IN_WEEK = ("truth", MODEL, "historical_average", "last_week")
 # Hours of the day, start and end, from which the busiest interval of a typical day is shown.

@@ -15,7 +15,7 @@ from crowdflow.components.flow_report.report_data import ReportData
 from crowdflow.config import Config
 from crowdflow.evaluation.flow_errors import MAE_RATIO_TO_NAIVE, RATIO_TO_NAIVE
 from crowdflow.evaluation.flow_quantiles import MEDIAN_SOURCE
-from crowdflow.evaluation.measured import OWN, measured
+from crowdflow.evaluation.measured import measured
 from crowdflow.evaluation.naive import best_naive
 from crowdflow.evaluation.thresholds import BASELINE, CANDIDATE
 from crowdflow.evaluation.usual_quantiles import hour_of_week
@@ -47,7 +47,7 @@ def read_outcome(evaluation: str, config: Config, fallback: bool, blessed: bool)
     }
     if not fallback:
         for key, found in measured(evaluation, BASELINE).items():
-            slices[key]["last_pushed"] = _own(found[OWN], config)
+            slices[key]["last_pushed"] = _own(found[MODEL], config)
     overall = {"last_pushed": None, **slices[()]}
     by_hour: dict[str, dict[int, float]] = {}
     by_day: dict[str, dict[str, float]] = {}
@@ -76,7 +76,7 @@ def _quantiles(found: dict[str, dict[str, float]], config: Config) -> Optional[d
     if POISSON not in found:
         return None
     names = metric_names(config.model.quantiles)
-    sources = {source: {name: found[source][name] for name in names} for source in (OWN, POISSON)}
+    sources = {source: {name: found[source][name] for name in names} for source in (MODEL, POISSON)}
     return {"levels": list(config.model.quantiles), "sources": sources}
 
 

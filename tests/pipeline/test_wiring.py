@@ -5,7 +5,7 @@ import json
 
 import pytest
 from tfx.proto import infra_validator_pb2
-from tfx.utils import proto_utils
+from tfx.utils import dependency_utils, proto_utils
 
 from crowdflow.config import BeamNodes, Config
 from crowdflow.config.beam_runner import with_runner
@@ -88,6 +88,12 @@ def test_every_beam_node_has_its_own_options_after_those_of_all_and_before_the_c
     assert beam_options(nodes()) == dict.fromkeys(BEAM_NODES, runner)  # nothing stays behind
     named = nodes(["--runner=FlinkRunner"])
     assert beam_options(named) == dict.fromkeys(BEAM_NODES, ["--runner=FlinkRunner"])
+
+
+def test_a_beam_node_in_this_process_packs_nothing_for_workers():
+    for options in ([], ["--direct_num_workers=2"]):
+        named = with_runner(options)
+        assert dependency_utils.make_beam_dependency_flags(named) == named
 
 
 def test_the_range_and_its_history_are_the_ingests_alone():

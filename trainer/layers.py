@@ -131,15 +131,26 @@ class FromUsual(layers.Layer):
 
 @keras.saving.register_keras_serializable("crowdflow")
 class CityTotals(layers.Layer):
-    """The city's totals, over a tenth of the root of the number of cells, which brings them near one.
+    """The city's totals, over the root of the number of cells; of deviations ten times that, for they are smaller.
 
     From maps `[batch, n, H, W, 2]`, scaled to [-1, 1] but from zero on, to `[batch, 2 n]`.
+
+    Args:
+      usual: how many maps, the last ones, are averages; the others are deviations.
     """
+
+    def __init__(self, usual: int, **kwargs):
+        super().__init__(**kwargs)
+        self.usual = usual
 
     def call(self, maps):
         _, count, rows, cols, flows = maps.shape
         totals = ops.sum(maps / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
-        return ops.reshape(10.0 * totals, (-1, count * flows))
+        factors = np.repeat(np.float32([10.0, 1.0]), [count - self.usual, self.usual])
+        return ops.reshape(totals * factors[:, None], (-1, count * flows))
+
+    def get_config(self):
+        return {**super().get_config(), "usual": self.usual}
 
 
 @keras.saving.register_keras_serializable("crowdflow")

@@ -188,12 +188,13 @@ def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, 
     lags = [inputs[name] for name in features.LAGS if name in inputs]  # the average is the last
     maps = layers.Concatenate(axis=1, dtype="float32", name="local_maps")(lags)
     common = [inputs[features.EXTERNAL]] if features.EXTERNAL in inputs else []
-    parts, copied, levels = [], None, []
+    parts, copied, levels, usual = [], None, [], 0
     if features.AVERAGE in inputs:
         average = inputs[features.AVERAGE]
         horizon = channels // len(features.CHANNELS)
-        copied = len(features.CHANNELS) * (maps.shape[1] - average.shape[1])
-        from_usual = FromUsual(horizon, average.shape[1] - horizon, dtype="float32")
+        usual = average.shape[1]
+        copied = len(features.CHANNELS) * (maps.shape[1] - usual)
+        from_usual = FromUsual(horizon, usual - horizon, dtype="float32")
         maps = from_usual(maps)
         if features.CLOSENESS in inputs:
             known = inputs[features.CLOSENESS], average
@@ -202,7 +203,7 @@ def _local(build: _Builder, inputs: dict, model: ModelConfig, shape: tuple[int, 
             levels = [city, cell]
     else:
         maps = maps + 1.0  # from zero flow on
-    common.append(CityTotals(dtype="float32", name="city_totals")(maps))
+    common.append(CityTotals(usual, dtype="float32", name="city_totals")(maps))
     common = layers.Concatenate(dtype="float32", name="local_common")(common)
     if copied is not None:
         shared = UsualTimesCommon(horizon, dtype="float32", name="shared_external")

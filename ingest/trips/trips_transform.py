@@ -19,6 +19,7 @@ from crowdflow.config import Config
 from crowdflow.flows.frames import FrameBlock
 from crowdflow.ingest import date_range
 from crowdflow.ingest.doubles.find import find_doubles, pack_rows, unpack_rows
+from crowdflow.ingest.doubles.spool import Stored, spool_of, store
 from crowdflow.ingest.places.places import Places
 from crowdflow.ingest.trips import trip_tally
 from crowdflow.ingest.trips.day_counts import Coverage, DayCounts, merge_coverage
@@ -35,9 +36,7 @@ from crowdflow.ingest.trips.trip_tally import TripTally
 from crowdflow.schema.errors import CrowdFlowError
 from crowdflow.storage import files
 
-_TALLY, _COVERAGE, _POINTS = "tally", "coverage", "points"
-# Trips by day, grouped in some rounds: Beam holds a round several times at once.
-_SEEN = tuple(f"seen_{number}" for number in range(6))
+_TALLY, _COVERAGE, _POINTS, _SEEN = "tally", "coverage", "points", "seen"
 _BUCKET_BYTES = 64 << 20  # of input files per bucket; the points of a bucket are sorted at once
 _LOG = logging.getLogger("crowdflow.ingest")
 
@@ -68,10 +67,11 @@ class _Counting(beam.DoFn):
 class CountTrips(_Counting):
     """Reads a part of a file as (day, compressed counts); points and the tally are tagged outputs."""
 
-    def __init__(self, config: Config, buckets: int, places: Places):
+    def __init__(self, config: Config, buckets: int, places: Places, spool: str | None):
         super().__init__(config)
         self._buckets = buckets
         self._places = places
+        self._spool = spool
 
     def process(self, part):
         """Yields the counts; an error becomes a problem in the tally."""
@@ -82,7 +82,8 @@ class CountTrips(_Counting):
                 for events in counted.events:
                     yield from self._add(events)
                 for day, trips in counted.seen:
-                    yield beam.pvalue.TaggedOutput(_SEEN[day % len(_SEEN)], (day, trips))
+                    kept = store(trips, day, self._spool) if self._spool else trips
+                    yield beam.pvalue.TaggedOutput(_SEEN, (day, kept))
                 for bucket in counted.points:
                     yield beam.pvalue.TaggedOutput(_POINTS, bucket)
                 found.append(counted.tally)
@@ -115,7 +116,8 @@ class CountCrossings(_Counting):
 @beam.typehints.with_output_types(tuple[int, Any])
 def _doubles(day: tuple[int, Any]) -> Iterator[tuple[int, bytes]]:
     """Yields the rides that came before, by the part that has them; `day` is (day, all its trips)."""
-    for part, rows in find_doubles(day[1]).items():
+    seen = (trips.read() if isinstance(trips, Stored) else trips for trips in day[1])
+    for part, rows in find_doubles(seen).items():
         yield part, pack_rows(rows)
 
 
@@ -171,22 +173,18 @@ class TripsToFrames(beam.PTransform):
         """The frames and the tallies, as PCollections."""
         paths = {part.path for part in self._parts}
         buckets = 1 + sum(map(files.size, paths)) // _BUCKET_BYTES
-        count = beam.ParDo(CountTrips(self._config, buckets, self._places))
+        spool = spool_of(pipeline.pipeline)
+        count = beam.ParDo(CountTrips(self._config, buckets, self._places, spool))
         read = (
             pipeline
             | "Parts" >> beam.Create(self._parts)
             | "Spread" >> beam.Reshuffle()
-            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, *_SEEN, main="counts")
+            | "CountTrips" >> count.with_outputs(_TALLY, _COVERAGE, _POINTS, _SEEN, main="counts")
         )
-        doubles = [
-            read[tag]
-            | f"ByDay_{tag}" >> beam.GroupByKey()
-            | f"FindDoubles_{tag}" >> beam.FlatMap(_doubles)
-            for tag in _SEEN
-        ]
         again = (
-            doubles
-            | "Doubles" >> beam.Flatten()
+            read[_SEEN]
+            | "SeenByDay" >> beam.GroupByKey()
+            | "FindDoubles" >> beam.FlatMap(_doubles)
             | "ByPart" >> beam.GroupByKey()
             | "TakeBack"
             >> beam.ParDo(TakeBack(self._parts, self._config, self._places)).with_outputs(

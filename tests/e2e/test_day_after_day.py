@@ -162,6 +162,24 @@ def test_a_shifted_range_raises_the_anomaly_and_does_not_stop(monday, pushed, sh
         assert line in page and line in shifted.output
 
 
+def artifact_bytes(root: Path, output: str) -> dict[str, bytes]:
+    """The files of an output's first artifact in a root."""
+    first = min((root / "artifacts" / output).iterdir(), key=lambda folder: int(folder.name))
+    return {str(f.relative_to(first)): f.read_bytes() for f in first.rglob("*") if f.is_file()}
+
+
+def test_a_run_as_of_an_earlier_day_is_the_one_of_that_day(
+    monday, shifted, crowdflow, feed, tmp_path
+):
+    as_of = {**RANGE, "range__last_date": "2024-05-05"}
+    late = crowdflow(tmp_path / "root", data=[feed.folder], **as_of)
+    assert late.summary["counters"]["windows"] == monday.summary["counters"]["windows"]
+    assert late.summary["metrics"] == close(monday.summary["metrics"])
+    for output in ("FlowExampleGen/examples", "WindowGen/windows"):
+        found = artifact_bytes(late.root, output)
+        assert found and found == artifact_bytes(monday.root, output), output
+
+
 def test_too_little_data_says_so_and_pushes_nothing(shifted, feed, daily):
     feed.lose("2024-04-29", "2024-05-08")
     run = daily()

@@ -12,9 +12,11 @@ from kfp_local import Cluster, Run, StepFailed
 from worlds import warm
 
 from crowdflow.config import presets
+from crowdflow.pipeline.kubeflow.backfill import days_between
 from crowdflow.pipeline.kubeflow.compiling import compile_to
 from crowdflow.pipeline.kubeflow.executor_input import ROOT_VARIABLE
-from crowdflow.schema.features import LIVE_FILE
+from crowdflow.schema.features import ACCOUNT_FILE, LIVE_FILE, TRAINED_UNTIL
+from crowdflow.schema.intervals import format_start
 from crowdflow.storage.versions import DIGESTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2700)]
@@ -29,13 +31,18 @@ class Kubeflow:
         flows.mkdir(parents=True)
         for path in data:
             shutil.copy(path, flows)
-        places = {
+        self.settings = {
+            **settings,
             "kubeflow.image": "crowdflow:test",
             "kubeflow.volumes": [f"crowdflow:{self.volume}"],
             "paths.data": [str(flows)],
         }
-        compile_to(presets.load("tiny-city").replace({**settings, **places}), self.yaml)
+        self.compile({})
         self.cluster = Cluster(folder / "cluster", ROOT_VARIABLE, start=warm.start)
+
+    def compile(self, changes: dict[str, Any]) -> None:
+        """The next runs are with these changes of the settings."""
+        compile_to(presets.load("tiny-city").replace({**self.settings, **changes}), self.yaml)
 
     def run(self, **options: Any) -> Run:
         return self.cluster.run(self.yaml, **options)
@@ -161,6 +168,33 @@ def test_a_day_run_again_has_the_same_data_and_no_older_model_is_pushed(make):
         assert f"version {version.name} has a newer model" in account["held_back"]
     assert ends[0] == ends[1] != kubeflow.account(newest)["counters"]["windows"]
     assert kubeflow.versions == [version]
+
+
+def test_a_backfill_pushes_its_days_in_order_and_an_older_one_only_when_told_to(make):
+    """The days one after the other, each as of its date, as `crowdflow submit --backfill` starts them."""
+    kubeflow = make()
+    kubeflow.compile({"evaluation.push_unblessed": True})  # trained for less than a minute
+    days = days_between("2024-05-01", "2024-05-05")
+    settings = json.dumps({"epochs": 0, "final_epochs": 2})
+
+    def run(day: str) -> dict[str, Any]:
+        account = kubeflow.account(kubeflow.run(training=settings, last_date=day))
+        if account["pushed_version"]:
+            learnt = json.loads((kubeflow.versions[-1] / ACCOUNT_FILE).read_text())[TRAINED_UNTIL]
+            assert format_start(learnt) == f"{day} 23:00"
+        return account
+
+    accounts = [run(day) for day in days]
+    pushed = [account["pushed_version"] for account in accounts]
+    assert pushed == [version.name for version in kubeflow.versions] and len(pushed) == len(days)
+    for number, account in enumerate(accounts[1:], 1):
+        assert account["baseline"]["pushed_version"] in pushed[:number]
+
+    late = run(days[1])
+    assert late["pushed_version"] is None
+    assert f"version {pushed[-1]} has a newer model" in late["held_back"]
+    kubeflow.compile({"evaluation.push_unblessed": True, "evaluation.push_older": True})
+    assert run(days[1])["pushed_version"] == kubeflow.versions[-1].name not in pushed
 
 
 def test_an_error_of_ours_is_a_line_in_the_steps_log(make):

@@ -136,7 +136,7 @@ class CityTotals(layers.Layer):
     From maps `[batch, n, H, W, 2]`, scaled to [-1, 1] but from zero on, to `[batch, 2 n]`.
 
     Args:
-      usual: how many maps, the last ones, are averages; the others are deviations.
+      usual: how many maps, the last ones, are averages; the others are deviations, or, without an average, lags.
     """
 
     def __init__(self, usual: int, **kwargs):
@@ -147,7 +147,7 @@ class CityTotals(layers.Layer):
         _, count, rows, cols, flows = maps.shape
         totals = ops.sum(maps / 2.0, axis=(2, 3)) / (rows * cols) ** 0.5
         factors = np.repeat(np.float32([10.0, 1.0]), [count - self.usual, self.usual])
-        return ops.reshape(totals * factors[:, None], (-1, count * flows))
+        return ops.reshape(ops.multiply(totals, factors[:, None]), (-1, count * flows))
 
     def get_config(self):
         return {**super().get_config(), "usual": self.usual}

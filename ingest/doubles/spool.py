@@ -1,13 +1,12 @@
-"""Trips by day in files of this machine: where all workers are on it, memory holds one day's trips and no more.
+"""Trips by day in files of this machine, where all workers are on it; else they go through the runner's shuffle.
 
-Elsewhere they go through the runner's shuffle, which does the same on its own disks.
+Beam's local runner holds in memory what it groups, several times at once. So it groups references to these files,
+and each worker reads a day's trips when it compares them.
 """
 
 import os
-import shutil
 import tempfile
 import threading
-import weakref
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -36,6 +35,8 @@ class Stored(NamedTuple):
         with open(self.path, "rb") as file:
             file.seek(self.at)
             later, hashes = map(file.read, self.sizes)
+        if (len(later), len(hashes)) != self.sizes:
+            raise OSError(f"{self.path} was cut short while the trips in it were compared")
         return self.seen._replace(later=later, hashes=hashes)
 
 
@@ -50,9 +51,9 @@ def store(seen: Seen, day: int, folder: str) -> Stored:
 
 
 def spool_of(pipeline: beam.Pipeline) -> str | None:
-    """A folder for a pipeline whose workers are all on this machine, removed with it; None for others."""
+    """A folder for a pipeline whose workers are all on this machine, removed when it has run; None for others."""
     if not isinstance(pipeline.runner, LocalRunner):
         return None
     folder = tempfile.mkdtemp(prefix="crowdflow-trips-")
-    weakref.finalize(pipeline, shutil.rmtree, folder, ignore_errors=True)
+    pipeline.runner.scratch.append(folder)
     return folder

@@ -39,8 +39,9 @@ def test_what_was_held_back_comes_out_where_an_import_fails():
 
 
 @pytest.mark.parametrize("options", [[], ["--direct_num_workers=2"]])
-def test_a_runner_is_named_where_none_is(options):
-    named = with_runner(options)
+@pytest.mark.parametrize("beams_own", [[], ["--runner=DirectRunner"]])
+def test_a_runner_is_named_where_none_is(options, beams_own):
+    named = with_runner([*options, *beams_own])
     assert named[2:] == options
     with beam.Pipeline(options=PipelineOptions(named)) as pipeline:
         assert isinstance(pipeline.runner, LocalRunner)

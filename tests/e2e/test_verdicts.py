@@ -101,12 +101,8 @@ def test_another_root_gives_the_same_model(good, first):
 
 def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow):
     before = names(good)
-    worse = crowdflow(
-        good.root,
-        training__epochs=2,
-        training__final_epochs=0,
-        evaluation__pushed_tolerance=0,
-    )
+    short = {"training__epochs": 1, "training__final_epochs": 0, "training__steps_per_epoch": 20}
+    worse = crowdflow(good.root, **short, evaluation__pushed_tolerance=0)
     assert worse.code == 2
     metrics = worse.summary["metrics"]
     own, best = metrics["model"][RMSE], min(metrics[source][RMSE] for source in NAIVE_FORECASTS)
@@ -120,12 +116,7 @@ def test_a_worse_model_than_the_last_pushed_is_refused_for_that(good, crowdflow)
     assert worse.summary["pushed_model"] is None
 
     # Within a tolerance it would do.
-    tolerated = crowdflow(
-        good.root,
-        training__epochs=2,
-        training__final_epochs=0,
-        evaluation__pushed_tolerance=0.5,
-    )
+    tolerated = crowdflow(good.root, **short, evaluation__pushed_tolerance=0.5)
     assert tolerated.code == 0
     assert "Trainer" not in tolerated.executed and "Evaluator" in tolerated.executed
     assert len(names(tolerated)) == len(before) + 1

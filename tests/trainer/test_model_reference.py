@@ -74,7 +74,7 @@ def reference(model, inputs, architecture, horizon):
 def local_reference(layers, inputs, horizon):
     """The local component, cell by cell, in loops."""
     names = [n for n in ("closeness", "period", "trend", "average") if n in inputs]
-    maps = []
+    maps, totals = [], []
     for name in names:
         for number, flows in enumerate(np.moveaxis(inputs[name].astype(np.float64), 1, 0)):
             usual = -1.0  # no flow
@@ -82,7 +82,8 @@ def local_reference(layers, inputs, horizon):
                 at = horizon + number if name == "closeness" else number % horizon
                 usual = inputs["average"][:, at]
             maps.append(flows - usual)
-    totals = [flows.sum(axis=(1, 2)) * 5 / np.sqrt(ROWS * COLS) for flows in maps]
+            factor = 0.5 if name == "average" else 5  # half the range of -1 to 1; deviations ten times
+            totals.append(maps[-1].sum(axis=(1, 2)) * factor / np.sqrt(ROWS * COLS))
     city, cell = [], []
     if "average" in inputs and "closeness" in inputs:
         lags = inputs["closeness"].shape[1]

@@ -82,9 +82,8 @@ def local_reference(layers, inputs, horizon):
                 at = horizon + number if name == "closeness" else number % horizon
                 usual = inputs["average"][:, at]
             maps.append(flows - usual)
-            factor = (
-                0.5 if name == "average" else 5
-            )  # half the range of -1 to 1; deviations ten times
+            # Half, for the range is -1 to 1; of deviations and lags ten times that.
+            factor = 0.5 if name == "average" else 5
             totals.append(maps[-1].sum(axis=(1, 2)) * factor / np.sqrt(ROWS * COLS))
     city, cell = [], []
     if "average" in inputs and "closeness" in inputs:

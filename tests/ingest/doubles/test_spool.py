@@ -33,8 +33,12 @@ def test_trips_come_back_from_a_file(tmp_path):
 def test_the_same_rides_come_again_on_every_runner(runner, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = []
-    spool = lambda pipeline: folders.append(spool_of(pipeline)) or folders[-1]  # noqa: E731
-    monkeypatch.setattr(trips_transform, "spool_of", spool)
+
+    def followed(pipeline):
+        folders.append(spool_of(pipeline))
+        return folders[-1]
+
+    monkeypatch.setattr(trips_transform, "spool_of", followed)
     days = ("2024-05-07", "2024-05-06")
     rides = [line(hour, day) for day in days for hour in range(6, 20)]
     for name, lines in (("a", rides), ("b", rides[::2]), ("c", [*rides[1:5], *rides[1:5]])):

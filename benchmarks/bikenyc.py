@@ -66,6 +66,7 @@ CODE_FILES += ["trainer/loop/keras_fit.py", "trainer/loop/optimizer.py", "traine
 # Digest of earlier code -> today's, which gives the same digits (bikenyc, seed 1, was run with both).
 EARLIER_DIGESTS = {"7cad34fac092": "89ca8b3a0905"}
 EARLIER_DIGESTS |= dict.fromkeys(("563c42e5e08b", "8671b5f1eb91"), "108f8fb42c38")
+EARLIER_DIGESTS |= {"64c7faeb0b06": "8745ef2b5d51"}
 # One run of a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 

@@ -10,6 +10,7 @@ KEPT_DEFAULTS: Mapping[str, Any] = {
     "windows.period": 1,
     "windows.average": 0,
     "windows.average_days": 0,
+    "windows.average_decay": 1.0,
     "transform.time_of_day_type": False,
     "model.residual_units": 4,
     "model.filters": 64,
@@ -31,7 +32,9 @@ KEPT_DEFAULTS: Mapping[str, Any] = {
 SEARCH_START: Mapping[str, Any] = {
     "transform.holiday_country": None,
     "transform.holiday_subdivision": None,
+    "windows.average": 4,
     "windows.average_days": 0,
+    "windows.average_decay": 1.0,
     "training.cell_decay": 0.0,
     "training.final_epochs": 30,
     "model.batch_norm": True,

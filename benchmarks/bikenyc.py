@@ -100,6 +100,8 @@ def kept_settings(config: Config) -> dict[str, Any]:
         return plain | {k: v for k, v in nested.items() if v}
 
     defaults = Config().replace(dict(KEPT_DEFAULTS))
+    if not config.windows.average:  # then it has no effect
+        config = config.replace({"windows.average_decay": defaults.windows.average_decay})
     settings = changed(config.to_dict(), defaults.to_dict())
     return {name: value for name, value in settings.items() if name not in ("preset", "paths")}
 

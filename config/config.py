@@ -172,10 +172,13 @@ class Config:
 
     @staticmethod
     def sections_of_account(sections: dict[str, Any]) -> dict[str, Any]:
-        """The sections in a model's account; an old one lacks `average_days`, and may have `gpu_batch_factor`."""
+        """The sections in a model's account.
+
+        An old one lacks `average_days` or `average_decay`, and may have `gpu_batch_factor`.
+        """
         found = dict(sections)
         if "windows" in found:
-            found["windows"] = {"average_days": 0, **found["windows"]}
+            found["windows"] = {"average_days": 0, "average_decay": 1.0, **found["windows"]}
         if "training" in found:
             former = "gpu_batch_factor"
             found["training"] = {n: v for n, v in found["training"].items() if n != former}

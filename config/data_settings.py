@@ -150,14 +150,17 @@ class WindowConfig:
         lags' times of the week; those weeks count that have a frame. 0 leaves it out.
       average_days: number of previous days of which those of the same type (working days, or weekends and
         holidays) are half of the average, at the same time of day. 0 leaves them out.
+      average_decay: the weight in the average of a week, or a day, as a share of that of the next one; 1 weighs
+        all alike.
     """
 
     closeness: int = 4
     period: int = 2
     trend: int = 1
     horizon: int = 1
-    average: int = 4
-    average_days: int = 7
+    average: int = 12
+    average_days: int = 14
+    average_decay: float = 0.9
 
     def __post_init__(self):
         for name in ("closeness", "period", "trend", "average", "average_days"):
@@ -169,6 +172,8 @@ class WindowConfig:
         longest = DAYS_PER_WEEK * self.average
         expected = f"at most the days of windows.average, {longest}"
         require(self.average_days <= longest, "windows.average_days", expected, self.average_days)
+        ok = 0 < self.average_decay <= 1
+        require(ok, "windows.average_decay", "above 0, at most 1", self.average_decay)
 
     def history_days(self, per_day: int) -> int:
         """How many days before its own day a window looks back, with `per_day` intervals per day."""

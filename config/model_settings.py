@@ -113,7 +113,7 @@ class TrainingConfig:
 
     epochs: int = 0
     patience: Optional[int] = 5
-    final_epochs: int = 12
+    final_epochs: int = 18
     batch_size: int = 16
     learning_rate: float = 5e-3
     final_learning_rate: Optional[float] = 5e-3

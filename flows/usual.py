@@ -24,11 +24,12 @@ def usual_flows(
     weeks: int,
     days: int,
     holidays: np.ndarray,
+    decay: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mean of the weeks before at the same time of the week, and of the days before that are of the same type.
 
-    Each is the mean of those frames that exist; half of both where there are both. A day's type is working day, or
-    weekend or holiday.
+    Each is the weighted mean of those frames that exist; half of both where there are both. A day's type is
+    working day, or weekend or holiday.
 
     Args:
       starts: int64 `[n]`, ascending.
@@ -37,11 +38,12 @@ def usual_flows(
       weeks: how many weeks back.
       days: how many days back; 0 leaves the days out.
       holidays: days since 1970-01-01, int64 `[k]`.
+      decay: the weight of a week, or a day, as a share of that of the next one.
 
     Returns:
       The usual flows, float32 `[..., H, W, 2]`, zero where no such frame exists; whether any does, bool `[...]`.
     """
-    return half_of_both(*means(starts, maps, times, weeks, days, holidays))
+    return half_of_both(*means(starts, maps, times, weeks, days, holidays, decay))
 
 
 def means(
@@ -51,6 +53,7 @@ def means(
     weeks: int,
     days: int,
     holidays: np.ndarray,
+    decay: float = 1.0,
 ) -> tuple[Mean, Mean]:
     """The two means of `usual_flows`, of weeks and of days, each with where it is known."""
 
@@ -60,8 +63,8 @@ def means(
     lags = usual_lags(weeks, days)
     same_type = is_off(times)[..., None] == is_off(times[..., None] - lags[weeks:])
     return (
-        _mean(starts, maps, times, lags[:weeks]),
-        _mean(starts, maps, times, lags[weeks:], same_type),
+        _mean(starts, maps, times, lags[:weeks], decay ** np.arange(weeks)),
+        _mean(starts, maps, times, lags[weeks:], same_type * decay ** np.arange(days)),
     )
 
 
@@ -74,17 +77,21 @@ def half_of_both(weeks: Mean, days: Mean) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean(
-    starts: np.ndarray, maps: np.ndarray, times: np.ndarray, lags: np.ndarray, wanted: object = True
+    starts: np.ndarray, maps: np.ndarray, times: np.ndarray, lags: np.ndarray, weights: np.ndarray
 ) -> Mean:
-    """The mean, float64, of the wanted frames some lags before, or zero; and whether there is any."""
+    """The weighted mean, float64, of the frames some lags before, or zero; and whether there is any.
+
+    `weights` are of the lags, `[k]`, or of each interval's, `[..., k]`.
+    """
     sought = times[..., None] - lags  # [..., k]
     rows = np.minimum(np.searchsorted(starts, sought), len(starts) - 1)
-    there = (starts[rows] == sought) & wanted
+    weights = (starts[rows] == sought) * weights
     total = np.zeros((*times.shape, *maps.shape[1:]))
     for lag in range(len(lags)):
-        total += maps[rows[..., lag]] * there[..., lag, None, None, None]
-    count = there.sum(axis=-1)
-    return total / np.maximum(count, 1)[..., None, None, None], count > 0
+        total += maps[rows[..., lag]] * weights[..., lag, None, None, None]
+    weight = weights.sum(axis=-1)
+    known = weight > 0
+    return total / np.where(known, weight, 1)[..., None, None, None], known
 
 
 def holiday_days(dates: Sequence[str]) -> np.ndarray:

@@ -237,6 +237,18 @@ def locate(starts: np.ndarray, times: np.ndarray) -> np.ndarray:
     return indices
 
 
+def averages(
+    starts: np.ndarray,
+    maps: np.ndarray,
+    times: np.ndarray,
+    windows: WindowConfig,
+    holidays: np.ndarray,
+) -> np.ndarray:
+    """The average of intervals, as `usual_flows`, by the settings of the windows: float32 `[..., H, W, 2]`."""
+    weeks, days, decay = windows.average, windows.average_days, windows.average_decay
+    return usual_flows(starts, maps, times, weeks, days, holidays, decay)[0]
+
+
 def gather(
     starts: np.ndarray,
     maps: np.ndarray,
@@ -267,8 +279,7 @@ def gather(
     for name, offsets in window_offsets(windows, MINUTES_PER_DAY // minutes).items():
         if name == features.AVERAGE:
             times = np.asarray(origins)[:, None] + averaged_offsets(windows) * minutes
-            weeks, days = windows.average, windows.average_days
-            found[name], _ = usual_flows(starts, maps, times, weeks, days, holidays)
+            found[name] = averages(starts, maps, times, windows, holidays)
         elif with_target or name != features.TARGET:
             times = np.asarray(origins)[:, None] + offsets * minutes
             found[name] = maps[locate(starts, times)]

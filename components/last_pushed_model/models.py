@@ -35,7 +35,7 @@ _MUST_AGREE = {
     "grid": (),
     "intervals": (),
     "ingest": ("holidays", "weather", "weather_columns"),
-    "windows": ("average", "average_days"),  # other ones have the same shape
+    "windows": ("average", "average_days", "average_decay"),  # other ones have the same shape
 }
 
 

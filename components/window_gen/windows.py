@@ -14,7 +14,7 @@ from crowdflow.config import Config, SplitConfig
 from crowdflow.flows import windows as pure
 from crowdflow.flows.extremes import extreme_windows, flow_extremes
 from crowdflow.flows.naive import earlier_means, naive_sources, recent_means, recent_times
-from crowdflow.flows.usual import usual_flows, usual_lags
+from crowdflow.flows.usual import usual_lags
 from crowdflow.schema import features
 from crowdflow.schema.intervals import MINUTES_PER_DAY, date_to_minutes, weekday
 from crowdflow.storage import map_store
@@ -85,11 +85,11 @@ def write_averages(
     day: int, plan: Plan, folder: str, config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """Writes the averages of a day's intervals; returns their starts and their bounds, as an index has them."""
-    weeks, days = config.windows.average, config.windows.average_days
+    windows = config.windows
     times = plan.averaged[plan.averaged // MINUTES_PER_DAY == day]
-    needed = times[:, None] - usual_lags(weeks, days)
+    needed = times[:, None] - usual_lags(windows.average, windows.average_days)
     starts, frames = _read(needed, plan, folder)
-    maps, _ = usual_flows(starts, frames, times, weeks, days, plan.holidays)
+    maps = pure.averages(starts, frames, times, windows, plan.holidays)
     map_store.write_day(os.path.join(folder, features.AVERAGES_FOLDER), day, maps)
     return times, bounds(maps)
 

@@ -143,7 +143,7 @@ def _of_length(starts: np.ndarray, config: Config) -> list[Choice]:
     """Lags and the test days that the history has windows for."""
     per_day, minutes = config.intervals.per_day, config.intervals.minutes
     lags = {"windows.closeness": 4, "windows.period": 2, "windows.trend": 1}
-    lags |= {"windows.average": 4, "windows.average_days": 7}
+    lags |= {"windows.average": 12, "windows.average_days": 14}
     for days in _TEST_DAYS:
         values = {**lags, "split.test_days": days}
         tried = config.replace(values)

@@ -220,5 +220,6 @@ def test_a_section_has_the_named_sections_and_nothing_else():
     assert (rebuilt.grid, rebuilt.windows) == (config.grid, config.windows)
     # The text is a cache key: it stays the same from process to process, and from release to release.
     assert Config().section("windows") == (
-        '{"windows": {"average": 4, "average_days": 7, "closeness": 4, "horizon": 1, "period": 2, "trend": 1}}'
+        '{"windows": {"average": 12, "average_days": 14, "average_decay": 0.9, "closeness": 4, '
+        '"horizon": 1, "period": 2, "trend": 1}}'
     )

@@ -17,7 +17,7 @@ from crowdflow.flows.frames import FrameBlock
 from crowdflow.flows.usual import holiday_days
 from crowdflow.schema.errors import DataError
 
-_LAGS = ("closeness", "period", "trend", "horizon", "average", "average_days")
+_LAGS = ("closeness", "period", "trend", "horizon", "average", "average_days", "average_decay")
 
 
 def make_config(minutes, lags, split, rows=2, cols=3):
@@ -40,6 +40,7 @@ def cases(draw):
     trend = draw(st.integers(0 if closeness + period else 1, 1))
     average = draw(st.sampled_from([0, 0, 1, 2]))
     average_days = draw(st.integers(0, 7)) if average else 0
+    decay = draw(st.sampled_from([1.0, 0.5]))  # exact in sums
     limit = per_day * (1 if period else 7)
     horizon = draw(st.one_of(st.just(1), st.integers(1, min(limit, 12)), st.just(limit)))
     days = 7 * max(trend, average) + period + 2 * (horizon // per_day) + draw(st.integers(4, 9))
@@ -71,7 +72,7 @@ def cases(draw):
         "rows": draw(st.integers(1, 3)),
         "cols": draw(st.integers(1, 3)),
     }
-    lags = (closeness, period, trend, horizon, average, average_days)
+    lags = (closeness, period, trend, horizon, average, average_days, decay)
     config = make_config(minutes, lags, test | evaluation, frames["rows"], frames["cols"])
     return config, frames
 

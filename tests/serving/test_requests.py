@@ -62,6 +62,7 @@ def cities(draw):
                 "horizon": draw(st.integers(1, 3)),
                 "average": (average := draw(st.integers(0, 2))),
                 "average_days": draw(st.integers(0, 7)) if average else 0,
+                "average_decay": draw(st.sampled_from([1.0, 0.5])),  # exact in sums
             },
             "split": {"test_days": 2, "eval_days": 2, "eval_share": None},
         }
@@ -113,7 +114,7 @@ def test_windows_exist_for_the_client_where_they_do_for_the_pipeline(city):
                 usual = [time + 7 * 1440 for time in times]
                 usual = [plain_windows.EPOCH + dt.timedelta(minutes=time) for time in usual]
                 days_off = list(map(dt.date.fromisoformat, HOLIDAYS))
-                how = lags.average, lags.average_days, days_off
+                how = lags.average, lags.average_days, days_off, lags.average_decay
                 means = [plain_windows.means_of(by_time, time, *how) for time in usual]
                 expected = np.stack([plain_windows.mean(found) for found in means])
                 np.testing.assert_array_equal(found[name][0], expected.astype(np.float32))

@@ -37,6 +37,7 @@ def make_world(form, folder):
             "range.last_date": "2024-04-23",
             "windows.horizon": 2,
             "windows.average": 1,
+            "windows.average_days": 7,
             "split.test_days": 3,
         }
     )

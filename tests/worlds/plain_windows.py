@@ -83,17 +83,25 @@ def mean(maps):
     return sum(maps) / len(maps)
 
 
-def means_of(frames, time, weeks, days, holidays):
-    """The mean over the weeks before, and that over the days before of the same type, where there are frames."""
+def means_of(frames, time, weeks, days, holidays, decay=1):
+    """The mean over the weeks before, and that over the days before of the same type, where there are frames.
+
+    A frame's weight is `decay`, once for each whole week, or day, between it and the nearest one.
+    """
 
     def is_off(at):
         return at.weekday() >= 5 or at.date() in holidays
 
-    same = [time - k * WEEK for k in range(1, weeks + 1)]
-    alike = [time - k * DAY for k in range(1, days + 1)]
-    alike = [at for at in alike if is_off(at) == is_off(time)]
-    found = ([frames[at].astype(float) for at in group if at in frames] for group in (same, alike))
-    return [mean(maps) for maps in found if maps]
+    same = {time - k * WEEK: decay ** (k - 1) for k in range(1, weeks + 1)}
+    alike = {time - k * DAY: decay ** (k - 1) for k in range(1, days + 1)}
+    alike = {at: weight for at, weight in alike.items() if is_off(at) == is_off(time)}
+    found = []
+    for group in (same, alike):
+        there = {at: weight for at, weight in group.items() if at in frames}
+        if there:
+            total = sum(weight * frames[at].astype(float) for at, weight in there.items())
+            found.append(total / sum(there.values()))
+    return found
 
 
 def naive_maps(frames, slots, t, config, holidays):
@@ -144,8 +152,9 @@ def windows(frames, config, holidays=()):
         for label, [time, *_] in needed(t, config):
             name = label.split("-")[0].split("+")[0].split(" ")[0]
             if name == "average":  # the time of the first week
-                there = time + WEEK, config.windows.average, config.windows.average_days
-                groups[name].append(mean(means_of(frames, *there, holidays)))
+                lags = config.windows
+                how = lags.average, lags.average_days, holidays, lags.average_decay
+                groups[name].append(mean(means_of(frames, time + WEEK, *how)))
             else:
                 groups[name].append(frames[time])
         scalars = {

@@ -18,6 +18,7 @@ VALUES = {
         "horizon": 2,
         "average": 2,
         "average_days": 5,
+        "average_decay": 1.0,
     },
     "split": {"test_days": 4, "eval_share": 0.2},
     "transform": {"time_of_day": True, "time_of_day_type": True},

@@ -116,7 +116,7 @@ def test_a_model_that_fails_on_one_window_of_all_is_no_baseline(tmp_path, test_w
     [
         ({}, None),
         ({"training.epochs": 3, "windows.closeness": 5}, None),
-        ({"windows.average_days": 3}, "its windows.average_days is 3, here it is 7"),
+        ({"windows.average_days": 3}, "its windows.average_days is 3, here it is 14"),
         ({"intervals.minutes": 30}, "its intervals.minutes is 30, here it is 60"),
         (
             {"grid.south": 1.0, "grid.west": 1.0, "grid.north": 2.0, "grid.east": 2.0},

@@ -21,7 +21,7 @@ def make_config(minutes, lags, split, **ingest):
             "grid": {"rows": 2, "cols": 3},
             "intervals": {"minutes": minutes},
             "ingest": ingest,
-            "windows": dict(zip(_LAGS, (*lags, 0, 0))),
+            "windows": dict(zip(_LAGS, (*lags, 0, 0))) | {"average_decay": 0.5},  # exact in sums
             "split": {"eval_share": None, **split},
         }
     )

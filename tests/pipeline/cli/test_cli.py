@@ -100,7 +100,7 @@ def test_a_shown_preset_is_a_configuration_file(crowdflow, refused, tmp_path, na
 def test_every_field_is_listed_with_its_default(crowdflow):
     lines = crowdflow("presets", "--fields").stdout.splitlines()
     assert [line.split(" = ")[0] for line in lines] == field_names()
-    for line in ("training.epochs = 0", "training.final_epochs = 12", "seed = 1"):
+    for line in ("training.epochs = 0", "training.final_epochs = 18", "seed = 1"):
         assert line in lines
 
 

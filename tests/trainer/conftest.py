@@ -78,8 +78,8 @@ def make_windows(split, config):
 def write_maps(folder, frames, config):
     """Writes frames, and all of their averages, by day."""
     windows = config.windows
-    lags = windows.average, windows.average_days
-    averages, known = usual_flows(frames.starts, frames.maps, frames.starts, *lags, NO_HOLIDAYS)
+    how = windows.average, windows.average_days, NO_HOLIDAYS, windows.average_decay
+    averages, known = usual_flows(frames.starts, frames.maps, frames.starts, *how)
     for name, starts, maps in (
         (features.FRAMES_FOLDER, frames.starts, frames.maps),
         (features.AVERAGES_FOLDER, frames.starts[known], averages[known]),

@@ -64,9 +64,8 @@ CODE_FILES += ["flows/windows.py", "flows/naive.py", "flows/usual.py", "storage/
 CODE_FILES += ["components/window_gen/windows.py", "trainer/windows.py", "trainer/ensemble.py"]
 CODE_FILES += ["trainer/loop/keras_fit.py", "trainer/loop/optimizer.py", "trainer/loop/orders.py"]
 # Digest of earlier code -> today's, which gives the same digits (bikenyc, seed 1, was run with both).
-EARLIER_DIGESTS = {"7cad34fac092": "89ca8b3a0905"}
+EARLIER_DIGESTS = {"7cad34fac092": "89ca8b3a0905", "64c7faeb0b06": "8745ef2b5d51"}
 EARLIER_DIGESTS |= dict.fromkeys(("563c42e5e08b", "8671b5f1eb91"), "108f8fb42c38")
-EARLIER_DIGESTS |= {"64c7faeb0b06": "8745ef2b5d51"}
 # One run of a key at a time.
 LOCKS: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
@@ -103,7 +102,7 @@ def kept_settings(config: Config) -> dict[str, Any]:
     if not config.windows.average:  # then it has no effect
         config = config.replace({"windows.average_decay": defaults.windows.average_decay})
     settings = changed(config.to_dict(), defaults.to_dict())
-    return {name: value for name, value in settings.items() if name not in ("preset", "paths")}
+    return {name: settings[name] for name in settings if name not in ("preset", "paths")}
 
 
 def run_key(config: Config, data: Sequence[Path]) -> str:

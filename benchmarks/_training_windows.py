@@ -61,7 +61,7 @@ def write(root: Path, path: Path) -> None:
     splits = input_fn.load_splits(patterns, tft.TFTransformOutput(str(graph)), config)
     record = next(iter(tf.data.TFRecordDataset(tf.io.gfile.glob(patterns["test"]), "GZIP")))
     example = tf.train.Example.FromString(record.numpy())
-    [active] = example.features.feature[features.ACTIVE_CELLS].int64_list.value
+    active = sum(example.features.feature[features.ACTIVE_CELLS].int64_list.value)
     arrays = {
         f"{split}/{name}": part
         for split, windows in splits.items()

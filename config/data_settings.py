@@ -177,9 +177,16 @@ class WindowConfig:
 
     def history_days(self, per_day: int) -> int:
         """How many days before its own day a window looks back, with `per_day` intervals per day."""
+        return self._days_back(per_day, self.average)
+
+    def needed_days(self, per_day: int) -> int:
+        """How many of these days a window cannot do without: of an average one week."""
+        return self._days_back(per_day, min(self.average, 1))
+
+    def _days_back(self, per_day: int, average: int) -> int:
         recent = -(-self.closeness // per_day)
-        average = DAYS_PER_WEEK * self.average + recent if self.average else 0
-        return max(recent, self.period, DAYS_PER_WEEK * self.trend, average)
+        weeks = DAYS_PER_WEEK * average + recent if average else 0
+        return max(recent, self.period, DAYS_PER_WEEK * self.trend, weeks)
 
     def lag_maps(self) -> dict[str, int]:
         """Number of maps in a window for each of `schema.features.LAGS`; lags without maps are left out."""

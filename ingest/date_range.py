@@ -87,7 +87,7 @@ def bounds(config: Config) -> Optional[Bounds]:
         raise ConfigError("range.last_date: expected a date YYYY-MM-DD. Received: None.")
     last = _day(dt.date.fromisoformat(config.range.last_date))
     first_target = last - 7 * config.range.weeks + 1
-    history = config.windows.history_days(config.intervals.per_day)
+    history = config.windows.needed_days(config.intervals.per_day)
     return Bounds(first_target - history, first_target, last)
 
 

@@ -3,7 +3,11 @@
 import importlib.metadata
 import math
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crowdflow.config import Config
@@ -14,6 +18,7 @@ from crowdflow.storage.versions import model_digest
 # A whole run or two: the imports alone take 20 s.
 pytestmark = pytest.mark.timeout(900)
 
+TRAINING = Path(__file__).parents[2] / "benchmarks" / "training.py"
 METRICS = {
     "rmse_active_cells",
     "rmse_all_cells",
@@ -120,6 +125,17 @@ def test_what_a_run_leaves_is_where_its_account_says(first, pushed):
     assert first.summary["report"] == "report/index.html"
     assert "<html" in page.read_text(encoding="utf-8")[:500]
     assert (first.root / "config.yaml").is_file()
+
+
+def test_its_windows_go_into_a_file_for_a_machine_without_tfx(first, tmp_path):
+    file = tmp_path / "windows.npz"
+    command = [sys.executable, str(TRAINING), "--write-windows", str(file), "--root"]
+    subprocess.run([*command, str(first.root)], check=True)
+    with np.load(file) as found:
+        sizes = {split: len(found[f"{split}/target"]) for split in first.summary["windows"]}
+        assert sizes == first.summary["windows"]
+        assert 0 < found["active"] <= 4 * 4
+        assert found["maps"].shape[1:] == (4, 4, 2)
 
 
 def test_the_output_is_an_account_for_people(first, crowdflow):

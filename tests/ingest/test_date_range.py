@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worlds import paper
 
 from crowdflow.config import Config
-from crowdflow.flows.windows import window_offsets
+from crowdflow.flows.windows import plan_windows, window_offsets
 from crowdflow.ingest import date_range
 from crowdflow.ingest.date_range import Bounds, Partition
 from crowdflow.schema.errors import ConfigError, DataNotFoundError
@@ -72,6 +72,17 @@ def test_the_history_is_the_furthest_day_that_a_window_looks_back_on(lags, horiz
     offsets = window_offsets(config.windows, per_day).values()
     furthest = min(int(part.min()) for part in offsets) // per_day  # of a target at midnight
     assert config.windows.history_days(per_day) == -furthest
+
+
+def test_of_an_average_the_range_has_one_week_and_a_forecast_all():
+    config = make(
+        **{"range.last_date": "2024-05-05", "windows.average": 12, "windows.average_days": 14}
+    )
+    assert date_range.bounds(config) == (day("2024-04-21"), day("2024-04-29"), day("2024-05-05"))
+    assert config.windows.history_days(24) == 12 * 7 + 1
+    starts = np.arange(*(day(text) * 1440 for text in ("2024-04-21", "2024-05-06")), 60)
+    first = plan_windows(starts, 60, config.windows, config.split).origins["train"][0]
+    assert day("2024-04-28") <= first / 1440 <= day("2024-04-29")
 
 
 def test_files_of_days_up_to_the_newest(tmp_path):

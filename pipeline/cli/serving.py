@@ -90,12 +90,11 @@ def predict(
         --from 2014-09-21 --to 2014-09-30 --out forecasts.parquet
       crowdflow predict --model runs/jc/serving/crowdflow --data trips/ --page forecast.html --out next.geojson
 
-    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach,
-    and the weather or holidays files that it needs; of files named by date as the training's (range.pattern), it
-    opens the days needed. An average (windows.average) takes the weeks that there are. The last interval of the
-    records counts as complete. Grid, intervals and lags come from the model; --set changes how files are read. In
-    a range, forecasts that miss a lag are left out and listed. Times are local: an hour that daylight saving skips
-    is no next target, one that it repeats has one forecast.
+    --data takes the same files as crowdflow run: records of the last weeks, as far back as the model's lags reach
+    (an average takes the weeks that there are), and the weather or holidays files that it needs; of files named by
+    date as the training's (range.pattern), it opens the days needed. The last interval counts as complete. Grid,
+    intervals and lags come from the model; --set changes how files are read. In a range, forecasts that miss a lag
+    are left out and listed. Local times: an hour that clocks skip is no target, a repeated one has one forecast.
 
     Exit codes: 0 success, 1 no forecast could be made.
     """
